@@ -1,0 +1,8 @@
+//! Asking the network: the one hardened HTTP client, DID documents, handles, and politeness per
+//! host. No URL from a record is ever fetched, and what the network names is guarded.
+
+mod client;
+mod resolver;
+
+pub use client::{Outbound, OutboundConfig, OutboundError};
+pub use resolver::{DidDocument, Freshness, RepoStatus};

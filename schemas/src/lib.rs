@@ -1,0 +1,14 @@
+//! What is at rest: every table declared once, the store trait and its promise, and the engines
+//! that keep it. The network's records are truth; index rows are hints; the log says look again.
+
+pub mod index;
+pub mod model;
+pub mod store;
+
+pub use index::{Index, IndexEntry, Position};
+pub use model::{
+    Account, AccountState, Actor, ActorTotals, BlueskyProfile, Body, Change, Counts, DueCheck,
+    HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
+    Standing, StreamCursor, Totals, Version,
+};
+pub use store::{Snapshot, Store, StoreError};

@@ -1,0 +1,311 @@
+//! The rows of the store as the rest of the project sees them, whatever the engine.
+
+use plyr_lexicons::{Cid, Did, Handle, Judgement, RecordUri, Rev, Verdict};
+
+use crate::index::IndexEntry;
+
+/// Microseconds since 1970.
+pub type Micros = i64;
+
+/// How sure a version is. Of two at one rev the greater standing wins on every engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Standing {
+    /// Told by a stream.
+    Event = 0,
+    /// Above a signed head that stayed below it: it never was.
+    Void = 1,
+    /// Proven by the repo's signed state.
+    Proven = 2,
+}
+
+/// What a version says.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Body {
+    /// The record: canonical DAG-CBOR that hashes to `cid`, and what the rules say of it.
+    Record {
+        /// CID of `bytes`.
+        cid: Cid,
+        /// Canonical DAG-CBOR.
+        bytes: Vec<u8>,
+        /// Verdict, with reasons.
+        judgement: Judgement,
+        /// The index rows derived from it (see [`crate::index`]); empty when invalid.
+        rows: Vec<IndexEntry>,
+    },
+    /// The record was deleted.
+    Delete,
+}
+
+/// One version of a record. Truth: a row of its own, keyed (repo, collection, rkey, rev).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Version {
+    /// Which record.
+    pub uri: RecordUri,
+    /// The commit that made it.
+    pub rev: Rev,
+    /// How sure it is.
+    pub standing: Standing,
+    /// What it says.
+    pub body: Body,
+    /// When this instance received it.
+    pub seen_at: Micros,
+}
+
+/// A record's current version, as read back.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    /// Its address.
+    pub uri: RecordUri,
+    /// The rev of the current version.
+    pub rev: Rev,
+    /// CID of `bytes`.
+    pub cid: Cid,
+    /// Canonical DAG-CBOR.
+    pub bytes: Vec<u8>,
+    /// Verdict, with reasons.
+    pub judgement: Judgement,
+    /// When this instance first saw the current version.
+    pub seen_at: Micros,
+}
+
+impl Record {
+    /// Whether it may show in views at all.
+    pub fn is_shown(&self) -> bool {
+        self.judgement.verdict != Verdict::Invalid
+    }
+}
+
+/// What the DID's own host says of an account. `Unknown` (never asked) counts as active.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum AccountState {
+    /// Never asked.
+    #[default]
+    Unknown,
+    /// Active.
+    Active,
+    /// Deactivated by its owner.
+    Deactivated,
+    /// Deleted.
+    Deleted,
+    /// Taken down by its host.
+    TakenDown,
+    /// Suspended by its host.
+    Suspended,
+}
+
+impl AccountState {
+    /// Whether the account's records, likes and comments show and count. `throttled` and
+    /// `desynchronized` say nothing about an account and never get here.
+    pub const fn is_visible(self) -> bool {
+        matches!(self, AccountState::Unknown | AccountState::Active)
+    }
+}
+
+/// An account observation: an answer stamped with the time of asking. An earlier-asked answer
+/// never replaces a later one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Whose.
+    pub did: Did,
+    /// What the host named by the DID document said.
+    pub state: AccountState,
+    /// When the question was asked.
+    pub asked_at: Micros,
+}
+
+/// An identity observation, from the DID document read past every cache.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Whose.
+    pub did: Did,
+    /// The PDS's base URL, as the document gives it.
+    pub pds: Option<String>,
+    /// The `#atproto` key as a did:key or multibase text.
+    pub signing_key: Option<String>,
+    /// The handle that was proven both ways; none when the proof failed.
+    pub handle: Option<Handle>,
+    /// When the question was asked.
+    pub asked_at: Micros,
+}
+
+/// What is read of an actor's `app.bsky.actor.profile`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlueskyProfile {
+    /// Whose.
+    pub did: Did,
+    /// The display name, if any.
+    pub display_name: Option<String>,
+    /// CID of the avatar blob, if any.
+    pub avatar: Option<String>,
+    /// When the PDS was asked.
+    pub asked_at: Micros,
+}
+
+/// An actor as views need one. An unknown DID answers with defaults.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// Who.
+    pub did: Did,
+    /// Account state.
+    pub state: AccountState,
+    /// The handle, only while the register names this DID for it.
+    pub handle: Option<Handle>,
+    /// The PDS's base URL.
+    pub pds: Option<String>,
+    /// From the Bluesky profile.
+    pub display_name: Option<String>,
+    /// CID of the Bluesky avatar blob.
+    pub avatar: Option<String>,
+}
+
+/// One row of the register handle → (DID, proven when). The newest proof wins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HandleClaim {
+    /// Who proved it.
+    pub did: Did,
+    /// When.
+    pub proven_at: Micros,
+}
+
+/// Sizes of the sets around a subject, visible actors only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Distinct visible actors with a like of the subject.
+    pub likes: u64,
+    /// Comments by visible actors.
+    pub comments: u64,
+    /// Lists by visible actors that hold the subject.
+    pub lists: u64,
+}
+
+/// What one actor has published (records that show).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ActorTotals {
+    /// Tracks.
+    pub tracks: u64,
+    /// Sum of the tracks' durations in seconds, each taken as at most a day.
+    pub duration_seconds: u64,
+    /// Distinct subjects liked.
+    pub likes: u64,
+    /// Comments.
+    pub comments: u64,
+    /// Lists with `listType` album.
+    pub albums: u64,
+    /// Lists with `listType` playlist.
+    pub playlists: u64,
+    /// Lists of any type.
+    pub lists: u64,
+}
+
+/// What the network holds: [`ActorTotals`] summed over visible actors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// The sums.
+    pub sums: ActorTotals,
+    /// Visible actors with at least one track.
+    pub artists: u64,
+}
+
+/// A check of an account's state and identity that is due. Durable: an `#account` or `#identity`
+/// event is finished once this row is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DueCheck {
+    /// Whose.
+    pub did: Did,
+    /// When the last trigger was seen; a later trigger starts the repeats again.
+    pub triggered_at: Micros,
+    /// Checks already answered since then.
+    pub answered: u8,
+    /// Not before.
+    pub due_at: Micros,
+}
+
+/// Something received that could not become a version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantineEntry {
+    /// Stable over replays: a hash of what was refused and why, in hex.
+    pub id: String,
+    /// Which source delivered it.
+    pub source: String,
+    /// A word: `frame`, `early`, `cid-mismatch`, `data-model`, `rev`, `invalid` …
+    pub reason: String,
+    /// A sentence for people.
+    pub detail: String,
+    /// The repo, where known.
+    pub did: Option<Did>,
+    /// The record, where known.
+    pub uri: Option<RecordUri>,
+    /// The rev, where it is one.
+    pub rev: Option<Rev>,
+    /// The CID claimed, where given.
+    pub cid: Option<String>,
+    /// When first received.
+    pub seen_at: Micros,
+}
+
+/// A source's durable cursor: everything up to it is finished.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamCursor {
+    /// The source's name (its host).
+    pub source: String,
+    /// `time_us` of the last finished frame. Inclusive.
+    pub position: u64,
+    /// Keys of the last events seen (hash of did, collection, rkey, rev), newest last, at most 32:
+    /// a resumed stream must show one of them again.
+    pub recent: Vec<u64>,
+}
+
+/// One thing to write. A batch is applied in order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A version of a record.
+    Version(Version),
+    /// An account observation.
+    Account(Account),
+    /// An identity observation.
+    Identity(Identity),
+    /// A Bluesky profile, as read.
+    Bluesky(BlueskyProfile),
+    /// A check is due (replaces the DID's row unless that has a later trigger).
+    Due(DueCheck),
+    /// The checks of a DID are done, unless a trigger came after this time.
+    Checked {
+        /// Whose.
+        did: Did,
+        /// The trigger that was answered.
+        triggered_at: Micros,
+    },
+    /// Something refused.
+    Quarantine(QuarantineEntry),
+    /// A cursor; a batch of its own after what it covers is durable.
+    Cursor(StreamCursor),
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It changed the state.
+    Applied,
+    /// What is held is newer, equal, or above it by the floor.
+    Superseded,
+}
+
+/// What a log entry points at.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum LogSubject {
+    /// A record.
+    Record(RecordUri),
+    /// An actor: account state, handle or profile.
+    Actor(Did),
+}
+
+/// A log entry: look again at this. Carries no content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogEntry {
+    /// Its number in the order of commits, from 1.
+    pub number: u64,
+    /// What to look at.
+    pub subject: LogSubject,
+    /// When it was written.
+    pub written_at: Micros,
+}

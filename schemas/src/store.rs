@@ -1,0 +1,186 @@
+//! The store trait and its promise. The weaker engine keeps it too: truth, then derived rows, then
+//! the log entry, each step repeatable; an engine may do more (the embedded one: one atomic batch).
+
+use async_trait::async_trait;
+use plyr_lexicons::{Did, Handle, RecordUri};
+
+use crate::index::{Index, IndexEntry, Position};
+use crate::model::{
+    Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
+    Record, StreamCursor, Totals,
+};
+
+/// What a store can answer with besides data.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed.
+    #[error("the {engine} store failed while it tried to {doing}: {detail}")]
+    Engine {
+        /// Which engine.
+        engine: &'static str,
+        /// What was being done.
+        doing: &'static str,
+        /// The engine's own words.
+        detail: String,
+    },
+    /// Another process holds the folder.
+    #[error("{path} is in use by {holder}; stop that process or choose another --data-dir")]
+    Locked {
+        /// The folder.
+        path: String,
+        /// Who holds it, as far as known (`pid 123`).
+        holder: String,
+    },
+    /// The folder was written by a newer version of the program.
+    #[error(
+        "{path} has store format {found}, this binary knows up to {known}; \
+         use a newer plyr or another --data-dir"
+    )]
+    NewerFormat {
+        /// The folder.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest known.
+        known: u32,
+    },
+    /// The folder belongs to another namespace, or holds something that is no store.
+    #[error("{path} can't be used: {problem}")]
+    Unusable {
+        /// The folder.
+        path: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// The disk is nearly full; writes wait until there is room, reads go on.
+    #[error(
+        "{free_bytes} bytes are free on the disk, writes stop below {reserve_bytes}: make room"
+    )]
+    DiskFull {
+        /// Bytes free.
+        free_bytes: u64,
+        /// Bytes kept in reserve.
+        reserve_bytes: u64,
+    },
+    /// A row could not be read back.
+    #[error("a row of {table} can't be read: {detail}; `plyr rebuild` makes derived rows again")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What was wrong.
+        detail: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Writing, and taking snapshots to read from.
+///
+/// When [`Store::apply`] returns, every change of the batch is durable (synced) and visible to
+/// snapshots taken afterwards. Any batch may be applied again, in whole or in part, in any
+/// interleaving with others, and ends in the same state: of the versions of a key the greatest
+/// (rev, standing) that isn't void is the record, and at or below the repo and collection's floor
+/// nothing is applied.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The engine's name: `embedded` or `scylla`.
+    fn engine(&self) -> &'static str;
+
+    /// Applies changes in order; one outcome for each. All or nothing on error.
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError>;
+
+    /// One consistent view to answer a page from.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// Log entries with numbers above `after`, oldest first, at most `limit`.
+    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// The number of the newest durable log entry; 0 for none.
+    async fn log_head(&self) -> Result<u64, StoreError>;
+
+    /// Waits until the log's head is above `after`.
+    async fn log_changed(&self, after: u64) -> Result<(), StoreError>;
+
+    /// Whether writes are accepted now ([`StoreError::DiskFull`] otherwise).
+    fn writable(&self) -> Result<(), StoreError>;
+
+    /// Syncs and closes; later calls answer [`StoreError::Closed`].
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// A consistent view. Every call is one round to the store, however much it asks for.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// Current records, in the order asked; none for what isn't held or is deleted. Invalid ones
+    /// are answered too ([`Record::is_shown`]).
+    async fn records(&self, uris: &[RecordUri]) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// Actors, in the order asked; defaults for unknown ones.
+    async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError>;
+
+    /// Counts by subject uri, in the order asked.
+    async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError>;
+
+    /// What actors have published, in the order asked.
+    async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError>;
+
+    /// What the network holds.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// Entries of an index strictly after a position (or from the beginning), in order.
+    async fn page(
+        &self,
+        index: &Index,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<IndexEntry>, StoreError>;
+
+    /// For each (subject, actor): the first like record of the actor in the subject's set.
+    async fn first_likes(
+        &self,
+        pairs: &[(String, Did)],
+    ) -> Result<Vec<Option<RecordUri>>, StoreError>;
+
+    /// Records of one repo and collection by rkey, strictly after `after`; `reverse` turns the
+    /// order round (then strictly before). Deleted ones are left out, invalid ones are in.
+    async fn repo_records(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// Every current record of the store in key order, strictly after `after`: for dumps and scans.
+    async fn all_records(
+        &self,
+        after: Option<&RecordUri>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// Every subject with counts that aren't all 0, in order, strictly after `after`.
+    async fn all_counts(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Counts)>, StoreError>;
+
+    /// Who holds a handle.
+    async fn handle(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError>;
+
+    /// Refused events and invalid current records, newest first by (seen_at, id), strictly after
+    /// the given place.
+    async fn quarantine(
+        &self,
+        after: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// A source's cursor.
+    async fn cursor(&self, source: &str) -> Result<Option<StreamCursor>, StoreError>;
+
+    /// Checks due at or before a time, soonest first.
+    async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError>;
+}
