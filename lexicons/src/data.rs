@@ -1,17 +1,23 @@
 //! The data model: JSON as the protocol writes it, DAG-CBOR as it is kept, and CIDs.
 //! Spec: <https://atproto.com/specs/data-model>.
 
-use ipld_core::{cid::Cid, ipld::Ipld};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cbor4ii::core::dec;
+use ipld_core::cid::Cid;
+use ipld_core::cid::multihash::Multihash;
+use ipld_core::ipld::Ipld;
+use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_ipld_dagcbor::DecodeError;
+use sha2::{Digest, Sha256};
 
 /// Why bytes are no record of the data model.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DataError {
-    /// Not JSON at all, or not in one piece.
-    #[error("not JSON: {0}")]
+    /// Not JSON, or JSON outside the data model (a float, a malformed `$link`, `$bytes` or blob …).
+    #[error("not JSON of the data model: {0}")]
     Json(String),
-    /// JSON, but outside the data model (a float, a malformed `$link`, `$bytes` or blob …).
-    #[error("outside the data model: {0}")]
-    Model(String),
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels")]
     Depth,
@@ -20,37 +26,373 @@ pub enum DataError {
     Cbor(String),
 }
 
-/// Levels of nesting that are read; a PDS stores more than JSON parsers commonly take.
-pub const MAX_DEPTH: usize = 2048;
+/// Levels of nesting that are read. A PDS stores records a thousand levels deep, more than JSON
+/// parsers commonly take.
+pub const MAX_DEPTH: usize = 1100;
+
+/// Stack that a value of [`MAX_DEPTH`] needs in any of the recursive walks here, with room.
+const DEEP_STACK: usize = 16 << 20;
+/// Values whose bytes open at most this many levels are walked on the stack at hand.
+const SHALLOW: usize = 64;
+
+const SHA2_256: u64 = 0x12;
+const DAG_CBOR: u64 = 0x71;
+const DEPTH_MESSAGE: &str = "nested too deeply";
 
 /// Reads a record from the JSON of a stream or a PDS.
 pub fn from_json(json: &[u8]) -> Result<Ipld, DataError> {
-    let _ = json;
-    Err(DataError::Json("not written yet".to_owned()))
+    let deepest = json_depth(json);
+    if deepest > MAX_DEPTH {
+        return Err(DataError::Depth);
+    }
+    with_stack(deepest, || {
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        reader.disable_recursion_limit();
+        let value = Node { depth: 0 }
+            .deserialize(&mut reader)
+            .and_then(|value| reader.end().map(|()| value))
+            .map_err(|problem| DataError::Json(problem.to_string()))?;
+        Ok(value)
+    })
 }
 
 /// The JSON of a value, `$link` and `$bytes` in place.
 pub fn to_json(value: &Ipld) -> serde_json::Value {
-    let _ = value;
-    serde_json::Value::Null
+    stacker::maybe_grow(128 << 10, 1 << 20, || match value {
+        Ipld::Null => serde_json::Value::Null,
+        Ipld::Bool(flag) => (*flag).into(),
+        Ipld::Integer(number) => match (i64::try_from(*number), u64::try_from(*number)) {
+            (Ok(small), _) => small.into(),
+            (_, Ok(large)) => large.into(),
+            // DAG-CBOR reaches from -2^64: beyond JSON's integers.
+            _ => serde_json::Value::Null,
+        },
+        // The data model has no floats; none is ever read.
+        Ipld::Float(_) => serde_json::Value::Null,
+        Ipld::String(text) => text.as_str().into(),
+        Ipld::Bytes(bytes) => serde_json::json!({ "$bytes": encode_base64(bytes) }),
+        Ipld::Link(cid) => serde_json::json!({ "$link": cid.to_string() }),
+        Ipld::List(items) => items.iter().map(to_json).collect(),
+        Ipld::Map(fields) => serde_json::Value::Object(
+            fields
+                .iter()
+                .map(|(name, field)| (name.clone(), to_json(field)))
+                .collect(),
+        ),
+    })
 }
 
 /// Canonical DAG-CBOR of a value.
 pub fn to_cbor(value: &Ipld) -> Result<Vec<u8>, DataError> {
-    serde_ipld_dagcbor::to_vec(value).map_err(|error| DataError::Cbor(error.to_string()))
+    with_stack(depth_of(value), || {
+        serde_ipld_dagcbor::to_vec(value).map_err(|problem| DataError::Cbor(problem.to_string()))
+    })
 }
 
 /// Reads canonical DAG-CBOR.
 pub fn from_cbor(bytes: &[u8]) -> Result<Ipld, DataError> {
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| DataError::Cbor(error.to_string()))
+    match decode(bytes, SHALLOW) {
+        Err(DataError::Depth) => with_stack(MAX_DEPTH, || decode(bytes, MAX_DEPTH)),
+        decoded => decoded,
+    }
+}
+
+fn decode(bytes: &[u8], levels: usize) -> Result<Ipld, DataError> {
+    // A level of the model takes up to three steps of the decoder.
+    let reader = DeepReader {
+        rest: bytes,
+        steps_left: levels * 3 + 3,
+    };
+    let mut reader = serde_ipld_dagcbor::de::Deserializer::from_reader(reader);
+    let value = Ipld::deserialize(&mut reader).map_err(refused)?;
+    reader.end().map_err(refused)?;
+    Ok(value)
+}
+
+fn refused(problem: DecodeError<std::convert::Infallible>) -> DataError {
+    match problem {
+        DecodeError::DepthLimit => DataError::Depth,
+        other => DataError::Cbor(other.to_string()),
+    }
+}
+
+/// A slice reader that goes as deep as we keep records; the crate's own stops at 256 levels.
+struct DeepReader<'a> {
+    rest: &'a [u8],
+    steps_left: usize,
+}
+
+impl<'a> dec::Read<'a> for DeepReader<'a> {
+    type Error = std::convert::Infallible;
+
+    fn fill<'short>(
+        &'short mut self,
+        want: usize,
+    ) -> Result<dec::Reference<'a, 'short>, Self::Error> {
+        let available = want.min(self.rest.len());
+        Ok(dec::Reference::Long(&self.rest[..available]))
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.rest = &self.rest[count.min(self.rest.len())..];
+    }
+
+    fn step_in(&mut self) -> bool {
+        let allowed = self.steps_left > 0;
+        self.steps_left = self.steps_left.saturating_sub(1);
+        allowed
+    }
+
+    fn step_out(&mut self) {
+        self.steps_left += 1;
+    }
 }
 
 /// The CID of a record's DAG-CBOR: CIDv1, codec dag-cbor, sha2-256.
 pub fn cid_of(bytes: &[u8]) -> Cid {
-    use ipld_core::cid::multihash::Multihash;
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(bytes);
-    // 0x12 is sha2-256; 32 bytes always fit the 64 of the multihash.
-    let hash = Multihash::<64>::wrap(0x12, &digest).unwrap_or_default();
-    Cid::new_v1(0x71, hash)
+    // 32 bytes always fit the 64 of the multihash.
+    let hash = Multihash::<64>::wrap(SHA2_256, &Sha256::digest(bytes)).unwrap_or_default();
+    Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// Runs a recursive walk on a stack that is deep enough for it.
+fn with_stack<T>(depth: usize, walk: impl FnOnce() -> T) -> T {
+    if depth <= SHALLOW {
+        walk()
+    } else {
+        stacker::maybe_grow(DEEP_STACK, DEEP_STACK * 2, walk)
+    }
+}
+
+/// How deep JSON nests, without parsing it.
+fn json_depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0usize);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn depth_of(value: &Ipld) -> usize {
+    let mut deepest = 0;
+    let mut open = vec![(value, 1)];
+    while let Some((value, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        match value {
+            Ipld::List(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Ipld::Map(fields) => open.extend(fields.values().map(|field| (field, depth + 1))),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    depth: usize,
+}
+
+impl Node {
+    fn inner<E: de::Error>(self) -> Result<Node, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom(DEPTH_MESSAGE));
+        }
+        Ok(Node {
+            depth: self.depth + 1,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node {
+    type Value = Ipld;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<Ipld, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node {
+    type Value = Ipld;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value of the data model")
+    }
+
+    fn visit_unit<E>(self) -> Result<Ipld, E> {
+        Ok(Ipld::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Ipld, E> {
+        Ok(Ipld::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Ipld, E> {
+        Ok(Ipld::Integer(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Ipld, E> {
+        Ok(Ipld::Integer(number.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Ipld, E> {
+        Err(E::custom(format!("{number} is no integer")))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Ipld, E> {
+        Ok(Ipld::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Ipld, E> {
+        Ok(Ipld::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ipld, A::Error> {
+        let inner = self.inner()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(Ipld::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ipld, A::Error> {
+        let inner = self.inner()?;
+        let mut fields = BTreeMap::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            let field = entries.next_value_seed(inner)?;
+            if fields.contains_key(&name) {
+                return Err(de::Error::custom(format!("the key {name:?} stands twice")));
+            }
+            fields.insert(name, field);
+        }
+        special(fields).map_err(de::Error::custom)
+    }
+}
+
+/// Turns `$link` and `$bytes` objects into what they stand for, and checks blobs and `$type`.
+fn special(fields: BTreeMap<String, Ipld>) -> Result<Ipld, String> {
+    if let Some(link) = fields.get("$link") {
+        let (Ipld::String(text), 1) = (link, fields.len()) else {
+            return Err("a $link object has one field, a CID".to_owned());
+        };
+        let cid = Cid::try_from(text.as_str()).map_err(|_| "$link holds no CID".to_owned())?;
+        return Ok(Ipld::Link(cid));
+    }
+    if let Some(bytes) = fields.get("$bytes") {
+        let (Ipld::String(text), 1) = (bytes, fields.len()) else {
+            return Err("a $bytes object has one field, base64".to_owned());
+        };
+        return decode_base64(text)
+            .map(Ipld::Bytes)
+            .ok_or("$bytes holds no base64".to_owned());
+    }
+    match fields.get("$type") {
+        None => {}
+        Some(Ipld::String(name)) if name.is_empty() => return Err("$type is empty".to_owned()),
+        Some(Ipld::String(name)) if name == "blob" => {
+            let typed = matches!(fields.get("ref"), Some(Ipld::Link(_)))
+                && matches!(fields.get("mimeType"), Some(Ipld::String(_)))
+                && matches!(fields.get("size"), Some(Ipld::Integer(_)));
+            if !typed {
+                return Err("a blob needs a ref, a mimeType and a size".to_owned());
+            }
+        }
+        Some(Ipld::String(_)) => {}
+        Some(_) => return Err("$type is no text".to_owned()),
+    }
+    Ok(Ipld::Map(fields))
+}
+
+fn engine(padded: bool) -> base64::engine::GeneralPurpose {
+    use base64::alphabet::STANDARD;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    let config = GeneralPurposeConfig::new()
+        .with_encode_padding(padded)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(&STANDARD, config)
+}
+
+fn encode_base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    engine(false).encode(bytes)
+}
+
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    engine(false).decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_bytes_and_unknown_fields_survive_the_round_trip() {
+        let json = r#"{"zz":{"a":[null,true,-1,{"$bytes":"AAEC"}],"$type":"x.y.z"},
+            "l":{"$link":"bafkreifnvhfnyy7p3ara2gdyv6krztsd26luv2mi45j7hw3sreq7xjpd24"}}"#;
+        let value = from_json(json.as_bytes()).unwrap();
+        let cbor = to_cbor(&value).unwrap();
+        assert_eq!(from_cbor(&cbor).unwrap(), value);
+        let expected: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(to_json(&value), expected);
+    }
+
+    #[test]
+    fn what_the_model_lacks_is_refused() {
+        for json in [
+            "1.5",
+            r#"{"a":1,"a":2}"#,
+            r#"{"$link":"nope"}"#,
+            r#"{"$link":"x","y":1}"#,
+            r#"{"$bytes":"***"}"#,
+            r#"{"$type":"blob"}"#,
+            r#"{"$type":1}"#,
+            "[1] 2",
+            r#""\ud800""#,
+            "",
+        ] {
+            assert!(from_json(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_and_never_overflows_a_small_stack() {
+        let nested = |levels: usize| [vec![b'['; levels], vec![b']'; levels]].concat();
+        let walk = move || {
+            let deep = from_json(&nested(MAX_DEPTH)).unwrap();
+            let cbor = to_cbor(&deep).unwrap();
+            let again = from_cbor(&cbor).unwrap();
+            assert_eq!(depth_of(&again), MAX_DEPTH);
+            drop(to_json(&again));
+            for levels in [MAX_DEPTH + 1, 100_000, 1_000_000] {
+                assert_eq!(from_json(&nested(levels)), Err(DataError::Depth));
+                assert!(from_json(&vec![b'['; levels]).is_err());
+            }
+        };
+        std::thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(walk)
+            .unwrap()
+            .join()
+            .unwrap();
+    }
 }

@@ -4,14 +4,18 @@
 pub mod at_uri;
 pub mod collection;
 pub mod data;
+pub mod document;
+pub mod method;
 pub mod rev;
 pub mod sort_at;
+pub mod validate;
 pub mod verdict;
 
 pub use at_uri::{AtUri, AtUriError, RecordUri};
 pub use atrium_api::types::string::{AtIdentifier, Did, Handle, Nsid, RecordKey};
 pub use collection::{Collection, Namespace, NamespaceError};
 pub use ipld_core::{cid::Cid, ipld::Ipld};
+pub use method::{Method, MethodKind, method, methods};
 pub use rev::{Rev, RevError};
 pub use sort_at::SortAt;
 pub use verdict::{Judgement, RULES_VERSION, Reason, Verdict};

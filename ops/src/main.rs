@@ -1,1 +1,68 @@
-fn main() {}
+//! The `plyr` binary: one process that follows the network for music records and answers queries
+//! about them. Everything it can do stands in `plyr --help`.
+
+mod cli;
+mod config;
+mod control;
+mod dump;
+mod error;
+mod logs;
+mod probes;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use error::OpsError;
+
+fn main() -> ExitCode {
+    let matches = match cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(problem) => {
+            let asked_for_text =
+                matches!(problem.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return match problem.print() {
+                Ok(()) if asked_for_text => ExitCode::SUCCESS,
+                _ => ExitCode::from(2),
+            };
+        }
+    };
+    match run(&matches) {
+        Ok(code) => code,
+        Err(problem) => {
+            error::tell(&problem);
+            problem.exit_code()
+        }
+    }
+}
+
+fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
+    let Some((command, arguments)) = matches.subcommand() else {
+        return Err(OpsError::Usage("name a command; `plyr --help` lists them".to_owned()));
+    };
+    let settings = config::gather(arguments)?;
+    if command == "config" {
+        return Ok(config::check::print(&settings));
+    }
+    let config = config::Config::from_settings(&settings)?;
+    logs::start(&config)?;
+    config.warn_of_what_is_not_built(&settings);
+    let runtime = runtime()?;
+    match command {
+        "serve" => runtime.block_on(serve::serve(config)),
+        "dump" => runtime.block_on(dump::dump(&config, arguments)),
+        other => Err(OpsError::Usage(format!("there is no command `{other}`"))),
+    }
+}
+
+/// More workers than cores: reads of the embedded store happen on them and may wait for the disk.
+fn runtime() -> Result<tokio::runtime::Runtime, OpsError> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((cores * 2).clamp(4, 32))
+        .thread_name("plyr")
+        .thread_stack_size(4 << 20)
+        .enable_all()
+        .build()
+        .map_err(|detail| OpsError::Start(format!("the runtime can't start: {detail}")))
+}

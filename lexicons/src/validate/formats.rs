@@ -1,0 +1,56 @@
+//! The text formats of the lexicon language.
+
+use std::str::FromStr;
+
+use atrium_api::types::string::{
+    AtIdentifier, Datetime, Did, Handle, Language, Nsid, RecordKey, Tid,
+};
+use ipld_core::cid::{Cid, Version};
+
+use crate::at_uri::AtUri;
+
+/// Longest `uri`, in bytes.
+const LONGEST_URI: usize = 8192;
+
+/// Whether a text has a format. A format that isn't known refuses nothing.
+pub fn is_format(format: &str, text: &str) -> bool {
+    match format {
+        "at-identifier" => AtIdentifier::from_str(text).is_ok(),
+        "at-uri" => AtUri::from_str(text).is_ok(),
+        "cid" => is_cid(text),
+        "datetime" => Datetime::from_str(text).is_ok(),
+        "did" => Did::new(text.to_owned()).is_ok(),
+        "handle" => Handle::new(text.to_owned()).is_ok(),
+        "language" => Language::new(text.to_owned()).is_ok(),
+        "nsid" => Nsid::new(text.to_owned()).is_ok(),
+        "record-key" => RecordKey::new(text.to_owned()).is_ok(),
+        "tid" => Tid::new(text.to_owned()).is_ok(),
+        "uri" => is_uri(text),
+        _ => true,
+    }
+}
+
+fn is_cid(text: &str) -> bool {
+    Cid::try_from(text).is_ok_and(|cid| cid.version() == Version::V1)
+}
+
+/// A scheme, a colon, and something without blanks behind it.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let mut letters = scheme.bytes();
+    let begins = letters
+        .next()
+        .is_some_and(|letter| letter.is_ascii_lowercase());
+    let goes_on = letters.all(|letter| {
+        letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+.-".contains(&letter)
+    });
+    begins
+        && goes_on
+        && scheme.len() <= 80
+        && text.len() <= LONGEST_URI
+        && !rest.is_empty()
+        && rest != "//"
+        && rest.bytes().all(|byte| byte > b' ' && byte != 0x7f)
+}

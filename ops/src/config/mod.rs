@@ -1,0 +1,159 @@
+//! The configuration: gathered from flags, environment and file, checked once, then plain values.
+
+pub mod check;
+pub mod options;
+mod sources;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use plyr_lexicons::Namespace;
+use url::Url;
+
+use crate::error::OpsError;
+pub use sources::{Settings, gather};
+
+/// How logs are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// One line of text each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// The checked configuration of the parts that are built. What steers parts that aren't is
+/// checked too, and named in a warning when set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `--data-dir`
+    pub data_dir: PathBuf,
+    /// `--listen`
+    pub listen: SocketAddr,
+    /// `--metrics-listen`
+    pub metrics_listen: SocketAddr,
+    /// `--public-url`; none on loopback, where it follows from the port.
+    pub public_url: Option<Url>,
+    /// `--namespace`
+    pub namespace: Namespace,
+    /// `--jetstream`
+    pub jetstreams: Vec<Url>,
+    /// `--plc-url`
+    pub plc_url: Url,
+    /// `--handle-resolver`
+    pub handle_resolvers: Vec<Url>,
+    /// `--disk-reserve`, in bytes
+    pub disk_reserve: u64,
+    /// `--changes-keep`
+    pub changes_keep: Duration,
+    /// `--contact`
+    pub contact: String,
+    /// `--dev`
+    pub dev: bool,
+    /// `--log`
+    pub log: String,
+    /// `--log-format`
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// Checks every setting and tells all problems at once.
+    pub fn from_settings(settings: &Settings) -> Result<Config, OpsError> {
+        let mut reader = values::Reader::new(settings);
+        let dev = reader.switch("dev");
+        let listen = reader.one("listen", values::address);
+        let metrics_listen = reader.one("metrics-listen", values::address);
+        let public_url = reader.optional("public-url", values::public_url);
+        let namespace = reader.one("namespace", values::namespace);
+        let jetstreams = reader.many("jetstream", values::jetstream_url);
+        let plc_url = reader.one("plc-url", values::http_url);
+        let handle_resolvers = reader.many("handle-resolver", values::http_url);
+        let disk_reserve = reader.one("disk-reserve", values::size);
+        let changes_keep = reader.one("changes-keep", values::duration);
+        let log_format = reader.one("log-format", values::log_format);
+        let store = reader.one("store", values::store);
+        reader.many("relay-url", values::http_url);
+        reader.many("labeler", values::labeler);
+        reader.one("media", values::media_mode);
+        reader.one("media-quota", values::size);
+        reader.one("blobs", values::blobs);
+        reader.optional("s3-endpoint", values::http_url);
+        reader.optional("cdn-url", values::http_url);
+        reader.many("media-origin", values::http_url);
+        reader.many("trusted-proxy", values::cidr);
+        reader.optional("admin-password-file", values::readable_file);
+
+        if let Some(address) = listen
+            && !address.ip().is_loopback()
+        {
+            if public_url.is_none() {
+                reader.problem("public-url", "is not set, but listen is not on loopback",
+                    "set it to the address people use, like https://music.example.com");
+            }
+            if dev {
+                reader.problem("dev", "is on, but listen is not on loopback",
+                    "turn dev off, or listen on 127.0.0.1");
+            }
+        }
+        if !handle_resolvers.is_empty() && !dev {
+            reader.problem("handle-resolver", "is only heeded with dev",
+                "leave it out, or turn dev on for a test network");
+        }
+        if store == Some(values::StoreChoice::Scylla) {
+            reader.problem("store", "names a ScyllaDB cluster, which this version can't use yet",
+                "write `embedded`");
+        }
+        let data_dir = PathBuf::from(reader.text("data-dir"));
+        let contact = reader.text("contact");
+        let log = reader.text("log");
+        let (Some(listen), Some(metrics_listen), Some(namespace), Some(plc_url)) =
+            (listen, metrics_listen, namespace, plc_url)
+        else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        let (Some(disk_reserve), Some(changes_keep), Some(log_format)) =
+            (disk_reserve, changes_keep, log_format)
+        else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        if !reader.problems.is_empty() {
+            return Err(OpsError::Config(reader.problems));
+        }
+        Ok(Config {
+            data_dir,
+            listen,
+            metrics_listen,
+            public_url,
+            namespace,
+            jetstreams,
+            plc_url,
+            handle_resolvers,
+            disk_reserve,
+            changes_keep,
+            contact,
+            dev,
+            log,
+            log_format,
+        })
+    }
+
+    /// Names each option that was set although its part isn't built yet.
+    pub fn warn_of_what_is_not_built(&self, settings: &Settings) {
+        for option in options::OPTIONS.iter().filter(|option| !option.built) {
+            if settings.is_set(option.flag) {
+                tracing::warn!(option = option.flag, "this option steers a part not built yet");
+            }
+        }
+    }
+
+    /// What links, did.json and embeds say, once the port is known.
+    pub fn public_url_on(&self, port: u16) -> Result<Url, OpsError> {
+        if let Some(url) = &self.public_url {
+            return Ok(url.clone());
+        }
+        Url::parse(&format!("http://localhost:{port}"))
+            .map_err(|detail| OpsError::Start(format!("public-url: {detail}")))
+    }
+}

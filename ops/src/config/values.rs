@@ -1,0 +1,267 @@
+//! Texts into values. Each parser answers with the problem and the fix.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use plyr_lexicons::{AtIdentifier, Namespace};
+use url::Url;
+
+use super::LogFormat;
+use super::sources::{Origin, Settings};
+
+/// Problem and fix.
+pub type Refusal = (String, String);
+type Parser<T> = fn(&str) -> Result<T, Refusal>;
+
+/// Reads settings and gathers what is wrong with them.
+pub struct Reader<'a> {
+    settings: &'a Settings,
+    /// One line a problem: key, value, where from, problem; fix.
+    pub problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(settings: &'a Settings) -> Reader<'a> {
+        Reader { settings, problems: Vec::new() }
+    }
+
+    pub fn problem(&mut self, flag: &str, problem: &str, fix: &str) {
+        self.problems.push(format!("  {} {problem}; {fix}", flag.replace('-', "_")));
+    }
+
+    pub fn many<T>(&mut self, flag: &str, parse: Parser<T>) -> Vec<T> {
+        let Some(setting) = self.settings.get(flag) else { return Vec::new() };
+        let origin = match &setting.origin {
+            Origin::Flag => format!("--{flag}"),
+            Origin::Environment => "the environment".to_owned(),
+            Origin::File(path) => path.clone(),
+            Origin::Default | Origin::Unset => "the default".to_owned(),
+        };
+        let key = flag.replace('-', "_");
+        let mut parsed = Vec::new();
+        for value in &setting.values {
+            match parse(value) {
+                Ok(value) => parsed.push(value),
+                Err((problem, fix)) => self
+                    .problems
+                    .push(format!("  {key} = {value:?} (from {origin}): {problem}; {fix}")),
+            }
+        }
+        parsed
+    }
+
+    pub fn optional<T>(&mut self, flag: &str, parse: Parser<T>) -> Option<T> {
+        self.many(flag, parse).pop()
+    }
+
+    /// A value that has a default; none only when it was wrong (then a problem is noted).
+    pub fn one<T>(&mut self, flag: &str, parse: Parser<T>) -> Option<T> {
+        self.optional(flag, parse)
+    }
+
+    pub fn switch(&mut self, flag: &str) -> bool {
+        self.optional(flag, boolean).unwrap_or(false)
+    }
+
+    pub fn text(&mut self, flag: &str) -> String {
+        self.optional(flag, |text| Ok(text.to_owned())).unwrap_or_default()
+    }
+}
+
+fn refuse<T>(problem: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
+    Err((problem.into(), fix.into()))
+}
+
+fn boolean(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
+        _ => refuse("is neither true nor false", "write true or false"),
+    }
+}
+
+/// `host:port`, `:port` or `port`; a name is looked up.
+pub fn address(text: &str) -> Result<SocketAddr, Refusal> {
+    let fix = "write it like 127.0.0.1:8080, :8080 or 0.0.0.0:80";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    if !text.contains(':') {
+        return refuse("has no port", fix);
+    }
+    match text.to_socket_addrs().map(|mut found| found.next()) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => refuse("names no address", fix),
+        Err(problem) => refuse(problem.to_string(), fix),
+    }
+}
+
+fn url(text: &str, schemes: &[&str], example: &str) -> Result<Url, Refusal> {
+    let fix = format!("write it like {example}");
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(problem) => return refuse(problem.to_string(), fix),
+    };
+    if !schemes.contains(&url.scheme()) {
+        return refuse(format!("has the scheme {}", url.scheme()), fix);
+    }
+    if url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
+        return refuse("needs a host, and no user name or password", fix);
+    }
+    Ok(url)
+}
+
+pub fn http_url(text: &str) -> Result<Url, Refusal> {
+    url(text, &["http", "https"], "https://host or https://host:port/base")
+}
+
+pub fn jetstream_url(text: &str) -> Result<Url, Refusal> {
+    let url = url(text, &["ws", "wss"], "wss://host or ws://host:port")?;
+    if url.path().len() > 1 || url.query().is_some() {
+        return refuse("has a path or a query", "leave only scheme, host and port");
+    }
+    Ok(url)
+}
+
+pub fn public_url(text: &str) -> Result<Url, Refusal> {
+    let url = http_url(text)?;
+    if url.path().len() > 1 || url.query().is_some() {
+        return refuse("has a path or a query", "leave only scheme, host and port");
+    }
+    Ok(url)
+}
+
+pub fn namespace(text: &str) -> Result<Namespace, Refusal> {
+    text.parse::<Namespace>()
+        .or_else(|problem| refuse(problem.to_string(), "fm.plyr is the network's"))
+}
+
+pub fn labeler(text: &str) -> Result<AtIdentifier, Refusal> {
+    text.parse().or_else(|_| refuse("is neither a DID nor a handle", "write a DID or a handle"))
+}
+
+/// Bytes, with KiB, MiB, GiB or TiB behind the number where wanted.
+pub fn size(text: &str) -> Result<u64, Refusal> {
+    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
+        .unwrap_or((text, 1));
+    let number = number.trim().parse::<u64>().ok();
+    match number.and_then(|number| number.checked_mul(unit)) {
+        Some(bytes) => Ok(bytes),
+        None => refuse("is no size", "write it like 512MiB or 20GiB"),
+    }
+}
+
+/// Seconds, minutes, hours or days: `90s`, `30m`, `72h`, `7d`.
+pub fn duration(text: &str) -> Result<Duration, Refusal> {
+    let units = [("s", 1u64), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let parsed = units.iter().find_map(|(name, seconds)| {
+        text.strip_suffix(name)?.trim().parse::<u64>().ok()?.checked_mul(*seconds)
+    });
+    match parsed {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => refuse("is no duration", "write it like 90s, 30m, 72h or 7d"),
+    }
+}
+
+pub fn log_format(text: &str) -> Result<LogFormat, Refusal> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => refuse("is no log format", "write text or json"),
+    }
+}
+
+/// Which engine `--store` names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreChoice {
+    Embedded,
+    Scylla,
+}
+
+pub fn store(text: &str) -> Result<StoreChoice, Refusal> {
+    if text == "embedded" {
+        return Ok(StoreChoice::Embedded);
+    }
+    let fix = "write embedded, or scylla://host:port[,host:port]/keyspace";
+    let Some(rest) = text.strip_prefix("scylla://") else {
+        return refuse("is no store", fix);
+    };
+    match rest.split_once('/') {
+        Some((hosts, keyspace)) if !hosts.is_empty() && !keyspace.is_empty() => {
+            Ok(StoreChoice::Scylla)
+        }
+        _ => refuse("names no hosts or no keyspace", fix),
+    }
+}
+
+pub fn media_mode(text: &str) -> Result<(), Refusal> {
+    match text {
+        "off" | "on-demand" | "mirror" => Ok(()),
+        _ => refuse("is no mode", "write off, on-demand or mirror"),
+    }
+}
+
+pub fn blobs(text: &str) -> Result<(), Refusal> {
+    match text.strip_prefix("s3://") {
+        Some(bucket) if !bucket.is_empty() => Ok(()),
+        None if text == "disk" => Ok(()),
+        _ => refuse("is no place for blobs", "write disk, or s3://bucket/prefix"),
+    }
+}
+
+pub fn cidr(text: &str) -> Result<(), Refusal> {
+    let fix = "write it like 10.0.0.0/8 or 192.0.2.1";
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    let Ok(address) = address.parse::<IpAddr>() else { return refuse("is no address", fix) };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    match bits.parse::<u8>() {
+        Ok(bits) if bits <= most => Ok(()),
+        _ => refuse("has a wrong prefix length", fix),
+    }
+}
+
+pub fn readable_file(text: &str) -> Result<(), Refusal> {
+    match std::fs::File::open(text) {
+        Ok(_) => Ok(()),
+        Err(problem) => refuse(problem.to_string(), "name a file that this user can read"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_a_host_is_loopback() {
+        for text in ["8080", ":8080", "127.0.0.1:8080"] {
+            assert_eq!(address(text).unwrap().to_string(), "127.0.0.1:8080", "{text}");
+        }
+        assert!(address("example").is_err());
+        assert!(address(":99999").is_err());
+    }
+
+    #[test]
+    fn sizes_and_durations_carry_units() {
+        assert_eq!(size("2MiB"), Ok(2 << 20));
+        assert_eq!(size("17"), Ok(17));
+        assert!(size("20 gigs").is_err());
+        assert!(size("99999999999TiB").is_err());
+        assert_eq!(duration("72h"), Ok(Duration::from_secs(259_200)));
+        assert!(duration("0s").is_err());
+        assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn a_stream_is_a_host_and_nothing_more() {
+        assert!(jetstream_url("wss://jetstream1.us-east.bsky.network").is_ok());
+        for text in ["https://host", "wss://", "ws://host/subscribe", "ws://u:p@host", "host"] {
+            assert!(jetstream_url(text).is_err(), "{text}");
+        }
+    }
+}

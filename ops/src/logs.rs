@@ -1,0 +1,24 @@
+//! Logs: structured, on stderr, text on a terminal and JSON where asked.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+use crate::error::OpsError;
+
+/// Starts logging for the whole process.
+pub fn start(config: &Config) -> Result<(), OpsError> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|problem| {
+        OpsError::Config(vec![format!(
+            "  log = {:?}: {problem}; write it like `info` or `info,plyr_indexer=debug`",
+            config.log
+        )])
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    started.map_err(|problem| OpsError::Start(format!("logging can't start: {problem}")))
+}
