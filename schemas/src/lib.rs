@@ -5,7 +5,7 @@ pub mod index;
 pub mod model;
 pub mod store;
 
-pub use index::{Index, IndexEntry, Position};
+pub use index::{Derived, Index, IndexEntry, Position};
 pub use model::{
     Account, AccountState, Actor, ActorTotals, BlueskyProfile, Body, Change, Counts, DueCheck,
     HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,

@@ -2,7 +2,7 @@
 
 use plyr_lexicons::{Cid, Did, Handle, Judgement, RecordUri, Rev, Verdict};
 
-use crate::index::IndexEntry;
+use crate::index::Derived;
 
 /// Microseconds since 1970.
 pub type Micros = i64;
@@ -29,8 +29,8 @@ pub enum Body {
         bytes: Vec<u8>,
         /// Verdict, with reasons.
         judgement: Judgement,
-        /// The index rows derived from it (see [`crate::index`]); empty when invalid.
-        rows: Vec<IndexEntry>,
+        /// What is derived from it; empty when invalid.
+        derived: Derived,
     },
     /// The record was deleted.
     Delete,

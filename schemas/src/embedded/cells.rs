@@ -1,0 +1,198 @@
+//! Cells: the values of rows, each behind a byte that names its layout.
+
+use plyr_lexicons::{Cid, Judgement, Reason, RecordUri, Rev, Verdict};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActorTotals, Counts, Micros, Record, Standing};
+use crate::store::StoreError;
+
+const LAYOUT: u8 = 1;
+const DELETE: u8 = 0;
+const RECORD: u8 = 1;
+
+/// A version's cell. Two cells at one rev compare as their standings, then as their bytes: the
+/// same winner on every instance, whatever came first.
+#[derive(Clone, PartialEq, Debug)]
+pub struct VersionCell {
+    pub standing: Standing,
+    pub seen_at: Micros,
+    pub content: Option<Content>,
+}
+
+/// What a version that isn't a delete holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Content {
+    pub cid: Cid,
+    pub bytes: Vec<u8>,
+    pub judgement: Judgement,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredReason(String, String, String);
+
+/// What settles a tie at one rev: standing, then content; nothing of this instance's own.
+pub fn rank(cell: &VersionCell) -> (Standing, Option<Vec<u8>>) {
+    (cell.standing, cell.content.as_ref().map(|content| content.cid.to_bytes()))
+}
+
+pub fn corrupt(table: &'static str, detail: impl ToString) -> StoreError {
+    StoreError::Corrupt { table, detail: detail.to_string() }
+}
+
+impl VersionCell {
+    pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let standing = match self.standing {
+            Standing::Event => 0,
+            Standing::Void => 1,
+            Standing::Proven => 2,
+        };
+        let mut cell = vec![LAYOUT, standing, DELETE];
+        cell.extend_from_slice(&self.seen_at.to_be_bytes());
+        let Some(content) = &self.content else { return Ok(cell) };
+        cell[2] = RECORD;
+        let verdict = match content.judgement.verdict {
+            Verdict::Valid => 0,
+            Verdict::Tolerated => 1,
+            Verdict::Invalid => 2,
+        };
+        cell.extend_from_slice(&plyr_lexicons::RULES_VERSION.to_be_bytes());
+        cell.push(verdict);
+        let reasons = match content.judgement.reasons.as_slice() {
+            [] => Vec::new(),
+            reasons => {
+                let stored: Vec<StoredReason> = reasons
+                    .iter()
+                    .map(|reason| {
+                        let Reason { path, rule, message } = reason.clone();
+                        StoredReason(path, rule, message)
+                    })
+                    .collect();
+                serde_json::to_vec(&stored).map_err(|problem| corrupt("VERSIONS", problem))?
+            }
+        };
+        for part in [reasons, content.cid.to_bytes()] {
+            let length = u32::try_from(part.len()).map_err(|p| corrupt("VERSIONS", p))?;
+            cell.extend_from_slice(&length.to_be_bytes());
+            cell.extend_from_slice(&part);
+        }
+        cell.extend_from_slice(&content.bytes);
+        Ok(cell)
+    }
+
+    pub fn decode(cell: &[u8]) -> Result<VersionCell, StoreError> {
+        read_version(cell).ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
+    }
+
+    pub fn into_record(self, uri: RecordUri, rev: Rev) -> Option<Record> {
+        let Content { cid, bytes, judgement } = self.content?;
+        Some(Record { uri, rev, cid, bytes, judgement, seen_at: self.seen_at })
+    }
+}
+
+fn read_version(cell: &[u8]) -> Option<VersionCell> {
+    let (&[layout, standing, kind], rest) = cell.split_first_chunk::<3>()?;
+    let (seen_at, rest) = rest.split_first_chunk::<8>()?;
+    let standing = match standing {
+        0 => Standing::Event,
+        1 => Standing::Void,
+        2 => Standing::Proven,
+        _ => return None,
+    };
+    let seen_at = i64::from_be_bytes(*seen_at);
+    if layout != LAYOUT {
+        return None;
+    }
+    if kind == DELETE {
+        return Some(VersionCell { standing, seen_at, content: None });
+    }
+    let (_rules, rest) = rest.split_first_chunk::<2>()?;
+    let (&verdict, rest) = rest.split_first()?;
+    let verdict = match verdict {
+        0 => Verdict::Valid,
+        1 => Verdict::Tolerated,
+        2 => Verdict::Invalid,
+        _ => return None,
+    };
+    let (reasons, rest) = part(rest)?;
+    let (cid, bytes) = part(rest)?;
+    let reasons = match reasons {
+        [] => Vec::new(),
+        json => serde_json::from_slice::<Vec<StoredReason>>(json)
+            .ok()?
+            .into_iter()
+            .map(|StoredReason(path, rule, message)| Reason { path, rule, message })
+            .collect(),
+    };
+    let content = Content {
+        cid: Cid::try_from(cid).ok()?,
+        bytes: bytes.to_vec(),
+        judgement: Judgement { verdict, reasons },
+    };
+    Some(VersionCell { standing, seen_at, content: Some(content) })
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// A row of numbers.
+fn numbers<const N: usize>(cell: &[u8], table: &'static str) -> Result<[u64; N], StoreError> {
+    let (&layout, rest) = cell.split_first().ok_or_else(|| corrupt(table, "empty"))?;
+    if layout != LAYOUT || rest.len() != N * 8 {
+        return Err(corrupt(table, "of another layout"));
+    }
+    let mut out = [0; N];
+    for (slot, chunk) in out.iter_mut().zip(rest.as_chunks::<8>().0) {
+        *slot = u64::from_be_bytes(*chunk);
+    }
+    Ok(out)
+}
+
+fn row(values: &[u64]) -> Vec<u8> {
+    let mut cell = vec![LAYOUT];
+    values.iter().for_each(|value| cell.extend_from_slice(&value.to_be_bytes()));
+    cell
+}
+
+pub fn encode_counts(counts: &Counts) -> Vec<u8> {
+    row(&[counts.likes, counts.comments, counts.lists])
+}
+
+pub fn decode_counts(cell: &[u8]) -> Result<Counts, StoreError> {
+    let [likes, comments, lists] = numbers(cell, "COUNTS")?;
+    Ok(Counts { likes, comments, lists })
+}
+
+/// Totals of an actor, or of the network with the number of artists behind them.
+pub fn encode_totals(totals: &ActorTotals, artists: u64) -> Vec<u8> {
+    let ActorTotals { tracks, duration_seconds, likes, comments, albums, playlists, lists } =
+        *totals;
+    row(&[tracks, duration_seconds, likes, comments, albums, playlists, lists, artists])
+}
+
+pub fn decode_totals(cell: &[u8]) -> Result<(ActorTotals, u64), StoreError> {
+    let [tracks, duration_seconds, likes, comments, albums, playlists, lists, artists] =
+        numbers(cell, "TOTALS")?;
+    let totals = ActorTotals { tracks, duration_seconds, likes, comments, albums, playlists, lists };
+    Ok((totals, artists))
+}
+
+/// Rows that are read rarely: JSON behind the layout byte.
+pub fn encode<T: Serialize>(table: &'static str, value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut cell = vec![LAYOUT];
+    serde_json::to_writer(&mut cell, value).map_err(|problem| corrupt(table, problem))?;
+    Ok(cell)
+}
+
+pub fn decode<T: for<'a> Deserialize<'a>>(
+    table: &'static str,
+    cell: &[u8],
+) -> Result<T, StoreError> {
+    match cell.split_first() {
+        Some((&LAYOUT, json)) => {
+            serde_json::from_slice(json).map_err(|problem| corrupt(table, problem))
+        }
+        _ => Err(corrupt(table, "of another layout")),
+    }
+}

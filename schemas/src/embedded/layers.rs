@@ -1,0 +1,152 @@
+//! Pending writes over the database: what one batch writes, over what the group before it in the
+//! same commit wrote, over what is stored. Several changes of one key see one another.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use crate::store::StoreError;
+use crate::tables::{Key, Kind};
+
+/// Memtable of each keyspace, in bytes: small, for a small process.
+const MEMTABLE: u64 = 8 << 20;
+
+/// The database and its keyspaces.
+#[derive(Clone)]
+pub struct Engine {
+    pub database: Database,
+    network: Keyspace,
+    derived: Keyspace,
+    log: Keyspace,
+}
+
+/// An error of the engine, with what was being done.
+pub fn failed(doing: &'static str, problem: &fjall::Error) -> StoreError {
+    StoreError::Engine { engine: super::NAME, doing, detail: problem.to_string() }
+}
+
+impl Engine {
+    pub fn open(database: Database) -> Result<Engine, StoreError> {
+        let open = |name: &str| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+            database.keyspace(name, options).map_err(|problem| failed("open a keyspace", &problem))
+        };
+        let (network, derived, log) = (open("network")?, open("derived")?, open("log")?);
+        Ok(Engine { database, network, derived, log })
+    }
+
+    pub fn keyspace(&self, kind: Kind) -> &Keyspace {
+        match kind {
+            Kind::Network => &self.network,
+            Kind::Derived => &self.derived,
+            Kind::Log => &self.log,
+        }
+    }
+}
+
+type Pending = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
+
+/// The layers. Only the writer thread has one.
+pub struct Layers {
+    pub engine: Engine,
+    group: Pending,
+    batch: Pending,
+}
+
+impl Layers {
+    pub fn new(engine: Engine) -> Layers {
+        Layers { engine, group: Pending::new(), batch: Pending::new() }
+    }
+
+    pub fn get(&self, kind: Kind, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = (kind, key.into_bytes());
+        if let Some(pending) = self.batch.get(&key).or_else(|| self.group.get(&key)) {
+            return Ok(pending.clone());
+        }
+        let stored = self.engine.keyspace(kind).get(&key.1);
+        let stored = stored.map_err(|problem| failed("read a row", &problem))?;
+        Ok(stored.map(|value| value.to_vec()))
+    }
+
+    /// Rows under a prefix, in order, at most `limit`.
+    pub fn under(
+        &self,
+        kind: Kind,
+        prefix: Key,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let prefix = prefix.into_bytes();
+        let mut pending: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
+        for layer in [&self.group, &self.batch] {
+            let from = Bound::Included((kind, prefix.clone()));
+            let rows = layer.range((from, Bound::Unbounded));
+            for ((_, key), value) in
+                rows.take_while(|((of, key), _)| *of == kind && key.starts_with(&prefix))
+            {
+                pending.insert(key, value.as_deref());
+            }
+        }
+        let mut found = BTreeMap::new();
+        for row in self.engine.keyspace(kind).prefix(&prefix) {
+            let (key, value) =
+                row.into_inner().map_err(|problem| failed("read a range", &problem))?;
+            if !pending.contains_key(key.as_ref()) {
+                found.insert(key.to_vec(), value.to_vec());
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        for (key, value) in pending {
+            if let Some(value) = value {
+                found.insert(key.to_vec(), value.to_vec());
+            }
+        }
+        Ok(found.into_iter().take(limit).collect())
+    }
+
+    pub fn put(&mut self, kind: Kind, key: Key, value: Vec<u8>) {
+        self.batch.insert((kind, key.into_bytes()), Some(value));
+    }
+
+    pub fn remove(&mut self, kind: Kind, key: Key) {
+        self.batch.insert((kind, key.into_bytes()), None);
+    }
+
+    pub fn remove_bytes(&mut self, kind: Kind, key: Vec<u8>) {
+        self.batch.insert((kind, key), None);
+    }
+
+    /// Keeps the batch for the commit.
+    pub fn keep_batch(&mut self) {
+        self.group.append(&mut self.batch);
+    }
+
+    /// Forgets the batch.
+    pub fn drop_batch(&mut self) {
+        self.batch.clear();
+    }
+
+    /// Forgets the group.
+    pub fn drop_group(&mut self) {
+        self.group.clear();
+    }
+
+    /// Writes the group in one synced batch (fdatasync). Answers how many rows were removed.
+    pub fn commit(&mut self) -> Result<usize, StoreError> {
+        let mut batch = self.engine.database.batch().durability(Some(PersistMode::SyncData));
+        let mut removed = 0;
+        for ((kind, key), value) in std::mem::take(&mut self.group) {
+            match value {
+                Some(value) => batch.insert(self.engine.keyspace(kind), key, value),
+                None => {
+                    removed += 1;
+                    batch.remove(self.engine.keyspace(kind), key);
+                }
+            }
+        }
+        batch.commit().map_err(|problem| failed("commit", &problem))?;
+        Ok(removed)
+    }
+}

@@ -1,0 +1,193 @@
+//! The embedded engine: fjall in one folder, one writer thread, snapshots to read from. Reads run
+//! where they are asked for (microseconds, seldom a wait for the disk).
+
+mod cells;
+mod disk;
+mod folder;
+mod layers;
+mod observations;
+mod reader;
+mod rows;
+mod sums;
+mod versions;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use fjall::Database;
+use plyr_lexicons::Namespace;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::model::{Change, LogEntry, Micros, Outcome};
+use crate::store::{Snapshot, Store, StoreError};
+use crate::tables::{Key, KeyReader, Kind, LOG, QUARANTINE};
+pub use disk::Probe;
+pub use folder::FORMAT;
+use layers::{Engine, Layers, failed};
+use reader::EmbeddedSnapshot;
+use rows::LogRow;
+use writer::{Command, Writer};
+pub use writer::{FaultHook, FaultPoint};
+
+/// The engine's name.
+pub const NAME: &str = "embedded";
+
+/// Commands that wait for the writer at most; whoever comes next waits to hand in.
+const QUEUE: usize = 64;
+/// Stack of the writer thread: records nest deeply.
+const WRITER_STACK: usize = 8 << 20;
+/// Journal on disk, in bytes, before memtables are written out.
+const JOURNAL: u64 = 128 << 20;
+
+/// How to open it.
+#[derive(Clone)]
+pub struct EmbeddedOptions {
+    /// The data folder; the engine lives in `store/` within.
+    pub folder: PathBuf,
+    /// The namespace whose collections it holds.
+    pub namespace: Namespace,
+    /// Block cache, in bytes.
+    pub cache_bytes: u64,
+    /// Free disk below which writes wait, in bytes.
+    pub reserve_bytes: u64,
+    /// Tells how much disk is free; none asks the file system.
+    pub probe: Option<Probe>,
+    /// Stops the engine at a fault point, as if killed; for tests.
+    pub fault: Option<FaultHook>,
+}
+
+impl EmbeddedOptions {
+    /// The usual: 64 MiB of cache, no reserve.
+    pub fn new(folder: PathBuf, namespace: Namespace) -> EmbeddedOptions {
+        let (cache_bytes, reserve_bytes) = (64 << 20, 0);
+        EmbeddedOptions { folder, namespace, cache_bytes, reserve_bytes, probe: None, fault: None }
+    }
+}
+
+/// The store.
+pub struct EmbeddedStore {
+    engine: Engine,
+    commands: mpsc::Sender<Command>,
+    head: watch::Receiver<u64>,
+    space: disk::FreeSpace,
+    _lock: folder::Lock,
+}
+
+/// Microseconds since 1970.
+fn now() -> Micros {
+    chrono::Utc::now().timestamp_micros()
+}
+
+impl EmbeddedStore {
+    /// Opens the folder, creating it where it is new.
+    pub fn open(options: EmbeddedOptions) -> Result<EmbeddedStore, StoreError> {
+        let EmbeddedOptions { folder, namespace, cache_bytes, reserve_bytes, probe, fault } =
+            options;
+        std::fs::create_dir_all(&folder).map_err(|problem| StoreError::Unusable {
+            path: folder.display().to_string(),
+            problem: problem.to_string(),
+        })?;
+        let lock = folder::lock(&folder)?;
+        folder::prepare(&folder, &namespace)?;
+        let database = Database::builder(folder.join("store"))
+            .cache_size(cache_bytes)
+            .max_journaling_size(JOURNAL)
+            .worker_threads(1)
+            .open()
+            .map_err(|problem| failed("open", &problem))?;
+        let engine = Engine::open(database)?;
+        let newest = engine.keyspace(Kind::Log).last_key_value();
+        let newest = newest.map(|row| row.key()).transpose();
+        let newest = newest.map_err(|problem| failed("read the log", &problem))?;
+        let newest = newest.and_then(|key| KeyReader::after(&key, 1).number()).unwrap_or(0);
+        let (head_sender, head) = watch::channel(u64::try_from(newest).unwrap_or(0));
+        let quarantine = Key::of(&QUARANTINE).into_bytes();
+        let quarantined = engine.keyspace(Kind::Network).prefix(quarantine).count();
+        let space = disk::FreeSpace::new(folder, reserve_bytes, probe);
+        let (commands, receiver) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            layers: Layers::new(engine.clone()),
+            namespace,
+            commands: receiver,
+            head: head_sender,
+            space: space.clone(),
+            fault,
+            quarantined,
+            compacted: Arc::new(AtomicU64::new(0)),
+            removed: 0,
+        };
+        std::thread::Builder::new()
+            .name("plyr-writer".to_owned())
+            .stack_size(WRITER_STACK)
+            .spawn(move || writer.run())
+            .map_err(|problem| StoreError::Engine {
+                engine: NAME,
+                doing: "start the writer",
+                detail: problem.to_string(),
+            })?;
+        Ok(EmbeddedStore { engine, commands, head, space, _lock: lock })
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Removes log entries written before a time, some thousands at a call; answers how many.
+    pub async fn trim_log(&self, before: Micros) -> Result<usize, StoreError> {
+        self.ask(|reply| Command::Trim(before, reply)).await
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    fn engine(&self) -> &'static str {
+        NAME
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError> {
+        self.ask(|reply| Command::Apply(changes, reply)).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(EmbeddedSnapshot::new(self.engine.clone())))
+    }
+
+    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        let from = Key::of(&LOG).number(after.saturating_add(1).min(i64::MAX as u64) as i64);
+        let mut entries = Vec::new();
+        for row in self.engine.keyspace(Kind::Log).range(from.into_bytes()..).take(limit) {
+            let (key, cell) =
+                row.into_inner().map_err(|problem| failed("read the log", &problem))?;
+            let number = KeyReader::after(&key, 1).number();
+            let number = number.ok_or_else(|| cells::corrupt("LOG", "a key is cut"))?;
+            let row: LogRow = cells::decode("LOG", &cell)?;
+            entries.push(row.entry(number as u64)?);
+        }
+        Ok(entries)
+    }
+
+    async fn log_head(&self) -> Result<u64, StoreError> {
+        Ok(*self.head.borrow())
+    }
+
+    async fn log_changed(&self, after: u64) -> Result<(), StoreError> {
+        let mut head = self.head.clone();
+        head.wait_for(|head| *head > after).await.map(|_| ()).map_err(|_| StoreError::Closed)
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.space.check()
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.ask(Command::Close).await
+    }
+}

@@ -1,0 +1,196 @@
+//! Observations of accounts and identities: an earlier-asked answer never replaces a later one.
+
+use std::collections::BTreeSet;
+
+use plyr_lexicons::{Did, Handle, Namespace};
+
+use super::cells::{self, VersionCell};
+use super::layers::Layers;
+use super::rows::{ActorRow, DueRow, HandleRow};
+use super::{sums, versions};
+use crate::index::Index;
+use crate::model::{
+    Account, ActorTotals, BlueskyProfile, DueCheck, Identity, Micros, Outcome, Standing,
+};
+use crate::store::StoreError;
+use crate::tables::{ACTORS, DUE, DUE_BY_TIME, HANDLES, Key, KeyReader, Kind, VERSIONS};
+
+fn actor_key(did: &Did) -> Key {
+    Key::of(&ACTORS).text(did.as_str())
+}
+
+fn actor(layers: &Layers, did: &Did) -> Result<ActorRow, StoreError> {
+    match layers.get(Kind::Network, actor_key(did))? {
+        Some(cell) => cells::decode("ACTORS", &cell),
+        None => Ok(ActorRow::default()),
+    }
+}
+
+fn keep_actor(layers: &mut Layers, did: &Did, row: &ActorRow) -> Result<(), StoreError> {
+    layers.put(Kind::Network, actor_key(did), cells::encode("ACTORS", row)?);
+    Ok(())
+}
+
+/// Whether what the actor made shows and counts.
+pub fn is_visible(layers: &Layers, did: &Did) -> Result<bool, StoreError> {
+    Ok(actor(layers, did)?.account_state().is_visible())
+}
+
+/// Applies an account observation; a change of visibility reaches every sum at once.
+pub fn account(
+    layers: &mut Layers,
+    namespace: &Namespace,
+    account: &Account,
+) -> Result<Outcome, StoreError> {
+    let mut row = actor(layers, &account.did)?;
+    if account.asked_at <= row.state_asked_at {
+        return Ok(Outcome::Superseded);
+    }
+    let was = row.account_state();
+    row.state_asked_at = account.asked_at;
+    row.set_account_state(account.state);
+    keep_actor(layers, &account.did, &row)?;
+    if was.is_visible() != account.state.is_visible() {
+        flip(layers, namespace, &account.did, account.state.is_visible())?;
+    }
+    Ok(if was == account.state { Outcome::Superseded } else { Outcome::Applied })
+}
+
+/// Takes everything an actor counts for out of the sums, or puts it back.
+fn flip(
+    layers: &mut Layers,
+    namespace: &Namespace,
+    did: &Did,
+    shows: bool,
+) -> Result<(), StoreError> {
+    let totals = sums::actor_totals(layers, did)?;
+    let nothing = ActorTotals::default();
+    let (before, after) = if shows { (&nothing, &totals) } else { (&totals, &nothing) };
+    sums::network(layers, before, after)?;
+
+    let prefix = Key::of(&VERSIONS).text(did.as_str());
+    let start = Key::of(&VERSIONS).into_bytes().len();
+    let mut liked = BTreeSet::new();
+    for (key, cell) in layers.under(Kind::Network, prefix, usize::MAX)? {
+        let uri = KeyReader::after(&key, start).record();
+        let uri = uri.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
+        let cell = VersionCell::decode(&cell)?;
+        if cell.standing == Standing::Void {
+            continue;
+        }
+        for row in versions::derived_of(namespace, &uri, &cell)?.rows {
+            match row.index {
+                Index::SubjectLikers(subject) => {
+                    liked.insert(subject);
+                }
+                Index::SubjectCommentsByTime(subject) => {
+                    sums::count(layers, &subject, |counts| &mut counts.comments, shows)?;
+                }
+                Index::ListsWithItem(subject) => {
+                    sums::count(layers, &subject, |counts| &mut counts.lists, shows)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    for subject in liked {
+        sums::count(layers, &subject, |counts| &mut counts.likes, shows)?;
+    }
+    Ok(())
+}
+
+fn handle_key(handle: &Handle) -> Key {
+    Key::of(&HANDLES).text(&handle.as_str().to_lowercase())
+}
+
+fn claim(layers: &Layers, handle: &Handle) -> Result<Option<HandleRow>, StoreError> {
+    let cell = layers.get(Kind::Network, handle_key(handle))?;
+    cell.map(|cell| cells::decode("HANDLES", &cell)).transpose()
+}
+
+/// Applies an identity observation and keeps the register of handles.
+pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, StoreError> {
+    let mut row = actor(layers, &identity.did)?;
+    if identity.asked_at <= row.identity_asked_at {
+        return Ok(Outcome::Superseded);
+    }
+    let before = row.clone();
+    let did = identity.did.as_str();
+    let handle = identity.handle.as_ref();
+    let given_up = before.handle.as_ref().and_then(|old| Handle::new(old.clone()).ok());
+    if let Some(old) = given_up.filter(|old| Some(old) != handle)
+        && claim(layers, &old)?.is_some_and(|claim| claim.did == did)
+    {
+        layers.remove(Kind::Network, handle_key(&old));
+    }
+    if let Some(handle) = handle {
+        let held = claim(layers, handle)?;
+        let newer = held.is_none_or(|held| held.proven_at < identity.asked_at || held.did == did);
+        if newer {
+            let claim = HandleRow { did: did.to_owned(), proven_at: identity.asked_at };
+            layers.put(Kind::Network, handle_key(handle), cells::encode("HANDLES", &claim)?);
+        }
+    }
+    row.handle = handle.map(|handle| handle.as_str().to_owned());
+    row.pds.clone_from(&identity.pds);
+    row.signing_key.clone_from(&identity.signing_key);
+    row.identity_asked_at = identity.asked_at;
+    keep_actor(layers, &identity.did, &row)?;
+    row.identity_asked_at = before.identity_asked_at;
+    Ok(if row == before { Outcome::Superseded } else { Outcome::Applied })
+}
+
+/// Applies a Bluesky profile as read.
+pub fn bluesky(layers: &mut Layers, profile: &BlueskyProfile) -> Result<Outcome, StoreError> {
+    let mut row = actor(layers, &profile.did)?;
+    if profile.asked_at <= row.bluesky_asked_at {
+        return Ok(Outcome::Superseded);
+    }
+    let before = row.clone();
+    row.display_name.clone_from(&profile.display_name);
+    row.avatar.clone_from(&profile.avatar);
+    row.bluesky_asked_at = profile.asked_at;
+    keep_actor(layers, &profile.did, &row)?;
+    row.bluesky_asked_at = before.bluesky_asked_at;
+    Ok(if row == before { Outcome::Superseded } else { Outcome::Applied })
+}
+
+fn due_key(did: &Did) -> Key {
+    Key::of(&DUE).text(did.as_str())
+}
+
+fn held_due(layers: &Layers, did: &Did) -> Result<Option<DueRow>, StoreError> {
+    let cell = layers.get(Kind::Network, due_key(did))?;
+    cell.map(|cell| cells::decode("DUE", &cell)).transpose()
+}
+
+fn by_time(did: &Did, due_at: Micros) -> Key {
+    Key::of(&DUE_BY_TIME).number(due_at).text(did.as_str())
+}
+
+/// Makes a check due, unless a later trigger already did.
+pub fn due(layers: &mut Layers, check: &DueCheck) -> Result<Outcome, StoreError> {
+    if let Some(held) = held_due(layers, &check.did)? {
+        if held.triggered_at > check.triggered_at {
+            return Ok(Outcome::Superseded);
+        }
+        layers.remove(Kind::Network, by_time(&check.did, held.due_at));
+    }
+    let DueCheck { triggered_at, answered, due_at, .. } = *check;
+    let row = DueRow { triggered_at, answered, due_at };
+    layers.put(Kind::Network, due_key(&check.did), cells::encode("DUE", &row)?);
+    layers.put(Kind::Network, by_time(&check.did, due_at), sums::LIVE.to_vec());
+    Ok(Outcome::Applied)
+}
+
+/// Ends the checks of a trigger.
+pub fn checked(layers: &mut Layers, did: &Did, trigger: Micros) -> Result<Outcome, StoreError> {
+    match held_due(layers, did)? {
+        Some(held) if held.triggered_at <= trigger => {
+            layers.remove(Kind::Network, by_time(did, held.due_at));
+            layers.remove(Kind::Network, due_key(did));
+            Ok(Outcome::Applied)
+        }
+        _ => Ok(Outcome::Superseded),
+    }
+}

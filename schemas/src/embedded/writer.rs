@@ -1,0 +1,297 @@
+//! The one thread that writes. It drains what was handed in and commits it as one synced batch:
+//! a group commit whose size follows the load.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use plyr_lexicons::Namespace;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::disk::FreeSpace;
+use super::layers::{Layers, failed};
+use super::rows::{CursorRow, LogRow, QuarantineRow};
+use super::{cells, observations, versions};
+use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
+use crate::store::StoreError;
+use crate::tables::{CURSORS, Key, KeyReader, Kind, LOG, QUARANTINE, QUARANTINE_IDS};
+
+/// Changes that one commit gathers at most.
+const GROUP: usize = 2_000;
+/// Log entries that one trim removes at most.
+const TRIM: usize = 10_000;
+/// Refused events that are kept; then the oldest leave.
+const MOST_QUARANTINED: usize = 100_000;
+/// Rows removed since the last compaction that make one worth it.
+const WORTH_COMPACTING: usize = 50_000;
+
+/// Where a test makes the engine stop as if the process were killed there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultPoint {
+    /// Before the batch reaches the disk.
+    BeforeCommit,
+    /// After it is durable, before anybody is told.
+    AfterCommit,
+}
+
+/// Asked at every fault point; `true` stops the engine there.
+pub type FaultHook = Arc<dyn Fn(FaultPoint) -> bool + Send + Sync>;
+
+pub enum Command {
+    Apply(Vec<Change>, oneshot::Sender<Result<Vec<Outcome>, StoreError>>),
+    Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+pub struct Writer {
+    pub layers: Layers,
+    pub namespace: Namespace,
+    pub commands: mpsc::Receiver<Command>,
+    pub head: watch::Sender<u64>,
+    pub space: FreeSpace,
+    pub fault: Option<FaultHook>,
+    pub quarantined: usize,
+    pub compacted: Arc<AtomicU64>,
+    pub removed: usize,
+}
+
+impl Writer {
+    /// Runs until closed, or until nobody can hand anything in any more.
+    pub fn run(mut self) {
+        while let Some(command) = self.commands.blocking_recv() {
+            let mut group = Vec::new();
+            let mut next = Some(command);
+            let mut gathered = 0;
+            while let Some(command) = next {
+                match command {
+                    Command::Apply(changes, reply) => {
+                        gathered += changes.len();
+                        group.push((changes, reply));
+                    }
+                    other => {
+                        if !self.apply_group(std::mem::take(&mut group)) || !self.other(other) {
+                            return;
+                        }
+                    }
+                }
+                next = if gathered < GROUP { self.commands.try_recv().ok() } else { None };
+            }
+            if !self.apply_group(group) {
+                return;
+            }
+        }
+    }
+
+    fn other(&mut self, command: Command) -> bool {
+        match command {
+            Command::Apply(..) => true,
+            Command::Trim(before, reply) => {
+                answer(reply, self.trim(before));
+                true
+            }
+            Command::Close(reply) => {
+                let synced = self.layers.engine.database.persist(fjall::PersistMode::SyncAll);
+                answer(reply, synced.map_err(|problem| failed("close", &problem)));
+                false
+            }
+        }
+    }
+
+    /// Applies batches in one commit. `false` when a test wants the engine dead.
+    fn apply_group(
+        &mut self,
+        group: Vec<(Vec<Change>, oneshot::Sender<Result<Vec<Outcome>, StoreError>>)>,
+    ) -> bool {
+        if group.is_empty() {
+            return true;
+        }
+        let began = Instant::now();
+        if let Err(full) = self.space.check() {
+            let StoreError::DiskFull { free_bytes, reserve_bytes } = full else { return true };
+            for (_, reply) in group {
+                answer(reply, Err(StoreError::DiskFull { free_bytes, reserve_bytes }));
+            }
+            return true;
+        }
+        let (head_before, quarantined_before) = (*self.head.borrow(), self.quarantined);
+        let mut head = head_before;
+        let mut done = Vec::new();
+        for (changes, reply) in group {
+            let (head_here, quarantined_here) = (head, self.quarantined);
+            match self.apply_batch(changes, &mut head) {
+                Ok(outcomes) => {
+                    self.layers.keep_batch();
+                    done.push((outcomes, reply));
+                }
+                Err(problem) => {
+                    self.layers.drop_batch();
+                    (head, self.quarantined) = (head_here, quarantined_here);
+                    answer(reply, Err(problem));
+                }
+            }
+        }
+        if self.stops_at(FaultPoint::BeforeCommit) {
+            return false;
+        }
+        match self.layers.commit() {
+            Ok(removed) => {
+                if self.stops_at(FaultPoint::AfterCommit) {
+                    return false;
+                }
+                self.head.send_replace(head);
+                done.into_iter().for_each(|(outcomes, reply)| answer(reply, Ok(outcomes)));
+                self.compact_if_worth(removed);
+            }
+            Err(problem) => {
+                self.layers.drop_group();
+                self.quarantined = quarantined_before;
+                let detail = problem.to_string();
+                for (_, reply) in done {
+                    let detail = detail.clone();
+                    let engine = super::NAME;
+                    answer(reply, Err(StoreError::Engine { engine, doing: "commit", detail }));
+                }
+            }
+        }
+        metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
+        true
+    }
+
+    fn stops_at(&self, point: FaultPoint) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault(point))
+    }
+
+    fn apply_batch(
+        &mut self,
+        changes: Vec<Change>,
+        head: &mut u64,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let now = super::now();
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            let layers = &mut self.layers;
+            let (outcome, subject) = match change {
+                Change::Version(version) => {
+                    let subject = LogSubject::Record(version.uri.clone());
+                    (versions::apply(layers, &self.namespace, version)?, Some(subject))
+                }
+                Change::Account(account) => {
+                    let outcome = observations::account(layers, &self.namespace, &account)?;
+                    (outcome, Some(LogSubject::Actor(account.did)))
+                }
+                Change::Identity(identity) => {
+                    let outcome = observations::identity(layers, &identity)?;
+                    (outcome, Some(LogSubject::Actor(identity.did)))
+                }
+                Change::Bluesky(profile) => {
+                    let outcome = observations::bluesky(layers, &profile)?;
+                    (outcome, Some(LogSubject::Actor(profile.did)))
+                }
+                Change::Due(check) => (observations::due(layers, &check)?, None),
+                Change::Checked { did, triggered_at } => {
+                    (observations::checked(layers, &did, triggered_at)?, None)
+                }
+                Change::Quarantine(entry) => (self.quarantine(&entry)?, None),
+                Change::Cursor(cursor) => {
+                    let key = Key::of(&CURSORS).text(&cursor.source);
+                    let cell = cells::encode("CURSORS", &CursorRow::of(&cursor))?;
+                    layers.put(Kind::Network, key, cell);
+                    (Outcome::Applied, None)
+                }
+            };
+            if let (Outcome::Applied, Some(subject)) = (outcome, subject) {
+                *head += 1;
+                let key = Key::of(&LOG).number(*head as i64);
+                let cell = cells::encode("LOG", &LogRow::of(&subject, now))?;
+                self.layers.put(Kind::Log, key, cell);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    fn quarantine(&mut self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {
+        let id = Key::of(&QUARANTINE_IDS).text(&entry.id);
+        if self.layers.get(Kind::Network, id.clone())?.is_some() {
+            return Ok(Outcome::Superseded);
+        }
+        if self.quarantined >= MOST_QUARANTINED {
+            self.forget_oldest()?;
+        }
+        let newest_first = entry.seen_at.saturating_neg();
+        let place = Key::of(&QUARANTINE).number(newest_first).text(&entry.id);
+        let cell = cells::encode("QUARANTINE", &QuarantineRow::of(entry))?;
+        self.layers.put(Kind::Network, place, cell);
+        self.layers.put(Kind::Network, id, cells::encode("QUARANTINE_IDS", &newest_first)?);
+        self.quarantined += 1;
+        Ok(Outcome::Applied)
+    }
+
+    fn forget_oldest(&mut self) -> Result<(), StoreError> {
+        let prefix = Key::of(&QUARANTINE).into_bytes();
+        let oldest = self.layers.engine.keyspace(Kind::Network).prefix(&prefix).next_back();
+        let Some(oldest) = oldest else { return Ok(()) };
+        let key = oldest.key().map_err(|problem| failed("read the quarantine", &problem))?;
+        let mut columns = KeyReader::after(&key, prefix.len());
+        let id = columns.number().and_then(|_| columns.text()).map(str::to_owned);
+        let id = id.ok_or_else(|| cells::corrupt("QUARANTINE", "a key is cut"))?;
+        self.layers.remove(Kind::Network, Key::of(&QUARANTINE_IDS).text(&id));
+        self.layers.remove_bytes(Kind::Network, key.to_vec());
+        self.quarantined = self.quarantined.saturating_sub(1);
+        metrics::counter!("plyr_quarantine_forgotten_total").increment(1);
+        Ok(())
+    }
+
+    fn trim(&mut self, before: Micros) -> Result<usize, StoreError> {
+        let oldest = self.layers.under(Kind::Log, Key::of(&LOG), TRIM)?;
+        // The newest entry stays: it tells a restart where the numbers go on.
+        let newest = Key::of(&LOG).number(*self.head.borrow() as i64).into_bytes();
+        let mut trimmed = 0;
+        for (key, cell) in oldest {
+            let row: LogRow = cells::decode("LOG", &cell)?;
+            if row.written_at >= before || key == newest {
+                break;
+            }
+            self.layers.remove_bytes(Kind::Log, key);
+            trimmed += 1;
+        }
+        self.layers.keep_batch();
+        self.layers.commit()?;
+        Ok(trimmed)
+    }
+
+    /// Deleted rows take disk until they are compacted away.
+    fn compact_if_worth(&mut self, removed: usize) {
+        self.removed += removed;
+        if self.removed < WORTH_COMPACTING || self.compacted.load(Ordering::Acquire) % 2 == 1 {
+            return;
+        }
+        self.removed = 0;
+        let (engine, compacted) = (self.layers.engine.clone(), self.compacted.clone());
+        // Odd while a compaction runs.
+        compacted.fetch_add(1, Ordering::AcqRel);
+        let compaction = move || {
+            for kind in [Kind::Network, Kind::Derived, Kind::Log] {
+                let keyspace = engine.keyspace(kind);
+                let done = keyspace.rotate_memtable_and_wait().and_then(|()| keyspace.major_compact());
+                if let Err(problem) = done {
+                    tracing::warn!(%problem, "a compaction failed; the next one tries again");
+                }
+            }
+            compacted.fetch_add(1, Ordering::AcqRel);
+        };
+        if let Err(problem) =
+            std::thread::Builder::new().name("plyr-compact".to_owned()).spawn(compaction)
+        {
+            tracing::warn!(%problem, "no thread for a compaction");
+            self.compacted.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Whoever asked may have gone; then nobody needs the answer.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("an answer of the store came too late for its asker");
+    }
+}
