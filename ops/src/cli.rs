@@ -23,7 +23,11 @@ pub fn command() -> Command {
         "{} ({}, {} build, stores: embedded)",
         env!("CARGO_PKG_VERSION"),
         option_env!("PLYR_GIT_REVISION").unwrap_or("revision unknown"),
-        if cfg!(debug_assertions) { "debug" } else { "release" },
+        if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        },
     );
     let serve = Command::new("serve")
         .about("Everything in one process: follows the network and answers queries");
@@ -54,11 +58,18 @@ pub fn command() -> Command {
 }
 
 fn argument(option: &crate::config::options::OptionRow) -> Arg {
-    let argument = Arg::new(option.flag).long(option.flag).help(option.help_text()).global(true);
+    let argument = Arg::new(option.flag)
+        .long(option.flag)
+        .help(option.help_text())
+        .global(true);
     match option.shape {
         Shape::Switch => argument.action(ArgAction::SetTrue),
-        Shape::One => argument.value_name(option.value_name).action(ArgAction::Set),
-        Shape::Many => argument.value_name(option.value_name).action(ArgAction::Append),
+        Shape::One => argument
+            .value_name(option.value_name)
+            .action(ArgAction::Set),
+        Shape::Many => argument
+            .value_name(option.value_name)
+            .action(ArgAction::Append),
     }
 }
 

@@ -62,8 +62,7 @@ impl Control {
             Err(detail) => return Err(problem(detail)),
         }
         let listener = UnixListener::bind(&path).map_err(problem)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-            .map_err(problem)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(problem)?;
         Ok(Control { listener, path })
     }
 
@@ -77,7 +76,9 @@ impl Control {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let Ok(place) = places.clone().acquire_owned().await else { break };
+                    let Ok(place) = places.clone().acquire_owned().await else {
+                        break;
+                    };
                     let (store, data_dir) = (store.clone(), data_dir.clone());
                     tokio::spawn(async move {
                         if let Err(problem) = answer(stream, store, &data_dir).await {
@@ -113,7 +114,9 @@ async fn answer(
     };
     let stream = lines.into_inner().into_inner().into_std().map_err(lost)?;
     stream.set_nonblocking(false).map_err(lost)?;
-    stream.set_write_timeout(Some(BLOCK_TIMEOUT)).map_err(lost)?;
+    stream
+        .set_write_timeout(Some(BLOCK_TIMEOUT))
+        .map_err(lost)?;
     // Written with blocking calls, on a thread that may block: a slow reader holds nobody up.
     let runtime = tokio::runtime::Handle::current();
     let data_dir = data_dir.to_owned();
@@ -126,13 +129,20 @@ async fn answer(
             Err(problem) => Err(OpsError::Control(format!("not understood: {problem}"))),
         };
         let verdict = match &done {
-            Ok(()) => Verdict { ok: true, error: None },
-            Err(problem) => Verdict { ok: false, error: Some(problem.to_string()) },
+            Ok(()) => Verdict {
+                ok: true,
+                error: None,
+            },
+            Err(problem) => Verdict {
+                ok: false,
+                error: Some(problem.to_string()),
+            },
         };
         blocks.end(&verdict).map_err(lost)?;
         done
     });
-    work.await.map_err(|detail| OpsError::Control(detail.to_string()))?
+    work.await
+        .map_err(|detail| OpsError::Control(detail.to_string()))?
 }
 
 /// Turns written bytes into blocks.
@@ -174,7 +184,9 @@ pub fn ask(
     out: &mut dyn Write,
 ) -> Result<Option<()>, OpsError> {
     let lost = |detail: std::io::Error| OpsError::Control(detail.to_string());
-    let Ok(mut stream) = BlockingStream::connect(data_dir.join(NAME)) else { return Ok(None) };
+    let Ok(mut stream) = BlockingStream::connect(data_dir.join(NAME)) else {
+        return Ok(None);
+    };
     let mut line =
         serde_json::to_vec(request).map_err(|detail| OpsError::Control(detail.to_string()))?;
     line.push(b'\n');
@@ -192,10 +204,16 @@ pub fn ask(
         out.write_all(&block).map_err(lost)?;
     }
     let mut verdict = String::new();
-    stream.take(LONGEST_REQUEST).read_to_string(&mut verdict).map_err(lost)?;
+    stream
+        .take(LONGEST_REQUEST)
+        .read_to_string(&mut verdict)
+        .map_err(lost)?;
     match serde_json::from_str::<Verdict>(&verdict) {
         Ok(Verdict { ok: true, .. }) => Ok(Some(())),
-        Ok(Verdict { error: Some(problem), .. }) => Err(OpsError::Control(problem)),
+        Ok(Verdict {
+            error: Some(problem),
+            ..
+        }) => Err(OpsError::Control(problem)),
         _ => Err(OpsError::Control("the answer was cut off".to_owned())),
     }
 }

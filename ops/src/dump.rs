@@ -15,7 +15,9 @@ use crate::serve::open_store;
 
 /// Runs the command.
 pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
-    let target = arguments.get_one::<String>("out").map_or("-", String::as_str);
+    let target = arguments
+        .get_one::<String>("out")
+        .map_or("-", String::as_str);
     let failed = |detail: std::io::Error| OpsError::Dump(format!("{target}: {detail}"));
     if !config.data_dir.join("store").is_dir() {
         return Err(OpsError::Dump(format!(

@@ -19,8 +19,10 @@ fn main() -> ExitCode {
     let matches = match cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(problem) => {
-            let asked_for_text =
-                matches!(problem.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let asked_for_text = matches!(
+                problem.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
             return match problem.print() {
                 Ok(()) if asked_for_text => ExitCode::SUCCESS,
                 _ => ExitCode::from(2),
@@ -38,7 +40,9 @@ fn main() -> ExitCode {
 
 fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
     let Some((command, arguments)) = matches.subcommand() else {
-        return Err(OpsError::Usage("name a command; `plyr --help` lists them".to_owned()));
+        return Err(OpsError::Usage(
+            "name a command; `plyr --help` lists them".to_owned(),
+        ));
     };
     let settings = config::gather(arguments)?;
     if command == "config" {

@@ -25,8 +25,9 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Seconds, from a tenth of a millisecond to ten seconds.
-const SECONDS: &[f64] =
-    &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
+const SECONDS: &[f64] = &[
+    0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0,
+];
 
 /// What `/ready` says.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -74,7 +75,12 @@ impl Probes {
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
-        Ok(Probes { listener, address, metrics, readiness })
+        Ok(Probes {
+            listener,
+            address,
+            metrics,
+            readiness,
+        })
     }
 
     /// Where it listens.
@@ -134,25 +140,42 @@ fn respond(
     readiness: &AskReadiness,
 ) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered\n".into());
+        return text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "text/plain",
+            "only GET is answered\n".into(),
+        );
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4", metrics.render()),
+        "/metrics" => text(
+            StatusCode::OK,
+            "text/plain; version=0.0.4",
+            metrics.render(),
+        ),
         "/live" => text(StatusCode::OK, "text/plain", "alive\n".to_owned()),
         "/ready" => {
             let state = readiness();
-            let status =
-                if state.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let status = if state.ready {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
             let body = serde_json::to_string(&state).unwrap_or_default();
             text(status, "application/json", body)
         }
-        _ => text(StatusCode::NOT_FOUND, "text/plain", "/metrics, /live or /ready\n".to_owned()),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "/metrics, /live or /ready\n".to_owned(),
+        ),
     }
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
     response
 }

@@ -21,6 +21,10 @@ use crate::probes::{self, Probes, Readiness};
 
 /// How long open requests and the lanes may take to finish once asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Connections of the AppView at the same time.
+const CONNECTIONS: usize = 2_000;
+/// Block cache of the store, in bytes.
+const CACHE: u64 = 32 << 20;
 /// How often the change log is trimmed.
 const TRIM: Duration = Duration::from_secs(600);
 
@@ -34,6 +38,7 @@ pub fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError> {
     })?;
     let mut options = EmbeddedOptions::new(config.data_dir.clone(), config.namespace.clone());
     options.reserve_bytes = config.disk_reserve;
+    options.cache_bytes = CACHE;
     Ok(Arc::new(EmbeddedStore::open(options)?))
 }
 
@@ -43,7 +48,13 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     let embedded = open_store(&config)?;
     let store: Arc<dyn Store> = embedded.clone();
     let outbound = outbound(&config)?;
-    let appview = AppView::bind(appview_config(&config)?, store.clone(), outbound.clone())
+    let appview_config = AppViewConfig {
+        listen: config.listen,
+        public_url: config.public_url.clone(),
+        namespace: config.namespace.clone(),
+        connections: CONNECTIONS,
+    };
+    let appview = AppView::bind(appview_config, store.clone(), outbound.clone())
         .await
         .map_err(|problem| OpsError::Start(problem.to_string()))?;
     let control = Control::bind(&config.data_dir)?;
@@ -51,8 +62,13 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     let answering = CancellationToken::new();
     let indexing = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let indexer_config = IndexerConfig {
+        namespace: config.namespace.clone(),
+        jetstreams: config.jetstreams.clone(),
+        bluesky_hints: !config.dev,
+    };
     let indexer = Arc::new(Indexer::start(
-        indexer_config(&config),
+        indexer_config,
         store.clone(),
         outbound,
         indexing.clone(),

@@ -41,11 +41,19 @@ pub async fn dump(
     out: &mut (dyn Write + Send),
     scratch: &Path,
 ) -> Result<u64, DumpError> {
-    let mut lines = Lines { scratch, buffer: Vec::new(), bytes: 0, runs: Vec::new() };
+    let mut lines = Lines {
+        scratch,
+        buffer: Vec::new(),
+        bytes: 0,
+        runs: Vec::new(),
+    };
     let mut after = None;
     loop {
         let records = snapshot.all_records(after.as_ref(), PAGE).await?;
-        let dids: Vec<_> = records.iter().map(|record| record.uri.did.clone()).collect();
+        let dids: Vec<_> = records
+            .iter()
+            .map(|record| record.uri.did.clone())
+            .collect();
         let actors = snapshot.actors(&dids).await?;
         for (record, actor) in records.iter().zip(&actors) {
             if actor.state.is_visible() {
@@ -60,7 +68,10 @@ pub async fn dump(
     let mut after: Option<String> = None;
     loop {
         let counts = snapshot.all_counts(after.as_deref(), PAGE).await?;
-        for (subject, counts) in counts.iter().filter(|(_, one)| one.likes + one.comments > 0) {
+        for (subject, counts) in counts
+            .iter()
+            .filter(|(_, one)| one.likes + one.comments > 0)
+        {
             let (likes, comments) = (counts.likes, counts.comments);
             let row = json!({ "commentCount": comments, "likeCount": likes, "subject": subject });
             lines.add(row.to_string())?;
@@ -110,7 +121,9 @@ impl Lines<'_> {
         for line in self.buffer.drain(..) {
             writeln!(run, "{line}")?;
         }
-        let mut run = run.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let mut run = run
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
         run.rewind()?;
         self.runs.push(run);
         self.bytes = 0;

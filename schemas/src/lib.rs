@@ -1,9 +1,12 @@
 //! What is at rest: every table declared once, the store trait and its promise, and the engines
 //! that keep it. The network's records are truth; index rows are hints; the log says look again.
 
+pub mod dump;
+pub mod embedded;
 pub mod index;
 pub mod model;
 pub mod store;
+pub mod tables;
 
 pub use index::{Derived, Index, IndexEntry, Position};
 pub use model::{

@@ -119,6 +119,9 @@ pub trait Snapshot: Send + Sync {
     /// Actors, in the order asked; defaults for unknown ones.
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError>;
 
+    /// Whether anything is held of a repo: a record, a delete, or an answer about the account.
+    async fn is_known(&self, did: &Did) -> Result<bool, StoreError>;
+
     /// Counts by subject uri, in the order asked.
     async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError>;
 

@@ -44,7 +44,13 @@ pub struct Table {
 use Column::{Number, Text};
 
 const RECORD: [Column; 3] = [Text("did"), Text("collection"), Text("rkey")];
-const SORTED: &[Column] = &[Number("major"), Number("minor"), RECORD[0], RECORD[1], RECORD[2]];
+const SORTED: &[Column] = &[
+    Number("major"),
+    Number("minor"),
+    RECORD[0],
+    RECORD[1],
+    RECORD[2],
+];
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $kind:ident $tag:literal [$partition:expr] [$order:expr];)*) => {
@@ -112,7 +118,7 @@ tables! {
 }
 
 /// A key under construction: columns in the order of the declaration.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     bytes: Vec<u8>,
     table: &'static Table,
@@ -122,12 +128,20 @@ pub struct Key {
 impl Key {
     /// Begins a key (or a prefix) of a table.
     pub fn of(table: &'static Table) -> Key {
-        Key { bytes: vec![table.tag], table, columns: 0 }
+        Key {
+            bytes: vec![table.tag],
+            table,
+            columns: 0,
+        }
     }
 
     fn next(&mut self) -> Option<Column> {
         let partition = self.table.partition;
-        let column = partition.iter().chain(self.table.order).nth(self.columns).copied();
+        let column = partition
+            .iter()
+            .chain(self.table.order)
+            .nth(self.columns)
+            .copied();
         self.columns += 1;
         column
     }
@@ -136,7 +150,11 @@ impl Key {
     /// next column.
     pub fn text(mut self, text: &str) -> Key {
         let column = self.next();
-        debug_assert!(matches!(column, Some(Text(_))), "{} {column:?}", self.table.name);
+        debug_assert!(
+            matches!(column, Some(Text(_))),
+            "{} {column:?}",
+            self.table.name
+        );
         let text = text.split('\0').next().unwrap_or_default();
         self.bytes.extend_from_slice(text.as_bytes());
         self.bytes.push(0);
@@ -146,7 +164,11 @@ impl Key {
     /// The next column, a number.
     pub fn number(mut self, number: i64) -> Key {
         let column = self.next();
-        debug_assert!(matches!(column, Some(Number(_))), "{} {column:?}", self.table.name);
+        debug_assert!(
+            matches!(column, Some(Number(_))),
+            "{} {column:?}",
+            self.table.name
+        );
         let turned = (number as u64) ^ (1 << 63);
         self.bytes.extend_from_slice(&turned.to_be_bytes());
         self
@@ -154,7 +176,9 @@ impl Key {
 
     /// Did, collection and rkey.
     pub fn record(self, uri: &RecordUri) -> Key {
-        self.text(uri.did.as_str()).text(uri.collection.as_str()).text(uri.rkey.as_str())
+        self.text(uri.did.as_str())
+            .text(uri.collection.as_str())
+            .text(uri.rkey.as_str())
     }
 
     /// The bytes.
@@ -172,7 +196,9 @@ pub struct KeyReader<'a> {
 impl<'a> KeyReader<'a> {
     /// After `prefix` bytes.
     pub fn after(key: &'a [u8], prefix: usize) -> KeyReader<'a> {
-        KeyReader { rest: key.get(prefix..).unwrap_or_default() }
+        KeyReader {
+            rest: key.get(prefix..).unwrap_or_default(),
+        }
     }
 
     /// The next text.
@@ -195,13 +221,21 @@ impl<'a> KeyReader<'a> {
         let did = Did::new(self.text()?.to_owned()).ok()?;
         let collection = Nsid::new(self.text()?.to_owned()).ok()?;
         let rkey = RecordKey::new(self.text()?.to_owned()).ok()?;
-        Some(RecordUri { did, collection, rkey })
+        Some(RecordUri {
+            did,
+            collection,
+            rkey,
+        })
     }
 
     /// The place of an index row.
     pub fn position(&mut self) -> Option<Position> {
         let (major, minor) = (self.number()?, self.number()?);
-        Some(Position { major, minor, uri: self.record()? })
+        Some(Position {
+            major,
+            minor,
+            uri: self.record()?,
+        })
     }
 }
 
@@ -218,16 +252,19 @@ pub fn partition(index: &Index) -> Key {
         }
         Index::SubjectCommentsByTime(subject) => Key::of(&SUBJECT_COMMENTS_BY_TIME).text(subject),
         Index::ActorLists(did) => Key::of(&ACTOR_LISTS).text(did.as_str()),
-        Index::ActorListsOfType(did, list_type) => {
-            Key::of(&ACTOR_LISTS_OF_TYPE).text(did.as_str()).text(list_type)
-        }
+        Index::ActorListsOfType(did, list_type) => Key::of(&ACTOR_LISTS_OF_TYPE)
+            .text(did.as_str())
+            .text(list_type),
         Index::ListsWithItem(subject) => Key::of(&LISTS_WITH_ITEM).text(subject),
     }
 }
 
 /// The key of a place within a partition.
 pub fn place(partition: Key, position: &Position) -> Key {
-    partition.number(position.major).number(position.minor).record(&position.uri)
+    partition
+        .number(position.major)
+        .number(position.minor)
+        .record(&position.uri)
 }
 
 /// The key of an index row.
@@ -243,19 +280,35 @@ mod tests {
     fn tags_are_unique_within_a_kind() {
         for (place, table) in ALL.iter().enumerate() {
             let same = |other: &&&Table| other.kind == table.kind && other.tag == table.tag;
-            assert_eq!(ALL.iter().skip(place).filter(same).count(), 1, "{}", table.name);
+            assert_eq!(
+                ALL.iter().skip(place).filter(same).count(),
+                1,
+                "{}",
+                table.name
+            );
         }
     }
 
     #[test]
     fn keys_compare_as_their_columns_do_and_read_back() {
         let uri = |rkey: &str| -> RecordUri {
-            format!("at://did:plc:abc/fm.plyr.track/{rkey}").parse().unwrap()
+            format!("at://did:plc:abc/fm.plyr.track/{rkey}")
+                .parse()
+                .unwrap()
         };
         let index = Index::LatestTracks;
-        let places = [(-5, 0, "b"), (-5, 0, "ba"), (-4, 9, "a"), (0, -1, "z"), (7, 0, "a")];
-        let positions =
-            places.map(|(major, minor, rkey)| Position { major, minor, uri: uri(rkey) });
+        let places = [
+            (-5, 0, "b"),
+            (-5, 0, "ba"),
+            (-4, 9, "a"),
+            (0, -1, "z"),
+            (7, 0, "a"),
+        ];
+        let positions = places.map(|(major, minor, rkey)| Position {
+            major,
+            minor,
+            uri: uri(rkey),
+        });
         for pair in positions.windows(2) {
             assert!(pair[0] < pair[1]);
             let [one, two] =

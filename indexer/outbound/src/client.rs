@@ -1,6 +1,30 @@
 //! The hardened client and what can go wrong with it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolverOpts;
+use moka::future::Cache;
+use plyr_lexicons::{Did, Handle};
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::redirect::Policy;
+use tokio::sync::Semaphore;
 use url::Url;
+
+use crate::document::DidDocument;
+use crate::guard::{GuardedResolver, check_url};
+
+const CONNECT: Duration = Duration::from_secs(3);
+const TOTAL: Duration = Duration::from_secs(10);
+const DNS: Duration = Duration::from_secs(3);
+/// Requests to one host at the same time.
+const PER_HOST: usize = 4;
+/// Hosts whose politeness is tracked.
+const HOSTS: u64 = 10_000;
+const FRESH: Duration = Duration::from_secs(600);
+const CACHED: u64 = 50_000;
+const FAILED: Duration = Duration::from_secs(30);
 
 /// What the client needs to know; from the command line.
 #[derive(Clone, Debug)]
@@ -18,6 +42,9 @@ pub struct OutboundConfig {
 /// What can go wrong outside.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OutboundError {
+    /// The client can't be built.
+    #[error("the outbound client can't start: {0}")]
+    Start(String),
     /// The host could not be reached, was too slow, or its answer was cut.
     #[error("{url} can't be reached: {detail}")]
     Unreachable {
@@ -54,20 +81,146 @@ pub enum OutboundError {
     },
 }
 
+/// Whose word an address is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Named {
+    /// The operator's: trusted to be where it is.
+    ByOperator,
+    /// The network's: guarded.
+    ByNetwork,
+}
+
+/// An answer's status and body.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
 /// The one client for everything outside. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outbound {
-    config: OutboundConfig,
+    pub(crate) config: Arc<OutboundConfig>,
+    pub(crate) dns: Arc<TokioResolver>,
+    trusted: reqwest::Client,
+    guarded: reqwest::Client,
+    hosts: Cache<String, Arc<Semaphore>>,
+    pub(crate) documents: Cache<Did, Option<DidDocument>>,
+    pub(crate) handles: Cache<Handle, Option<Did>>,
+    pub(crate) failures: Cache<String, OutboundError>,
 }
 
 impl Outbound {
-    /// Builds the client; fails only if TLS roots can't be loaded.
+    /// Builds the client; fails only if TLS roots or the resolver can't be loaded.
     pub fn new(config: OutboundConfig) -> Result<Outbound, OutboundError> {
-        Ok(Outbound { config })
+        let start = |problem: &dyn std::fmt::Display| OutboundError::Start(problem.to_string());
+        let mut options = ResolverOpts::default();
+        options.timeout = DNS;
+        options.attempts = 1;
+        let builder = TokioResolver::builder_tokio().map_err(|problem| start(&problem))?;
+        let dns = Arc::new(builder.with_options(options).build());
+        let agent = format!("plyr/{} (+{})", env!("CARGO_PKG_VERSION"), config.contact);
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(agent.clone())
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT)
+                .timeout(TOTAL)
+                .no_proxy()
+                .pool_max_idle_per_host(2)
+        };
+        let guard = GuardedResolver {
+            resolver: dns.clone(),
+            dev: config.dev,
+        };
+        let guarded = builder().dns_resolver(Arc::new(guard)).build();
+        Ok(Outbound {
+            config: Arc::new(config),
+            dns,
+            trusted: builder().build().map_err(|problem| start(&problem))?,
+            guarded: guarded.map_err(|problem| start(&problem))?,
+            hosts: Cache::new(HOSTS),
+            documents: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(FRESH)
+                .build(),
+            handles: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(FRESH)
+                .build(),
+            failures: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(FAILED)
+                .build(),
+        })
     }
 
     /// How it was configured.
     pub fn config(&self) -> &OutboundConfig {
         &self.config
     }
+
+    /// GETs a URL with a bound on the body, in bytes after decompression.
+    pub(crate) async fn get(
+        &self,
+        named: Named,
+        url: &str,
+        largest: usize,
+    ) -> Result<Answer, OutboundError> {
+        let unreachable = |problem: &dyn std::fmt::Display| OutboundError::Unreachable {
+            url: url.to_owned(),
+            detail: problem.to_string(),
+        };
+        let (client, url_to_ask) = match named {
+            Named::ByOperator => {
+                let parsed = Url::parse(url).map_err(|problem| unreachable(&problem))?;
+                (&self.trusted, parsed)
+            }
+            Named::ByNetwork => (&self.guarded, check_url(url, self.config.dev)?),
+        };
+        let host = url_to_ask.origin().ascii_serialization();
+        let places = self
+            .hosts
+            .get_with(host, async { Arc::new(Semaphore::new(PER_HOST)) })
+            .await;
+        let place = tokio::time::timeout(TOTAL, places.acquire()).await;
+        let _place = match place {
+            Ok(Ok(place)) => place,
+            _ => return Err(unreachable(&"too many questions wait for this host")),
+        };
+        let asked = client
+            .get(url_to_ask)
+            .header(
+                ACCEPT,
+                HeaderValue::from_static("application/json, text/plain;q=0.5"),
+            )
+            .send()
+            .await;
+        let mut response = asked.map_err(|problem| unreachable(&root_cause(&problem)))?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let Some(chunk) = chunk.map_err(|problem| unreachable(&root_cause(&problem)))? else {
+                break;
+            };
+            if body.len() + chunk.len() > largest {
+                let detail = format!("more than {largest} bytes");
+                return Err(OutboundError::Malformed {
+                    url: url.to_owned(),
+                    detail,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+/// The innermost reason: reqwest's own words only say that something failed.
+fn root_cause(problem: &dyn std::error::Error) -> String {
+    let mut innermost = problem;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }

@@ -2,7 +2,11 @@
 //! host. No URL from a record is ever fetched, and what the network names is guarded.
 
 mod client;
+mod document;
+mod guard;
 mod resolver;
 
 pub use client::{Outbound, OutboundConfig, OutboundError};
-pub use resolver::{DidDocument, Freshness, RepoStatus};
+pub use document::{DidDocument, read_document};
+pub use guard::is_public;
+pub use resolver::{Freshness, RepoStatus};

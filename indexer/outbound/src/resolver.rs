@@ -1,8 +1,28 @@
 //! DID documents and handles, and the little that is asked of a PDS.
 
-use plyr_lexicons::{Did, Handle, Ipld};
+use plyr_lexicons::{Did, Handle, Ipld, data};
+use serde::Deserialize;
+use url::Url;
+use url::form_urlencoded::byte_serialize;
 
-use crate::client::{Outbound, OutboundError};
+use crate::client::{Answer, Named, Outbound, OutboundError};
+use crate::document::{DidDocument, read_document};
+
+/// Largest DID document or handle answer, in bytes.
+const LARGEST_DOCUMENT: usize = 64 << 10;
+/// Largest record answer, in bytes.
+const LARGEST_RECORD: usize = 2 << 20;
+/// Endings that no public handle has.
+const NOT_PUBLIC: &[&str] = &[
+    "alt",
+    "arpa",
+    "example",
+    "internal",
+    "invalid",
+    "local",
+    "localhost",
+    "onion",
+];
 
 /// Whether an answer may come from a cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,19 +31,6 @@ pub enum Freshness {
     Cached,
     /// Past every cache; the answer replaces what was cached.
     Fresh,
-}
-
-/// What we read of a DID document.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DidDocument {
-    /// Equal to the DID asked for (checked).
-    pub did: Did,
-    /// The `#atproto_pds` service's endpoint.
-    pub pds: Option<String>,
-    /// The `#atproto` key, as a multibase multikey (legacy documents are converted).
-    pub signing_key: Option<String>,
-    /// The first `at://` of `alsoKnownAs` that is a handle; not proven by itself.
-    pub handle: Option<Handle>,
 }
 
 /// What a PDS says of a repo (`com.atproto.sync.getRepoStatus`).
@@ -35,6 +42,28 @@ pub struct RepoStatus {
     pub status: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct XrpcError {
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct StatusAnswer {
+    active: bool,
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordAnswer<'a> {
+    #[serde(borrow)]
+    value: &'a serde_json::value::RawValue,
+}
+
+#[derive(Deserialize)]
+struct HandleAnswer {
+    did: Did,
+}
+
 impl Outbound {
     /// The DID document, from the PLC directory or the did:web's host. None if the DID doesn't
     /// exist (404, or a tombstone).
@@ -43,8 +72,76 @@ impl Outbound {
         did: &Did,
         freshness: Freshness,
     ) -> Result<Option<DidDocument>, OutboundError> {
-        let _ = (did, freshness);
-        Ok(None)
+        if freshness == Freshness::Cached {
+            if let Some(document) = self.documents.get(did).await {
+                return Ok(document);
+            }
+            if let Some(problem) = self.failures.get(did.as_str()).await {
+                return Err(problem);
+            }
+        }
+        match self.fetch_document(did).await {
+            Ok(document) => {
+                self.documents.insert(did.clone(), document.clone()).await;
+                Ok(document)
+            }
+            Err(problem) => {
+                self.failures
+                    .insert(did.as_str().to_owned(), problem.clone())
+                    .await;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn fetch_document(&self, did: &Did) -> Result<Option<DidDocument>, OutboundError> {
+        let (named, url) = match did.as_str().strip_prefix("did:web:") {
+            Some(host) => (Named::ByNetwork, self.web_url(did, host)?),
+            None if did.as_str().starts_with("did:plc:") => {
+                let base = self.config.plc_url.as_str().trim_end_matches('/');
+                (Named::ByOperator, format!("{base}/{}", did.as_str()))
+            }
+            None => {
+                return Err(OutboundError::Refused {
+                    url: did.as_str().to_owned(),
+                    detail: "only did:plc and did:web are resolved".to_owned(),
+                });
+            }
+        };
+        let answer = self.get(named, &url, LARGEST_DOCUMENT).await?;
+        match answer.status {
+            200 => {
+                let document = read_document(did, &answer.body);
+                let malformed = |detail| OutboundError::Malformed {
+                    url: url.clone(),
+                    detail,
+                };
+                document.map(Some).map_err(malformed)
+            }
+            404 | 410 => Ok(None),
+            _ => Err(status_error(&url, &answer)),
+        }
+    }
+
+    /// A did:web is a host, with a port behind `%3A`; in the protocol it has no path.
+    fn web_url(&self, did: &Did, host: &str) -> Result<String, OutboundError> {
+        let refuse = |detail: &str| OutboundError::Refused {
+            url: did.as_str().to_owned(),
+            detail: detail.to_owned(),
+        };
+        let host = host.replace("%3A", ":").replace("%3a", ":");
+        if host.matches(':').count() > 1 || host.contains(['/', '%', '@', '?', '#']) {
+            return Err(refuse(
+                "a did:web here is a host and maybe a port, without a path",
+            ));
+        }
+        let local = host.split(':').next() == Some("localhost");
+        let scheme = if local && self.config.dev {
+            "http"
+        } else {
+            "https"
+        };
+        Ok(format!("{scheme}://{host}/.well-known/did.json"))
     }
 
     /// The DID a handle names, by DNS and well-known (and `--handle-resolver`); none if nothing
@@ -54,17 +151,135 @@ impl Outbound {
         handle: &Handle,
         freshness: Freshness,
     ) -> Result<Option<Did>, OutboundError> {
-        let _ = (handle, freshness);
-        Ok(None)
+        let handle = Handle::new(handle.as_str().to_lowercase()).unwrap_or_else(|_| handle.clone());
+        if freshness == Freshness::Cached
+            && let Some(did) = self.handles.get(&handle).await
+        {
+            return Ok(did);
+        }
+        let did = self.fetch_handle(&handle).await?;
+        self.handles.insert(handle, did.clone()).await;
+        Ok(did)
+    }
+
+    async fn fetch_handle(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
+        let ending = handle.as_str().rsplit('.').next().unwrap_or_default();
+        if ending == "test" {
+            return self.ask_resolvers(handle).await;
+        }
+        if NOT_PUBLIC.contains(&ending) {
+            return Ok(None);
+        }
+        if let Some(did) = self.by_dns(handle).await? {
+            return Ok(Some(did));
+        }
+        let found = self.by_well_known(handle).await;
+        match found {
+            Ok(Some(did)) => Ok(Some(did)),
+            other if self.config.handle_resolvers.is_empty() => other,
+            _ => self.ask_resolvers(handle).await,
+        }
+    }
+
+    /// `_atproto.<handle>`; several different DIDs name nobody.
+    async fn by_dns(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
+        let name = format!("_atproto.{}.", handle.as_str());
+        let found = match self.dns.txt_lookup(name.as_str()).await {
+            Ok(found) => found,
+            Err(problem) if problem.is_no_records_found() || problem.is_nx_domain() => {
+                return Ok(None);
+            }
+            Err(problem) => {
+                return Err(OutboundError::Unreachable {
+                    url: name,
+                    detail: problem.to_string(),
+                });
+            }
+        };
+        let texts = found.iter().map(|record| {
+            let parts: Vec<u8> = record
+                .iter()
+                .flat_map(|part| part.iter().copied())
+                .collect();
+            String::from_utf8_lossy(&parts).into_owned()
+        });
+        let mut dids: Vec<String> = texts
+            .filter_map(|text| Some(text.strip_prefix("did=")?.to_owned()))
+            .collect();
+        dids.dedup();
+        match dids.as_slice() {
+            [did] => Ok(Did::new(did.clone()).ok()),
+            _ => Ok(None),
+        }
+    }
+
+    async fn by_well_known(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
+        let url = format!("https://{}/.well-known/atproto-did", handle.as_str());
+        let answer = self.get(Named::ByNetwork, &url, LARGEST_DOCUMENT).await?;
+        if answer.status != 200 {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        Ok(Did::new(text.trim().to_owned()).ok())
+    }
+
+    async fn ask_resolvers(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
+        let mut last = Ok(None);
+        for resolver in &self.config.handle_resolvers {
+            let url = xrpc(
+                resolver.as_str(),
+                "com.atproto.identity.resolveHandle",
+                &[("handle", handle.as_str())],
+            );
+            last = match self.get(Named::ByOperator, &url, LARGEST_DOCUMENT).await {
+                Ok(answer) if answer.status == 200 => {
+                    match serde_json::from_slice::<HandleAnswer>(&answer.body) {
+                        Ok(found) => return Ok(Some(found.did)),
+                        Err(problem) => Err(OutboundError::Malformed {
+                            url,
+                            detail: problem.to_string(),
+                        }),
+                    }
+                }
+                Ok(_) => Ok(None),
+                Err(problem) => Err(problem),
+            };
+        }
+        last
     }
 
     /// Asks the PDS for a repo's status. A PDS that answers `RepoNotFound` says `deleted`; the
     /// errors `RepoDeactivated`, `RepoTakendown`, `RepoSuspended` say so too.
     pub async fn repo_status(&self, pds: &str, did: &Did) -> Result<RepoStatus, OutboundError> {
-        let _ = (pds, did);
+        let url = xrpc(
+            pds,
+            "com.atproto.sync.getRepoStatus",
+            &[("did", did.as_str())],
+        );
+        let answer = self.get(Named::ByNetwork, &url, LARGEST_DOCUMENT).await?;
+        if answer.status == 200 {
+            let said: StatusAnswer = serde_json::from_slice(&answer.body).map_err(|problem| {
+                OutboundError::Malformed {
+                    url,
+                    detail: problem.to_string(),
+                }
+            })?;
+            return Ok(RepoStatus {
+                active: said.active,
+                status: said.status,
+            });
+        }
+        let named = serde_json::from_slice::<XrpcError>(&answer.body).ok();
+        let status = match named.as_ref().map(|answer| answer.error.as_str()) {
+            Some("RepoNotFound") => "deleted",
+            Some("RepoDeactivated") => "deactivated",
+            Some("RepoTakendown") => "takendown",
+            Some("RepoSuspended") => "suspended",
+            _ => return Err(status_error(&url, &answer)),
+        };
         Ok(RepoStatus {
-            active: true,
-            status: None,
+            active: false,
+            status: Some(status.to_owned()),
         })
     }
 
@@ -76,7 +291,56 @@ impl Outbound {
         collection: &str,
         rkey: &str,
     ) -> Result<Option<Ipld>, OutboundError> {
-        let _ = (pds, did, collection, rkey);
-        Ok(None)
+        let parameters = [
+            ("repo", did.as_str()),
+            ("collection", collection),
+            ("rkey", rkey),
+        ];
+        let url = xrpc(pds, "com.atproto.repo.getRecord", &parameters);
+        let answer = self.get(Named::ByNetwork, &url, LARGEST_RECORD).await?;
+        if answer.status != 200 {
+            let named = serde_json::from_slice::<XrpcError>(&answer.body).ok();
+            return match named.as_ref().map(|answer| answer.error.as_str()) {
+                Some("RecordNotFound") => Ok(None),
+                _ => Err(status_error(&url, &answer)),
+            };
+        }
+        let malformed = |detail: String| OutboundError::Malformed {
+            url: url.clone(),
+            detail,
+        };
+        let said: RecordAnswer<'_> = serde_json::from_slice(&answer.body)
+            .map_err(|problem| malformed(problem.to_string()))?;
+        let record = data::from_json(said.value.get().as_bytes());
+        record
+            .map(Some)
+            .map_err(|problem| malformed(problem.to_string()))
+    }
+}
+
+fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
+    let base = base.trim_end_matches('/');
+    let mut url = format!("{base}/xrpc/{method}");
+    for (place, (name, value)) in parameters.iter().enumerate() {
+        let value: String = byte_serialize(value.as_bytes()).collect();
+        url.push(if place == 0 { '?' } else { '&' });
+        url.push_str(&format!("{name}={value}"));
+    }
+    debug_assert!(Url::parse(&url).is_ok());
+    url
+}
+
+fn status_error(url: &str, answer: &Answer) -> OutboundError {
+    let detail = match serde_json::from_slice::<XrpcError>(&answer.body) {
+        Ok(named) => named.error.chars().take(128).collect(),
+        Err(_) => String::from_utf8_lossy(&answer.body)
+            .chars()
+            .take(128)
+            .collect(),
+    };
+    OutboundError::Status {
+        url: url.to_owned(),
+        status: answer.status,
+        detail,
     }
 }

@@ -1,1 +1,1 @@
-//! stub
+//! Starts the real AT Protocol peers on loopback, for tests and for people.

@@ -12,7 +12,9 @@ use crate::error;
 pub fn print(settings: &Settings) -> ExitCode {
     let mut out = std::io::stdout().lock();
     for option in OPTIONS {
-        let Some(setting) = settings.get(option.flag) else { continue };
+        let Some(setting) = settings.get(option.flag) else {
+            continue;
+        };
         let origin = match &setting.origin {
             Origin::Flag => format!("flag --{}", option.flag),
             Origin::Environment => format!("environment {}", option.environment()),
@@ -25,7 +27,11 @@ pub fn print(settings: &Settings) -> ExitCode {
             (true, false) => "********".to_owned(),
             (false, false) => setting.values.join(", "),
         };
-        let later = if option.built { "" } else { "; its part is not built yet" };
+        let later = if option.built {
+            ""
+        } else {
+            "; its part is not built yet"
+        };
         if writeln!(out, "{} = {shown}   ({origin}{later})", option.key()).is_err() {
             return ExitCode::from(1);
         }

@@ -89,21 +89,33 @@ impl Config {
             && !address.ip().is_loopback()
         {
             if public_url.is_none() {
-                reader.problem("public-url", "is not set, but listen is not on loopback",
-                    "set it to the address people use, like https://music.example.com");
+                reader.problem(
+                    "public-url",
+                    "is not set, but listen is not on loopback",
+                    "set it to the address people use, like https://music.example.com",
+                );
             }
             if dev {
-                reader.problem("dev", "is on, but listen is not on loopback",
-                    "turn dev off, or listen on 127.0.0.1");
+                reader.problem(
+                    "dev",
+                    "is on, but listen is not on loopback",
+                    "turn dev off, or listen on 127.0.0.1",
+                );
             }
         }
         if !handle_resolvers.is_empty() && !dev {
-            reader.problem("handle-resolver", "is only heeded with dev",
-                "leave it out, or turn dev on for a test network");
+            reader.problem(
+                "handle-resolver",
+                "is only heeded with dev",
+                "leave it out, or turn dev on for a test network",
+            );
         }
         if store == Some(values::StoreChoice::Scylla) {
-            reader.problem("store", "names a ScyllaDB cluster, which this version can't use yet",
-                "write `embedded`");
+            reader.problem(
+                "store",
+                "names a ScyllaDB cluster, which this version can't use yet",
+                "write `embedded`",
+            );
         }
         let data_dir = PathBuf::from(reader.text("data-dir"));
         let contact = reader.text("contact");
@@ -143,17 +155,11 @@ impl Config {
     pub fn warn_of_what_is_not_built(&self, settings: &Settings) {
         for option in options::OPTIONS.iter().filter(|option| !option.built) {
             if settings.is_set(option.flag) {
-                tracing::warn!(option = option.flag, "this option steers a part not built yet");
+                tracing::warn!(
+                    option = option.flag,
+                    "this option steers a part not built yet"
+                );
             }
         }
-    }
-
-    /// What links, did.json and embeds say, once the port is known.
-    pub fn public_url_on(&self, port: u16) -> Result<Url, OpsError> {
-        if let Some(url) = &self.public_url {
-            return Ok(url.clone());
-        }
-        Url::parse(&format!("http://localhost:{port}"))
-            .map_err(|detail| OpsError::Start(format!("public-url: {detail}")))
     }
 }

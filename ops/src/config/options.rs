@@ -53,11 +53,22 @@ impl OptionRow {
 
 const fn one(flag: &'static str, value_name: &'static str, help: &'static str) -> OptionRow {
     let shape = Shape::One;
-    OptionRow { flag, shape, value_name, default: &[], help, built: true, secret: false }
+    OptionRow {
+        flag,
+        shape,
+        value_name,
+        default: &[],
+        help,
+        built: true,
+        secret: false,
+    }
 }
 
 const fn many(flag: &'static str, value_name: &'static str, help: &'static str) -> OptionRow {
-    OptionRow { shape: Shape::Many, ..one(flag, value_name, help) }
+    OptionRow {
+        shape: Shape::Many,
+        ..one(flag, value_name, help)
+    }
 }
 
 impl OptionRow {
@@ -66,64 +77,156 @@ impl OptionRow {
     }
 
     const fn later(self) -> OptionRow {
-        OptionRow { built: false, ..self }
+        OptionRow {
+            built: false,
+            ..self
+        }
     }
 }
 
 /// All of them, in the order help shows them.
 pub const OPTIONS: &[OptionRow] = &[
-    one("config", "FILE", "Configuration file; without it ./plyr.toml if there"),
-    one("data-dir", "DIR", "Everything the embedded mode keeps; one process at a time")
-        .or(&["./plyr-data"]),
-    one("listen", "ADDR", "Where the AppView listens; port 0 picks one, no host means loopback")
-        .or(&["127.0.0.1:8080"]),
-    one("metrics-listen", "ADDR", "Where /metrics, /live and /ready listen")
-        .or(&["127.0.0.1:9090"]),
-    one("public-url", "URL", "What links and did.json say; needed when not on loopback"),
-    one("namespace", "NS", "fm.plyr, fm.plyr.dev or fm.plyr.stg; collections match exactly")
-        .or(&["fm.plyr"]),
-    many("jetstream", "URL", "A Jetstream to follow, ws(s)://host[:port]; may be repeated").or(&[
+    one(
+        "config",
+        "FILE",
+        "Configuration file; without it ./plyr.toml if there",
+    ),
+    one(
+        "data-dir",
+        "DIR",
+        "Everything the embedded mode keeps; one process at a time",
+    )
+    .or(&["./plyr-data"]),
+    one(
+        "listen",
+        "ADDR",
+        "Where the AppView listens; port 0 picks one, no host means loopback",
+    )
+    .or(&["127.0.0.1:8080"]),
+    one(
+        "metrics-listen",
+        "ADDR",
+        "Where /metrics, /live and /ready listen",
+    )
+    .or(&["127.0.0.1:9090"]),
+    one(
+        "public-url",
+        "URL",
+        "What links and did.json say; needed when not on loopback",
+    ),
+    one(
+        "namespace",
+        "NS",
+        "fm.plyr, fm.plyr.dev or fm.plyr.stg; collections match exactly",
+    )
+    .or(&["fm.plyr"]),
+    many(
+        "jetstream",
+        "URL",
+        "A Jetstream to follow, ws(s)://host[:port]; may be repeated",
+    )
+    .or(&[
         "wss://jetstream1.us-east.bsky.network",
         "wss://jetstream2.us-east.bsky.network",
         "wss://jetstream1.us-west.bsky.network",
         "wss://jetstream2.us-west.bsky.network",
     ]),
     one("plc-url", "URL", "The PLC directory").or(&["https://plc.directory"]),
-    many("relay-url", "URL", "A relay to ask which repos there are; may be repeated")
-        .or(&[
-            "https://relay1.us-west.bsky.network",
-            "https://relay1.us-east.bsky.network",
-            "https://lightrail.microcosm.blue",
-        ])
+    many(
+        "relay-url",
+        "URL",
+        "A relay to ask which repos there are; may be repeated",
+    )
+    .or(&[
+        "https://relay1.us-west.bsky.network",
+        "https://relay1.us-east.bsky.network",
+        "https://lightrail.microcosm.blue",
+    ])
+    .later(),
+    many(
+        "handle-resolver",
+        "URL",
+        "With --dev: asked for .test names and as a last resort",
+    ),
+    many(
+        "labeler",
+        "DID-OR-HANDLE",
+        "A labeler to heed; may be repeated",
+    )
+    .or(&["moderation.plyr.fm", "did:plc:ar7c4by46qjdydhdevvrndac"])
+    .later(),
+    one(
+        "store",
+        "URL",
+        "embedded, or scylla://host:port[,host:port…]/keyspace",
+    )
+    .or(&["embedded"]),
+    one(
+        "disk-reserve",
+        "SIZE",
+        "Free disk below which writes wait: 512MiB, 2GiB …",
+    )
+    .or(&["512MiB"]),
+    one(
+        "media",
+        "MODE",
+        "When audio is fetched: off, on-demand or mirror",
+    )
+    .or(&["on-demand"])
+    .later(),
+    one("media-quota", "SIZE", "Disk that media may use")
+        .or(&["20GiB"])
         .later(),
-    many("handle-resolver", "URL", "With --dev: asked for .test names and as a last resort"),
-    many("labeler", "DID-OR-HANDLE", "A labeler to heed; may be repeated")
-        .or(&["moderation.plyr.fm", "did:plc:ar7c4by46qjdydhdevvrndac"])
+    one("blobs", "URL", "disk, or s3://bucket/prefix")
+        .or(&["disk"])
         .later(),
-    one("store", "URL", "embedded, or scylla://host:port[,host:port…]/keyspace").or(&["embedded"]),
-    one("disk-reserve", "SIZE", "Free disk below which writes wait: 512MiB, 2GiB …")
-        .or(&["512MiB"]),
-    one("media", "MODE", "When audio is fetched: off, on-demand or mirror")
-        .or(&["on-demand"])
-        .later(),
-    one("media-quota", "SIZE", "Disk that media may use").or(&["20GiB"]).later(),
-    one("blobs", "URL", "disk, or s3://bucket/prefix").or(&["disk"]).later(),
     one("s3-endpoint", "URL", "S3 endpoint (R2 is one)").later(),
     one("s3-region", "REGION", "S3 region").later(),
     one("cdn-url", "URL", "Where the bucket is public").later(),
-    many("media-origin", "URL", "Origins whose audioUrl and imageUrl are handed to clients")
-        .or(&["https://audio.plyr.fm", "https://images.plyr.fm"])
-        .later(),
-    one("changes-keep", "DURATION", "How long the change log answers: 72h, 30m …").or(&["72h"]),
-    one("admin-password-file", "FILE", "Password of the admin methods; without it they refuse")
-        .later(),
-    many("trusted-proxy", "CIDR", "A proxy whose X-Forwarded-For is believed").later(),
-    one("contact", "TEXT", "Goes into the User-Agent of outbound requests")
-        .or(&[env!("CARGO_PKG_REPOSITORY")]),
+    many(
+        "media-origin",
+        "URL",
+        "Origins whose audioUrl and imageUrl are handed to clients",
+    )
+    .or(&["https://audio.plyr.fm", "https://images.plyr.fm"])
+    .later(),
+    one(
+        "changes-keep",
+        "DURATION",
+        "How long the change log answers: 72h, 30m …",
+    )
+    .or(&["72h"]),
+    one(
+        "admin-password-file",
+        "FILE",
+        "Password of the admin methods; without it they refuse",
+    )
+    .later(),
+    many(
+        "trusted-proxy",
+        "CIDR",
+        "A proxy whose X-Forwarded-For is believed",
+    )
+    .later(),
+    one(
+        "contact",
+        "TEXT",
+        "Goes into the User-Agent of outbound requests",
+    )
+    .or(&[env!("CARGO_PKG_REPOSITORY")]),
     OptionRow {
         shape: Shape::Switch,
-        ..one("dev", "", "Allows http and loopback peers; never on a public host")
+        ..one(
+            "dev",
+            "",
+            "Allows http and loopback peers; never on a public host",
+        )
     },
-    one("log", "FILTER", "Which logs: info, debug, info,plyr_indexer=debug …").or(&["info"]),
+    one(
+        "log",
+        "FILTER",
+        "Which logs: info, debug, info,plyr_indexer=debug …",
+    )
+    .or(&["info"]),
     one("log-format", "FORMAT", "text or json").or(&["text"]),
 ];

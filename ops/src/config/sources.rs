@@ -57,13 +57,25 @@ pub fn gather(arguments: &ArgMatches) -> Result<Settings, OpsError> {
     let environment = |name: &str| std::env::var(name).ok();
     let named = flag_values(arguments, &OPTIONS[0])
         .or_else(|| environment(&OPTIONS[0].environment()).map(|path| vec![path]));
-    let file = read_file(named.as_ref().and_then(|paths| paths.first()).map(String::as_str))?;
+    let file = read_file(
+        named
+            .as_ref()
+            .and_then(|paths| paths.first())
+            .map(String::as_str),
+    )?;
     let mut problems = Vec::new();
     let mut rows = BTreeMap::new();
     for option in OPTIONS {
-        rows.insert(option.flag, setting(option, arguments, &environment, &file, &mut problems));
+        rows.insert(
+            option.flag,
+            setting(option, arguments, &environment, &file, &mut problems),
+        );
     }
-    if problems.is_empty() { Ok(Settings { rows }) } else { Err(OpsError::Config(problems)) }
+    if problems.is_empty() {
+        Ok(Settings { rows })
+    } else {
+        Err(OpsError::Config(problems))
+    }
 }
 
 fn setting(
@@ -74,28 +86,47 @@ fn setting(
     problems: &mut Vec<String>,
 ) -> Setting {
     if let Some(values) = flag_values(arguments, option) {
-        return Setting { values, origin: Origin::Flag };
+        return Setting {
+            values,
+            origin: Origin::Flag,
+        };
     }
     if let Some(text) = environment(&option.environment()) {
         let values = match option.shape {
             Shape::Many => text.split(',').map(|part| part.trim().to_owned()).collect(),
             _ => vec![text],
         };
-        return Setting { values, origin: Origin::Environment };
+        return Setting {
+            values,
+            origin: Origin::Environment,
+        };
     }
     if let Some((path, table)) = file
         && let Some(value) = table.get(&option.key())
     {
         match file_values(option, value) {
-            Ok(values) => return Setting { values, origin: Origin::File(path.clone()) },
+            Ok(values) => {
+                return Setting {
+                    values,
+                    origin: Origin::File(path.clone()),
+                };
+            }
             Err(expected) => problems.push(format!(
-                "  {} = {value} in {path}: wrong kind of value; write {expected}",
+                "  {} = {value:?} in {path}: wrong kind of value; write {expected}",
                 option.key()
             )),
         }
     }
-    let values: Vec<String> = option.default.iter().map(|&value| value.to_owned()).collect();
-    let origin = if values.is_empty() { Origin::Unset } else { Origin::Default };
+    let values: Vec<String> = option
+        .default
+        .iter()
+        .map(|&value| value.to_owned())
+        .collect();
+    let origin = if values.is_empty() {
+        Origin::Unset
+    } else {
+        Origin::Default
+    };
     Setting { values, origin }
 }
 
@@ -106,7 +137,12 @@ fn flag_values(arguments: &ArgMatches, option: &OptionRow) -> Option<Vec<String>
     if option.shape == Shape::Switch {
         return Some(vec![arguments.get_flag(option.flag).to_string()]);
     }
-    Some(arguments.get_many::<String>(option.flag)?.cloned().collect())
+    Some(
+        arguments
+            .get_many::<String>(option.flag)?
+            .cloned()
+            .collect(),
+    )
 }
 
 fn file_values(option: &OptionRow, value: &toml::Value) -> Result<Vec<String>, &'static str> {
@@ -115,7 +151,11 @@ fn file_values(option: &OptionRow, value: &toml::Value) -> Result<Vec<String>, &
         (Shape::Switch, _) => Err("true or false"),
         (Shape::Many, toml::Value::Array(values)) => {
             let text = |value: &toml::Value| value.as_str().map(str::to_owned);
-            values.iter().map(text).collect::<Option<_>>().ok_or("an array of texts")
+            values
+                .iter()
+                .map(text)
+                .collect::<Option<_>>()
+                .ok_or("an array of texts")
         }
         (_, toml::Value::String(text)) => Ok(vec![text.clone()]),
         (Shape::One, toml::Value::Integer(number)) => Ok(vec![number.to_string()]),
@@ -130,7 +170,9 @@ fn read_file(named: Option<&str>) -> Result<Option<(String, toml::Table)>, OpsEr
         return Ok(None);
     }
     let text = std::fs::read_to_string(path).map_err(|problem| {
-        OpsError::Config(vec![format!("  config = {path:?}: {problem}; name a readable file")])
+        OpsError::Config(vec![format!(
+            "  config = {path:?}: {problem}; name a readable file"
+        )])
     })?;
     let table: toml::Table = text
         .parse()
@@ -142,5 +184,9 @@ fn read_file(named: Option<&str>) -> Result<Option<(String, toml::Table)>, OpsEr
             format!("  {key} in {path}: there is no such key; `plyr --help` lists the options")
         })
         .collect();
-    if unknown.is_empty() { Ok(Some((path.to_owned(), table))) } else { Err(OpsError::Config(unknown)) }
+    if unknown.is_empty() {
+        Ok(Some((path.to_owned(), table)))
+    } else {
+        Err(OpsError::Config(unknown))
+    }
 }

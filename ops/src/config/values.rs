@@ -22,15 +22,21 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(settings: &'a Settings) -> Reader<'a> {
-        Reader { settings, problems: Vec::new() }
+        Reader {
+            settings,
+            problems: Vec::new(),
+        }
     }
 
     pub fn problem(&mut self, flag: &str, problem: &str, fix: &str) {
-        self.problems.push(format!("  {} {problem}; {fix}", flag.replace('-', "_")));
+        self.problems
+            .push(format!("  {} {problem}; {fix}", flag.replace('-', "_")));
     }
 
     pub fn many<T>(&mut self, flag: &str, parse: Parser<T>) -> Vec<T> {
-        let Some(setting) = self.settings.get(flag) else { return Vec::new() };
+        let Some(setting) = self.settings.get(flag) else {
+            return Vec::new();
+        };
         let origin = match &setting.origin {
             Origin::Flag => format!("--{flag}"),
             Origin::Environment => "the environment".to_owned(),
@@ -42,9 +48,9 @@ impl<'a> Reader<'a> {
         for value in &setting.values {
             match parse(value) {
                 Ok(value) => parsed.push(value),
-                Err((problem, fix)) => self
-                    .problems
-                    .push(format!("  {key} = {value:?} (from {origin}): {problem}; {fix}")),
+                Err((problem, fix)) => self.problems.push(format!(
+                    "  {key} = {value:?} (from {origin}): {problem}; {fix}"
+                )),
             }
         }
         parsed
@@ -64,7 +70,8 @@ impl<'a> Reader<'a> {
     }
 
     pub fn text(&mut self, flag: &str) -> String {
-        self.optional(flag, |text| Ok(text.to_owned())).unwrap_or_default()
+        self.optional(flag, |text| Ok(text.to_owned()))
+            .unwrap_or_default()
     }
 }
 
@@ -115,7 +122,11 @@ fn url(text: &str, schemes: &[&str], example: &str) -> Result<Url, Refusal> {
 }
 
 pub fn http_url(text: &str) -> Result<Url, Refusal> {
-    url(text, &["http", "https"], "https://host or https://host:port/base")
+    url(
+        text,
+        &["http", "https"],
+        "https://host or https://host:port/base",
+    )
 }
 
 pub fn jetstream_url(text: &str) -> Result<Url, Refusal> {
@@ -140,12 +151,18 @@ pub fn namespace(text: &str) -> Result<Namespace, Refusal> {
 }
 
 pub fn labeler(text: &str) -> Result<AtIdentifier, Refusal> {
-    text.parse().or_else(|_| refuse("is neither a DID nor a handle", "write a DID or a handle"))
+    text.parse()
+        .or_else(|_| refuse("is neither a DID nor a handle", "write a DID or a handle"))
 }
 
 /// Bytes, with KiB, MiB, GiB or TiB behind the number where wanted.
 pub fn size(text: &str) -> Result<u64, Refusal> {
-    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+    let units = [
+        ("KiB", 1u64 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
     let (number, unit) = units
         .iter()
         .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
@@ -161,7 +178,11 @@ pub fn size(text: &str) -> Result<u64, Refusal> {
 pub fn duration(text: &str) -> Result<Duration, Refusal> {
     let units = [("s", 1u64), ("m", 60), ("h", 3600), ("d", 86_400)];
     let parsed = units.iter().find_map(|(name, seconds)| {
-        text.strip_suffix(name)?.trim().parse::<u64>().ok()?.checked_mul(*seconds)
+        text.strip_suffix(name)?
+            .trim()
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(*seconds)
     });
     match parsed {
         Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
@@ -218,7 +239,9 @@ pub fn blobs(text: &str) -> Result<(), Refusal> {
 pub fn cidr(text: &str) -> Result<(), Refusal> {
     let fix = "write it like 10.0.0.0/8 or 192.0.2.1";
     let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
-    let Ok(address) = address.parse::<IpAddr>() else { return refuse("is no address", fix) };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return refuse("is no address", fix);
+    };
     let most = if address.is_ipv4() { 32 } else { 128 };
     match bits.parse::<u8>() {
         Ok(bits) if bits <= most => Ok(()),
@@ -240,7 +263,11 @@ mod tests {
     #[test]
     fn an_address_without_a_host_is_loopback() {
         for text in ["8080", ":8080", "127.0.0.1:8080"] {
-            assert_eq!(address(text).unwrap().to_string(), "127.0.0.1:8080", "{text}");
+            assert_eq!(
+                address(text).unwrap().to_string(),
+                "127.0.0.1:8080",
+                "{text}"
+            );
         }
         assert!(address("example").is_err());
         assert!(address(":99999").is_err());
@@ -260,7 +287,13 @@ mod tests {
     #[test]
     fn a_stream_is_a_host_and_nothing_more() {
         assert!(jetstream_url("wss://jetstream1.us-east.bsky.network").is_ok());
-        for text in ["https://host", "wss://", "ws://host/subscribe", "ws://u:p@host", "host"] {
+        for text in [
+            "https://host",
+            "wss://",
+            "ws://host/subscribe",
+            "ws://u:p@host",
+            "host",
+        ] {
             assert!(jetstream_url(text).is_err(), "{text}");
         }
     }

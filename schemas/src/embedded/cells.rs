@@ -32,11 +32,17 @@ struct StoredReason(String, String, String);
 
 /// What settles a tie at one rev: standing, then content; nothing of this instance's own.
 pub fn rank(cell: &VersionCell) -> (Standing, Option<Vec<u8>>) {
-    (cell.standing, cell.content.as_ref().map(|content| content.cid.to_bytes()))
+    (
+        cell.standing,
+        cell.content.as_ref().map(|content| content.cid.to_bytes()),
+    )
 }
 
 pub fn corrupt(table: &'static str, detail: impl ToString) -> StoreError {
-    StoreError::Corrupt { table, detail: detail.to_string() }
+    StoreError::Corrupt {
+        table,
+        detail: detail.to_string(),
+    }
 }
 
 impl VersionCell {
@@ -48,7 +54,9 @@ impl VersionCell {
         };
         let mut cell = vec![LAYOUT, standing, DELETE];
         cell.extend_from_slice(&self.seen_at.to_be_bytes());
-        let Some(content) = &self.content else { return Ok(cell) };
+        let Some(content) = &self.content else {
+            return Ok(cell);
+        };
         cell[2] = RECORD;
         let verdict = match content.judgement.verdict {
             Verdict::Valid => 0,
@@ -63,7 +71,11 @@ impl VersionCell {
                 let stored: Vec<StoredReason> = reasons
                     .iter()
                     .map(|reason| {
-                        let Reason { path, rule, message } = reason.clone();
+                        let Reason {
+                            path,
+                            rule,
+                            message,
+                        } = reason.clone();
                         StoredReason(path, rule, message)
                     })
                     .collect();
@@ -80,12 +92,24 @@ impl VersionCell {
     }
 
     pub fn decode(cell: &[u8]) -> Result<VersionCell, StoreError> {
-        read_version(cell).ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
+        read_version(cell)
+            .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
     }
 
     pub fn into_record(self, uri: RecordUri, rev: Rev) -> Option<Record> {
-        let Content { cid, bytes, judgement } = self.content?;
-        Some(Record { uri, rev, cid, bytes, judgement, seen_at: self.seen_at })
+        let Content {
+            cid,
+            bytes,
+            judgement,
+        } = self.content?;
+        Some(Record {
+            uri,
+            rev,
+            cid,
+            bytes,
+            judgement,
+            seen_at: self.seen_at,
+        })
     }
 }
 
@@ -103,7 +127,11 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         return None;
     }
     if kind == DELETE {
-        return Some(VersionCell { standing, seen_at, content: None });
+        return Some(VersionCell {
+            standing,
+            seen_at,
+            content: None,
+        });
     }
     let (_rules, rest) = rest.split_first_chunk::<2>()?;
     let (&verdict, rest) = rest.split_first()?;
@@ -120,7 +148,11 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         json => serde_json::from_slice::<Vec<StoredReason>>(json)
             .ok()?
             .into_iter()
-            .map(|StoredReason(path, rule, message)| Reason { path, rule, message })
+            .map(|StoredReason(path, rule, message)| Reason {
+                path,
+                rule,
+                message,
+            })
             .collect(),
     };
     let content = Content {
@@ -128,7 +160,11 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         bytes: bytes.to_vec(),
         judgement: Judgement { verdict, reasons },
     };
-    Some(VersionCell { standing, seen_at, content: Some(content) })
+    Some(VersionCell {
+        standing,
+        seen_at,
+        content: Some(content),
+    })
 }
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -151,7 +187,9 @@ fn numbers<const N: usize>(cell: &[u8], table: &'static str) -> Result<[u64; N],
 
 fn row(values: &[u64]) -> Vec<u8> {
     let mut cell = vec![LAYOUT];
-    values.iter().for_each(|value| cell.extend_from_slice(&value.to_be_bytes()));
+    values
+        .iter()
+        .for_each(|value| cell.extend_from_slice(&value.to_be_bytes()));
     cell
 }
 
@@ -161,20 +199,56 @@ pub fn encode_counts(counts: &Counts) -> Vec<u8> {
 
 pub fn decode_counts(cell: &[u8]) -> Result<Counts, StoreError> {
     let [likes, comments, lists] = numbers(cell, "COUNTS")?;
-    Ok(Counts { likes, comments, lists })
+    Ok(Counts {
+        likes,
+        comments,
+        lists,
+    })
 }
 
 /// Totals of an actor, or of the network with the number of artists behind them.
 pub fn encode_totals(totals: &ActorTotals, artists: u64) -> Vec<u8> {
-    let ActorTotals { tracks, duration_seconds, likes, comments, albums, playlists, lists } =
-        *totals;
-    row(&[tracks, duration_seconds, likes, comments, albums, playlists, lists, artists])
+    let ActorTotals {
+        tracks,
+        duration_seconds,
+        likes,
+        comments,
+        albums,
+        playlists,
+        lists,
+    } = *totals;
+    row(&[
+        tracks,
+        duration_seconds,
+        likes,
+        comments,
+        albums,
+        playlists,
+        lists,
+        artists,
+    ])
 }
 
 pub fn decode_totals(cell: &[u8]) -> Result<(ActorTotals, u64), StoreError> {
-    let [tracks, duration_seconds, likes, comments, albums, playlists, lists, artists] =
-        numbers(cell, "TOTALS")?;
-    let totals = ActorTotals { tracks, duration_seconds, likes, comments, albums, playlists, lists };
+    let [
+        tracks,
+        duration_seconds,
+        likes,
+        comments,
+        albums,
+        playlists,
+        lists,
+        artists,
+    ] = numbers(cell, "TOTALS")?;
+    let totals = ActorTotals {
+        tracks,
+        duration_seconds,
+        likes,
+        comments,
+        albums,
+        playlists,
+        lists,
+    };
     Ok((totals, artists))
 }
 

@@ -18,7 +18,11 @@ pub struct FreeSpace {
 
 impl FreeSpace {
     pub fn new(folder: PathBuf, reserve_bytes: u64, probe: Option<Probe>) -> FreeSpace {
-        FreeSpace { folder, reserve_bytes, probe: probe.unwrap_or_else(|| Arc::new(free_bytes)) }
+        FreeSpace {
+            folder,
+            reserve_bytes,
+            probe: probe.unwrap_or_else(|| Arc::new(free_bytes)),
+        }
     }
 
     /// Whether writes may go on.
@@ -29,7 +33,10 @@ impl FreeSpace {
             detail: problem.to_string(),
         })?;
         if free_bytes < self.reserve_bytes {
-            return Err(StoreError::DiskFull { free_bytes, reserve_bytes: self.reserve_bytes });
+            return Err(StoreError::DiskFull {
+                free_bytes,
+                reserve_bytes: self.reserve_bytes,
+            });
         }
         Ok(())
     }

@@ -35,7 +35,10 @@ pub struct Lock {
 }
 
 fn unusable(folder: &Path, problem: impl ToString) -> StoreError {
-    StoreError::Unusable { path: folder.display().to_string(), problem: problem.to_string() }
+    StoreError::Unusable {
+        path: folder.display().to_string(),
+        problem: problem.to_string(),
+    }
 }
 
 /// Takes the folder for this process and writes down who holds it.
@@ -51,8 +54,15 @@ pub fn lock(folder: &Path) -> Result<Lock, StoreError> {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         let known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
-        let holder = if known { holder.trim().to_owned() } else { "another process".to_owned() };
-        return Err(StoreError::Locked { path: folder.display().to_string(), holder });
+        let holder = if known {
+            holder.trim().to_owned()
+        } else {
+            "another process".to_owned()
+        };
+        return Err(StoreError::Locked {
+            path: folder.display().to_string(),
+            holder,
+        });
     }
     let written = file
         .set_len(0)
@@ -69,7 +79,10 @@ pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
         Ok(text) => text,
         Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
             if folder.join("store").exists() {
-                return Err(unusable(folder, "it has a store/ but no format.json beside it"));
+                return Err(unusable(
+                    folder,
+                    "it has a store/ but no format.json beside it",
+                ));
             }
             return mark(folder, FORMAT, namespace);
         }
@@ -85,7 +98,10 @@ pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
         });
     }
     if about.engine != super::NAME {
-        return Err(unusable(folder, format!("it belongs to the {} engine", about.engine)));
+        return Err(unusable(
+            folder,
+            format!("it belongs to the {} engine", about.engine),
+        ));
     }
     if about.namespace != namespace.as_str() {
         let problem = format!(
@@ -111,7 +127,11 @@ fn mark(folder: &Path, format: u32, namespace: &Namespace) -> Result<(), StoreEr
     let text = serde_json::to_string(&about).map_err(|detail| unusable(folder, detail))?;
     let draft = folder.join("format.json.new");
     let mut file = File::create(&draft).map_err(problem)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(problem)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(problem)?;
     std::fs::rename(&draft, folder.join("format.json")).map_err(problem)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(problem)
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(problem)
 }

@@ -23,17 +23,28 @@ pub struct Engine {
 
 /// An error of the engine, with what was being done.
 pub fn failed(doing: &'static str, problem: &fjall::Error) -> StoreError {
-    StoreError::Engine { engine: super::NAME, doing, detail: problem.to_string() }
+    StoreError::Engine {
+        engine: super::NAME,
+        doing,
+        detail: problem.to_string(),
+    }
 }
 
 impl Engine {
     pub fn open(database: Database) -> Result<Engine, StoreError> {
         let open = |name: &str| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
-            database.keyspace(name, options).map_err(|problem| failed("open a keyspace", &problem))
+            database
+                .keyspace(name, options)
+                .map_err(|problem| failed("open a keyspace", &problem))
         };
         let (network, derived, log) = (open("network")?, open("derived")?, open("log")?);
-        Ok(Engine { database, network, derived, log })
+        Ok(Engine {
+            database,
+            network,
+            derived,
+            log,
+        })
     }
 
     pub fn keyspace(&self, kind: Kind) -> &Keyspace {
@@ -45,6 +56,8 @@ impl Engine {
     }
 }
 
+/// Key and value.
+pub type Row = (Vec<u8>, Vec<u8>);
 type Pending = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
 
 /// The layers. Only the writer thread has one.
@@ -56,7 +69,11 @@ pub struct Layers {
 
 impl Layers {
     pub fn new(engine: Engine) -> Layers {
-        Layers { engine, group: Pending::new(), batch: Pending::new() }
+        Layers {
+            engine,
+            group: Pending::new(),
+            batch: Pending::new(),
+        }
     }
 
     pub fn get(&self, kind: Kind, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -70,12 +87,7 @@ impl Layers {
     }
 
     /// Rows under a prefix, in order, at most `limit`.
-    pub fn under(
-        &self,
-        kind: Kind,
-        prefix: Key,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn under(&self, kind: Kind, prefix: Key, limit: usize) -> Result<Vec<Row>, StoreError> {
         let prefix = prefix.into_bytes();
         let mut pending: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
         for layer in [&self.group, &self.batch] {
@@ -89,8 +101,9 @@ impl Layers {
         }
         let mut found = BTreeMap::new();
         for row in self.engine.keyspace(kind).prefix(&prefix) {
-            let (key, value) =
-                row.into_inner().map_err(|problem| failed("read a range", &problem))?;
+            let (key, value) = row
+                .into_inner()
+                .map_err(|problem| failed("read a range", &problem))?;
             if !pending.contains_key(key.as_ref()) {
                 found.insert(key.to_vec(), value.to_vec());
             }
@@ -135,7 +148,11 @@ impl Layers {
 
     /// Writes the group in one synced batch (fdatasync). Answers how many rows were removed.
     pub fn commit(&mut self) -> Result<usize, StoreError> {
-        let mut batch = self.engine.database.batch().durability(Some(PersistMode::SyncData));
+        let mut batch = self
+            .engine
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
         let mut removed = 0;
         for ((kind, key), value) in std::mem::take(&mut self.group) {
             match value {
@@ -146,7 +163,9 @@ impl Layers {
                 }
             }
         }
-        batch.commit().map_err(|problem| failed("commit", &problem))?;
+        batch
+            .commit()
+            .map_err(|problem| failed("commit", &problem))?;
         Ok(removed)
     }
 }

@@ -63,7 +63,14 @@ impl EmbeddedOptions {
     /// The usual: 64 MiB of cache, no reserve.
     pub fn new(folder: PathBuf, namespace: Namespace) -> EmbeddedOptions {
         let (cache_bytes, reserve_bytes) = (64 << 20, 0);
-        EmbeddedOptions { folder, namespace, cache_bytes, reserve_bytes, probe: None, fault: None }
+        EmbeddedOptions {
+            folder,
+            namespace,
+            cache_bytes,
+            reserve_bytes,
+            probe: None,
+            fault: None,
+        }
     }
 }
 
@@ -84,8 +91,14 @@ fn now() -> Micros {
 impl EmbeddedStore {
     /// Opens the folder, creating it where it is new.
     pub fn open(options: EmbeddedOptions) -> Result<EmbeddedStore, StoreError> {
-        let EmbeddedOptions { folder, namespace, cache_bytes, reserve_bytes, probe, fault } =
-            options;
+        let EmbeddedOptions {
+            folder,
+            namespace,
+            cache_bytes,
+            reserve_bytes,
+            probe,
+            fault,
+        } = options;
         std::fs::create_dir_all(&folder).map_err(|problem| StoreError::Unusable {
             path: folder.display().to_string(),
             problem: problem.to_string(),
@@ -102,7 +115,9 @@ impl EmbeddedStore {
         let newest = engine.keyspace(Kind::Log).last_key_value();
         let newest = newest.map(|row| row.key()).transpose();
         let newest = newest.map_err(|problem| failed("read the log", &problem))?;
-        let newest = newest.and_then(|key| KeyReader::after(&key, 1).number()).unwrap_or(0);
+        let newest = newest
+            .and_then(|key| KeyReader::after(&key, 1).number())
+            .unwrap_or(0);
         let (head_sender, head) = watch::channel(u64::try_from(newest).unwrap_or(0));
         let quarantine = Key::of(&QUARANTINE).into_bytes();
         let quarantined = engine.keyspace(Kind::Network).prefix(quarantine).count();
@@ -128,7 +143,13 @@ impl EmbeddedStore {
                 doing: "start the writer",
                 detail: problem.to_string(),
             })?;
-        Ok(EmbeddedStore { engine, commands, head, space, _lock: lock })
+        Ok(EmbeddedStore {
+            engine,
+            commands,
+            head,
+            space,
+            _lock: lock,
+        })
     }
 
     async fn ask<T>(
@@ -136,7 +157,10 @@ impl EmbeddedStore {
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| StoreError::Closed)?;
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -163,9 +187,15 @@ impl Store for EmbeddedStore {
     async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         let from = Key::of(&LOG).number(after.saturating_add(1).min(i64::MAX as u64) as i64);
         let mut entries = Vec::new();
-        for row in self.engine.keyspace(Kind::Log).range(from.into_bytes()..).take(limit) {
-            let (key, cell) =
-                row.into_inner().map_err(|problem| failed("read the log", &problem))?;
+        for row in self
+            .engine
+            .keyspace(Kind::Log)
+            .range(from.into_bytes()..)
+            .take(limit)
+        {
+            let (key, cell) = row
+                .into_inner()
+                .map_err(|problem| failed("read the log", &problem))?;
             let number = KeyReader::after(&key, 1).number();
             let number = number.ok_or_else(|| cells::corrupt("LOG", "a key is cut"))?;
             let row: LogRow = cells::decode("LOG", &cell)?;
@@ -180,7 +210,10 @@ impl Store for EmbeddedStore {
 
     async fn log_changed(&self, after: u64) -> Result<(), StoreError> {
         let mut head = self.head.clone();
-        head.wait_for(|head| *head > after).await.map(|_| ()).map_err(|_| StoreError::Closed)
+        head.wait_for(|head| *head > after)
+            .await
+            .map(|_| ())
+            .map_err(|_| StoreError::Closed)
     }
 
     fn writable(&self) -> Result<(), StoreError> {

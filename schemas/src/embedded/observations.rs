@@ -53,7 +53,11 @@ pub fn account(
     if was.is_visible() != account.state.is_visible() {
         flip(layers, namespace, &account.did, account.state.is_visible())?;
     }
-    Ok(if was == account.state { Outcome::Superseded } else { Outcome::Applied })
+    Ok(if was == account.state {
+        Outcome::Superseded
+    } else {
+        Outcome::Applied
+    })
 }
 
 /// Takes everything an actor counts for out of the sums, or puts it back.
@@ -65,7 +69,11 @@ fn flip(
 ) -> Result<(), StoreError> {
     let totals = sums::actor_totals(layers, did)?;
     let nothing = ActorTotals::default();
-    let (before, after) = if shows { (&nothing, &totals) } else { (&totals, &nothing) };
+    let (before, after) = if shows {
+        (&nothing, &totals)
+    } else {
+        (&totals, &nothing)
+    };
     sums::network(layers, before, after)?;
 
     let prefix = Key::of(&VERSIONS).text(did.as_str());
@@ -117,7 +125,10 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
     let before = row.clone();
     let did = identity.did.as_str();
     let handle = identity.handle.as_ref();
-    let given_up = before.handle.as_ref().and_then(|old| Handle::new(old.clone()).ok());
+    let given_up = before
+        .handle
+        .as_ref()
+        .and_then(|old| Handle::new(old.clone()).ok());
     if let Some(old) = given_up.filter(|old| Some(old) != handle)
         && claim(layers, &old)?.is_some_and(|claim| claim.did == did)
     {
@@ -127,8 +138,15 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
         let held = claim(layers, handle)?;
         let newer = held.is_none_or(|held| held.proven_at < identity.asked_at || held.did == did);
         if newer {
-            let claim = HandleRow { did: did.to_owned(), proven_at: identity.asked_at };
-            layers.put(Kind::Network, handle_key(handle), cells::encode("HANDLES", &claim)?);
+            let claim = HandleRow {
+                did: did.to_owned(),
+                proven_at: identity.asked_at,
+            };
+            layers.put(
+                Kind::Network,
+                handle_key(handle),
+                cells::encode("HANDLES", &claim)?,
+            );
         }
     }
     row.handle = handle.map(|handle| handle.as_str().to_owned());
@@ -137,7 +155,11 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
     row.identity_asked_at = identity.asked_at;
     keep_actor(layers, &identity.did, &row)?;
     row.identity_asked_at = before.identity_asked_at;
-    Ok(if row == before { Outcome::Superseded } else { Outcome::Applied })
+    Ok(if row == before {
+        Outcome::Superseded
+    } else {
+        Outcome::Applied
+    })
 }
 
 /// Applies a Bluesky profile as read.
@@ -152,7 +174,11 @@ pub fn bluesky(layers: &mut Layers, profile: &BlueskyProfile) -> Result<Outcome,
     row.bluesky_asked_at = profile.asked_at;
     keep_actor(layers, &profile.did, &row)?;
     row.bluesky_asked_at = before.bluesky_asked_at;
-    Ok(if row == before { Outcome::Superseded } else { Outcome::Applied })
+    Ok(if row == before {
+        Outcome::Superseded
+    } else {
+        Outcome::Applied
+    })
 }
 
 fn due_key(did: &Did) -> Key {
@@ -176,10 +202,27 @@ pub fn due(layers: &mut Layers, check: &DueCheck) -> Result<Outcome, StoreError>
         }
         layers.remove(Kind::Network, by_time(&check.did, held.due_at));
     }
-    let DueCheck { triggered_at, answered, due_at, .. } = *check;
-    let row = DueRow { triggered_at, answered, due_at };
-    layers.put(Kind::Network, due_key(&check.did), cells::encode("DUE", &row)?);
-    layers.put(Kind::Network, by_time(&check.did, due_at), sums::LIVE.to_vec());
+    let DueCheck {
+        triggered_at,
+        answered,
+        due_at,
+        ..
+    } = *check;
+    let row = DueRow {
+        triggered_at,
+        answered,
+        due_at,
+    };
+    layers.put(
+        Kind::Network,
+        due_key(&check.did),
+        cells::encode("DUE", &row)?,
+    );
+    layers.put(
+        Kind::Network,
+        by_time(&check.did, due_at),
+        sums::LIVE.to_vec(),
+    );
     Ok(Outcome::Applied)
 }
 

@@ -28,7 +28,8 @@ pub struct EmbeddedSnapshot {
 type Row = (fjall::UserKey, fjall::UserValue);
 
 fn read(row: fjall::Guard) -> Result<Row, StoreError> {
-    row.into_inner().map_err(|problem| failed("read a range", &problem))
+    row.into_inner()
+        .map_err(|problem| failed("read a range", &problem))
 }
 
 impl EmbeddedSnapshot {
@@ -50,7 +51,8 @@ impl EmbeddedSnapshot {
             Some(after) => {
                 let end = successor(prefix);
                 let range = (Bound::Excluded(after), Bound::Excluded(end));
-                self.view.range::<Vec<u8>, _>(self.engine.keyspace(kind), range)
+                self.view
+                    .range::<Vec<u8>, _>(self.engine.keyspace(kind), range)
             }
         }
     }
@@ -58,7 +60,9 @@ impl EmbeddedSnapshot {
     fn record(&self, uri: &RecordUri) -> Result<Option<Record>, StoreError> {
         let prefix = Key::of(&VERSIONS).record(uri);
         let start = prefix.clone().into_bytes().len();
-        let rows = self.view.prefix(self.engine.keyspace(Kind::Network), prefix.into_bytes());
+        let rows = self
+            .view
+            .prefix(self.engine.keyspace(Kind::Network), prefix.into_bytes());
         for row in rows.rev() {
             let (key, cell) = read(row)?;
             let cell = VersionCell::decode(&cell)?;
@@ -104,15 +108,32 @@ impl EmbeddedSnapshot {
             Some(cell) => cells::decode("ACTORS", &cell)?,
             None => ActorRow::default(),
         };
-        let mut handle = row.handle.clone().and_then(|handle| Handle::new(handle).ok());
+        let mut handle = row
+            .handle
+            .clone()
+            .and_then(|handle| Handle::new(handle).ok());
         if let Some(shown) = &handle
-            && self.claim(shown)?.is_none_or(|claim| claim.did != did.as_str())
+            && self
+                .claim(shown)?
+                .is_none_or(|claim| claim.did != did.as_str())
         {
             handle = None;
         }
         let state = row.account_state();
-        let ActorRow { pds, display_name, avatar, .. } = row;
-        Ok(Actor { did: did.clone(), state, handle, pds, display_name, avatar })
+        let ActorRow {
+            pds,
+            display_name,
+            avatar,
+            ..
+        } = row;
+        Ok(Actor {
+            did: did.clone(),
+            state,
+            handle,
+            pds,
+            display_name,
+            avatar,
+        })
     }
 
     fn claim(&self, handle: &Handle) -> Result<Option<HandleRow>, StoreError> {
@@ -128,7 +149,11 @@ impl EmbeddedSnapshot {
     ) -> Result<Vec<QuarantineEntry>, StoreError> {
         let prefix = Key::of(&QUARANTINE);
         let after = after.map(|(seen_at, id)| {
-            prefix.clone().number(seen_at.saturating_neg()).text(id).into_bytes()
+            prefix
+                .clone()
+                .number(seen_at.saturating_neg())
+                .text(id)
+                .into_bytes()
         });
         let mut entries = Vec::new();
         for row in self.rows_after(Kind::Network, prefix, after).take(limit) {
@@ -162,13 +187,16 @@ impl EmbeddedSnapshot {
             let (key, _) = read(row)?;
             let position = KeyReader::after(&key, 1).position();
             let position = position.ok_or_else(|| cells::corrupt("INVALID", "a key is cut"))?;
-            let Some(record) = self.record(&position.uri)? else { continue };
+            let Some(record) = self.record(&position.uri)? else {
+                continue;
+            };
             if record.is_shown() {
                 continue;
             }
             let reasons = record.judgement.reasons.iter();
-            let detail: Vec<String> =
-                reasons.map(|reason| format!("{}: {}", reason.path, reason.message)).collect();
+            let detail: Vec<String> = reasons
+                .map(|reason| format!("{}: {}", reason.path, reason.message))
+                .collect();
             entries.push(QuarantineEntry {
                 id: record.uri.to_string(),
                 source: "lexicon".to_owned(),
@@ -209,23 +237,35 @@ impl Snapshot for EmbeddedSnapshot {
         dids.iter().map(|did| self.actor(did)).collect()
     }
 
-    async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
-        let counts = |subject: &String| match self
-            .get(Kind::Derived, Key::of(&COUNTS).text(subject))?
+    async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
+        if self
+            .get(Kind::Network, Key::of(&ACTORS).text(did.as_str()))?
+            .is_some()
         {
-            Some(cell) => cells::decode_counts(&cell),
-            None => Ok(Counts::default()),
-        };
+            return Ok(true);
+        }
+        let prefix = Key::of(&VERSIONS).text(did.as_str());
+        Ok(self
+            .rows_after(Kind::Network, prefix, None)
+            .next()
+            .is_some())
+    }
+
+    async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        let counts =
+            |subject: &String| match self.get(Kind::Derived, Key::of(&COUNTS).text(subject))? {
+                Some(cell) => cells::decode_counts(&cell),
+                None => Ok(Counts::default()),
+            };
         subjects.iter().map(counts).collect()
     }
 
     async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {
-        let totals = |did: &Did| match self
-            .get(Kind::Derived, Key::of(&ACTOR_TOTALS).text(did.as_str()))?
-        {
-            Some(cell) => Ok(cells::decode_totals(&cell)?.0),
-            None => Ok(ActorTotals::default()),
-        };
+        let totals =
+            |did: &Did| match self.get(Kind::Derived, Key::of(&ACTOR_TOTALS).text(did.as_str()))? {
+                Some(cell) => Ok(cells::decode_totals(&cell)?.0),
+                None => Ok(ActorTotals::default()),
+            };
         dids.iter().map(totals).collect()
     }
 
@@ -251,7 +291,10 @@ impl Snapshot for EmbeddedSnapshot {
             let (key, _) = read(row)?;
             let position = KeyReader::after(&key, start).position();
             let position = position.ok_or_else(|| cells::corrupt("an index", "a key is cut"))?;
-            entries.push(IndexEntry { index: index.clone(), position });
+            entries.push(IndexEntry {
+                index: index.clone(),
+                position,
+            });
         }
         Ok(entries)
     }
@@ -268,7 +311,9 @@ impl Snapshot for EmbeddedSnapshot {
                 return Ok(None);
             };
             let (key, _) = read(row)?;
-            Ok(KeyReader::after(&key, start).position().map(|position| position.uri))
+            Ok(KeyReader::after(&key, start)
+                .position()
+                .map(|position| position.uri))
         };
         pairs.iter().map(first).collect()
     }
@@ -286,7 +331,7 @@ impl Snapshot for EmbeddedSnapshot {
         if !reverse {
             // After every version of the key.
             return self.current(
-                self.rows_after(Kind::Network, prefix, from.map(successor)).into_iter(),
+                self.rows_after(Kind::Network, prefix, from.map(successor)),
                 limit,
             );
         }
@@ -324,9 +369,14 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     async fn handle(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
-        let Some(row) = self.claim(handle)? else { return Ok(None) };
+        let Some(row) = self.claim(handle)? else {
+            return Ok(None);
+        };
         let did = Did::new(row.did).map_err(|problem| cells::corrupt("HANDLES", problem))?;
-        Ok(Some(HandleClaim { did, proven_at: row.proven_at }))
+        Ok(Some(HandleClaim {
+            did,
+            proven_at: row.proven_at,
+        }))
     }
 
     async fn quarantine(
@@ -337,7 +387,9 @@ impl Snapshot for EmbeddedSnapshot {
         let mut entries = self.refused_events(after, limit)?;
         entries.extend(self.invalid_records(after, limit)?);
         entries.sort_by(|one, two| {
-            two.seen_at.cmp(&one.seen_at).then_with(|| one.id.cmp(&two.id))
+            two.seen_at
+                .cmp(&one.seen_at)
+                .then_with(|| one.id.cmp(&two.id))
         });
         entries.truncate(limit);
         Ok(entries)
@@ -352,7 +404,10 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
         let mut checks = Vec::new();
-        for row in self.rows_after(Kind::Network, Key::of(&DUE_BY_TIME), None).take(limit) {
+        for row in self
+            .rows_after(Kind::Network, Key::of(&DUE_BY_TIME), None)
+            .take(limit)
+        {
             let (key, _) = read(row)?;
             let mut columns = KeyReader::after(&key, 1);
             let due_at = columns.number();

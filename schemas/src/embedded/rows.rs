@@ -67,8 +67,17 @@ pub struct DueRow {
 
 impl DueRow {
     pub fn check(self, did: Did) -> DueCheck {
-        let DueRow { triggered_at, answered, due_at } = self;
-        DueCheck { did, triggered_at, answered, due_at }
+        let DueRow {
+            triggered_at,
+            answered,
+            due_at,
+        } = self;
+        DueCheck {
+            did,
+            triggered_at,
+            answered,
+            due_at,
+        }
     }
 }
 
@@ -80,12 +89,19 @@ pub struct CursorRow {
 
 impl CursorRow {
     pub fn of(cursor: &StreamCursor) -> CursorRow {
-        CursorRow { position: cursor.position, recent: cursor.recent.clone() }
+        CursorRow {
+            position: cursor.position,
+            recent: cursor.recent.clone(),
+        }
     }
 
     pub fn cursor(self, source: &str) -> StreamCursor {
         let CursorRow { position, recent } = self;
-        StreamCursor { source: source.to_owned(), position, recent }
+        StreamCursor {
+            source: source.to_owned(),
+            position,
+            recent,
+        }
     }
 }
 
@@ -142,7 +158,10 @@ impl LogRow {
             LogSubject::Record(uri) => uri.to_string(),
             LogSubject::Actor(did) => did.as_str().to_owned(),
         };
-        LogRow { subject, written_at }
+        LogRow {
+            subject,
+            written_at,
+        }
     }
 
     pub fn entry(self, number: u64) -> Result<LogEntry, StoreError> {
@@ -152,6 +171,10 @@ impl LogRow {
                 Did::new(self.subject).map_err(|problem| corrupt("LOG", problem))?,
             ),
         };
-        Ok(LogEntry { number, subject, written_at: self.written_at })
+        Ok(LogEntry {
+            number,
+            subject,
+            written_at: self.written_at,
+        })
     }
 }

@@ -30,7 +30,11 @@ pub fn actor_totals(layers: &Layers, did: &Did) -> Result<ActorTotals, StoreErro
 }
 
 fn step(number: &mut u64, up: bool) {
-    *number = if up { number.saturating_add(1) } else { number.saturating_sub(1) };
+    *number = if up {
+        number.saturating_add(1)
+    } else {
+        number.saturating_sub(1)
+    };
 }
 
 /// Moves one count of a subject by one.
@@ -68,7 +72,8 @@ pub fn network(
         Some(cell) => cells::decode_totals(&cell)?,
         None => (ActorTotals::default(), 0),
     };
-    let moved = |sum: u64, before: u64, after: u64| sum.saturating_add(after).saturating_sub(before);
+    let moved =
+        |sum: u64, before: u64, after: u64| sum.saturating_add(after).saturating_sub(before);
     let sums = ActorTotals {
         tracks: moved(sums.tracks, before.tracks, after.tracks),
         duration_seconds: moved(
@@ -91,7 +96,12 @@ pub fn network(
 impl Sums {
     pub fn of(layers: &Layers, did: &Did, visible: bool) -> Result<Sums, StoreError> {
         let before = actor_totals(layers, did)?;
-        Ok(Sums { did: did.clone(), visible, before, after: before })
+        Ok(Sums {
+            did: did.clone(),
+            visible,
+            before,
+            after: before,
+        })
     }
 
     /// A row is about to be written.
@@ -104,12 +114,7 @@ impl Sums {
         self.moves(layers, row, false)
     }
 
-    fn moves(
-        &mut self,
-        layers: &mut Layers,
-        row: &IndexEntry,
-        up: bool,
-    ) -> Result<(), StoreError> {
+    fn moves(&mut self, layers: &mut Layers, row: &IndexEntry, up: bool) -> Result<(), StoreError> {
         match &row.index {
             Index::ActorTracks(_) => step(&mut self.after.tracks, up),
             Index::ActorLists(_) => step(&mut self.after.lists, up),
@@ -150,7 +155,11 @@ impl Sums {
         which: fn(&mut Counts) -> &mut u64,
         up: bool,
     ) -> Result<(), StoreError> {
-        if self.visible { count(layers, subject, which, up) } else { Ok(()) }
+        if self.visible {
+            count(layers, subject, which, up)
+        } else {
+            Ok(())
+        }
     }
 
     /// A track's duration changed.
@@ -165,6 +174,10 @@ impl Sums {
         }
         let key = Key::of(&ACTOR_TOTALS).text(self.did.as_str());
         layers.put(Kind::Derived, key, cells::encode_totals(&self.after, 0));
-        if self.visible { network(layers, &self.before, &self.after) } else { Ok(()) }
+        if self.visible {
+            network(layers, &self.before, &self.after)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -28,12 +28,26 @@ pub fn apply(
     }
     let held = held(layers, &version.uri)?;
     let (content, derived) = match version.body {
-        Body::Record { cid, bytes, judgement, derived } => {
-            (Some(Content { cid, bytes, judgement }), derived)
-        }
+        Body::Record {
+            cid,
+            bytes,
+            judgement,
+            derived,
+        } => (
+            Some(Content {
+                cid,
+                bytes,
+                judgement,
+            }),
+            derived,
+        ),
         Body::Delete => (None, Derived::default()),
     };
-    let cell = VersionCell { standing: version.standing, seen_at: version.seen_at, content };
+    let cell = VersionCell {
+        standing: version.standing,
+        seen_at: version.seen_at,
+        content,
+    };
     let same_rev = held.iter().find(|(rev, _)| *rev == version.rev);
     if same_rev.is_some_and(|(_, known)| rank(known) >= rank(&cell)) {
         return Ok(Outcome::Superseded);
@@ -71,8 +85,12 @@ fn version_key(uri: &RecordUri, rev: Rev) -> Key {
 }
 
 fn floor(layers: &Layers, uri: &RecordUri) -> Result<Rev, StoreError> {
-    let key = Key::of(&FLOORS).text(uri.did.as_str()).text(uri.collection.as_str());
-    let Some(cell) = layers.get(Kind::Network, key)? else { return Ok(Rev::MIN) };
+    let key = Key::of(&FLOORS)
+        .text(uri.did.as_str())
+        .text(uri.collection.as_str());
+    let Some(cell) = layers.get(Kind::Network, key)? else {
+        return Ok(Rev::MIN);
+    };
     let text: String = cells::decode("FLOORS", &cell)?;
     Rev::from_str(&text).map_err(|problem| cells::corrupt("FLOORS", problem))
 }
@@ -92,7 +110,9 @@ fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, VersionCell)>, Sto
 
 /// The greatest version that isn't void.
 fn current(versions: &[(Rev, VersionCell)]) -> Option<(Rev, VersionCell)> {
-    let real = versions.iter().filter(|(_, cell)| cell.standing != Standing::Void);
+    let real = versions
+        .iter()
+        .filter(|(_, cell)| cell.standing != Standing::Void);
     real.max_by_key(|(rev, _)| *rev).cloned()
 }
 
@@ -115,7 +135,9 @@ pub fn derived_of(
     uri: &RecordUri,
     cell: &VersionCell,
 ) -> Result<Derived, StoreError> {
-    let Some(content) = &cell.content else { return Ok(Derived::default()) };
+    let Some(content) = &cell.content else {
+        return Ok(Derived::default());
+    };
     let Some(collection) = namespace.collection(uri.collection.as_str()) else {
         return Ok(Derived::default());
     };
@@ -153,7 +175,11 @@ fn rederive(
 }
 
 fn invalid_key(uri: &RecordUri, seen_at: Micros) -> Key {
-    let position = Position { major: seen_at.saturating_neg(), minor: 0, uri: uri.clone() };
+    let position = Position {
+        major: seen_at.saturating_neg(),
+        minor: 0,
+        uri: uri.clone(),
+    };
     tables::place(Key::of(&INVALID), &position)
 }
 

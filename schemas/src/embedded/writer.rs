@@ -37,8 +37,15 @@ pub enum FaultPoint {
 /// Asked at every fault point; `true` stops the engine there.
 pub type FaultHook = Arc<dyn Fn(FaultPoint) -> bool + Send + Sync>;
 
+type Applied = Result<Vec<Outcome>, StoreError>;
+/// A batch and who waits for it.
+type Batch = (Vec<Change>, oneshot::Sender<Applied>);
+
 pub enum Command {
-    Apply(Vec<Change>, oneshot::Sender<Result<Vec<Outcome>, StoreError>>),
+    Apply(
+        Vec<Change>,
+        oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
+    ),
     Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -74,7 +81,11 @@ impl Writer {
                         }
                     }
                 }
-                next = if gathered < GROUP { self.commands.try_recv().ok() } else { None };
+                next = if gathered < GROUP {
+                    self.commands.try_recv().ok()
+                } else {
+                    None
+                };
             }
             if !self.apply_group(group) {
                 return;
@@ -90,7 +101,11 @@ impl Writer {
                 true
             }
             Command::Close(reply) => {
-                let synced = self.layers.engine.database.persist(fjall::PersistMode::SyncAll);
+                let synced = self
+                    .layers
+                    .engine
+                    .database
+                    .persist(fjall::PersistMode::SyncAll);
                 answer(reply, synced.map_err(|problem| failed("close", &problem)));
                 false
             }
@@ -98,18 +113,27 @@ impl Writer {
     }
 
     /// Applies batches in one commit. `false` when a test wants the engine dead.
-    fn apply_group(
-        &mut self,
-        group: Vec<(Vec<Change>, oneshot::Sender<Result<Vec<Outcome>, StoreError>>)>,
-    ) -> bool {
+    fn apply_group(&mut self, group: Vec<Batch>) -> bool {
         if group.is_empty() {
             return true;
         }
         let began = Instant::now();
         if let Err(full) = self.space.check() {
-            let StoreError::DiskFull { free_bytes, reserve_bytes } = full else { return true };
+            let StoreError::DiskFull {
+                free_bytes,
+                reserve_bytes,
+            } = full
+            else {
+                return true;
+            };
             for (_, reply) in group {
-                answer(reply, Err(StoreError::DiskFull { free_bytes, reserve_bytes }));
+                answer(
+                    reply,
+                    Err(StoreError::DiskFull {
+                        free_bytes,
+                        reserve_bytes,
+                    }),
+                );
             }
             return true;
         }
@@ -139,7 +163,8 @@ impl Writer {
                     return false;
                 }
                 self.head.send_replace(head);
-                done.into_iter().for_each(|(outcomes, reply)| answer(reply, Ok(outcomes)));
+                done.into_iter()
+                    .for_each(|(outcomes, reply)| answer(reply, Ok(outcomes)));
                 self.compact_if_worth(removed);
             }
             Err(problem) => {
@@ -149,7 +174,14 @@ impl Writer {
                 for (_, reply) in done {
                     let detail = detail.clone();
                     let engine = super::NAME;
-                    answer(reply, Err(StoreError::Engine { engine, doing: "commit", detail }));
+                    answer(
+                        reply,
+                        Err(StoreError::Engine {
+                            engine,
+                            doing: "commit",
+                            detail,
+                        }),
+                    );
                 }
             }
         }
@@ -173,7 +205,10 @@ impl Writer {
             let (outcome, subject) = match change {
                 Change::Version(version) => {
                     let subject = LogSubject::Record(version.uri.clone());
-                    (versions::apply(layers, &self.namespace, version)?, Some(subject))
+                    (
+                        versions::apply(layers, &self.namespace, version)?,
+                        Some(subject),
+                    )
                 }
                 Change::Account(account) => {
                     let outcome = observations::account(layers, &self.namespace, &account)?;
@@ -222,20 +257,35 @@ impl Writer {
         let place = Key::of(&QUARANTINE).number(newest_first).text(&entry.id);
         let cell = cells::encode("QUARANTINE", &QuarantineRow::of(entry))?;
         self.layers.put(Kind::Network, place, cell);
-        self.layers.put(Kind::Network, id, cells::encode("QUARANTINE_IDS", &newest_first)?);
+        self.layers.put(
+            Kind::Network,
+            id,
+            cells::encode("QUARANTINE_IDS", &newest_first)?,
+        );
         self.quarantined += 1;
         Ok(Outcome::Applied)
     }
 
     fn forget_oldest(&mut self) -> Result<(), StoreError> {
         let prefix = Key::of(&QUARANTINE).into_bytes();
-        let oldest = self.layers.engine.keyspace(Kind::Network).prefix(&prefix).next_back();
+        let oldest = self
+            .layers
+            .engine
+            .keyspace(Kind::Network)
+            .prefix(&prefix)
+            .next_back();
         let Some(oldest) = oldest else { return Ok(()) };
-        let key = oldest.key().map_err(|problem| failed("read the quarantine", &problem))?;
+        let key = oldest
+            .key()
+            .map_err(|problem| failed("read the quarantine", &problem))?;
         let mut columns = KeyReader::after(&key, prefix.len());
-        let id = columns.number().and_then(|_| columns.text()).map(str::to_owned);
+        let id = columns
+            .number()
+            .and_then(|_| columns.text())
+            .map(str::to_owned);
         let id = id.ok_or_else(|| cells::corrupt("QUARANTINE", "a key is cut"))?;
-        self.layers.remove(Kind::Network, Key::of(&QUARANTINE_IDS).text(&id));
+        self.layers
+            .remove(Kind::Network, Key::of(&QUARANTINE_IDS).text(&id));
         self.layers.remove_bytes(Kind::Network, key.to_vec());
         self.quarantined = self.quarantined.saturating_sub(1);
         metrics::counter!("plyr_quarantine_forgotten_total").increment(1);
@@ -245,7 +295,9 @@ impl Writer {
     fn trim(&mut self, before: Micros) -> Result<usize, StoreError> {
         let oldest = self.layers.under(Kind::Log, Key::of(&LOG), TRIM)?;
         // The newest entry stays: it tells a restart where the numbers go on.
-        let newest = Key::of(&LOG).number(*self.head.borrow() as i64).into_bytes();
+        let newest = Key::of(&LOG)
+            .number(*self.head.borrow() as i64)
+            .into_bytes();
         let mut trimmed = 0;
         for (key, cell) in oldest {
             let row: LogRow = cells::decode("LOG", &cell)?;
@@ -273,15 +325,18 @@ impl Writer {
         let compaction = move || {
             for kind in [Kind::Network, Kind::Derived, Kind::Log] {
                 let keyspace = engine.keyspace(kind);
-                let done = keyspace.rotate_memtable_and_wait().and_then(|()| keyspace.major_compact());
+                let done = keyspace
+                    .rotate_memtable_and_wait()
+                    .and_then(|()| keyspace.major_compact());
                 if let Err(problem) = done {
                     tracing::warn!(%problem, "a compaction failed; the next one tries again");
                 }
             }
             compacted.fetch_add(1, Ordering::AcqRel);
         };
-        if let Err(problem) =
-            std::thread::Builder::new().name("plyr-compact".to_owned()).spawn(compaction)
+        if let Err(problem) = std::thread::Builder::new()
+            .name("plyr-compact".to_owned())
+            .spawn(compaction)
         {
             tracing::warn!(%problem, "no thread for a compaction");
             self.compacted.fetch_add(1, Ordering::AcqRel);

@@ -1,0 +1,125 @@
+//! Views: `skeleton → hydrate → rules → present`. The skeleton is a page of an index; hydration
+//! asks for all records, actors and counts at once; the rules say what may show; presenting makes
+//! the lexicon's view type.
+
+pub mod page;
+pub mod present;
+
+use std::collections::HashMap;
+
+use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordUri, Verdict, data};
+use plyr_schemas::{AccountState, Actor, Counts, Derived, IndexEntry, Record, Snapshot};
+
+use crate::error::XrpcError;
+
+/// A record that was read and decoded.
+pub struct Hydrated {
+    pub record: Record,
+    pub value: Ipld,
+    pub collection: Collection,
+    pub author: Actor,
+    pub counts: Counts,
+}
+
+/// Why something that is held does not show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hidden {
+    Invalid,
+    Account(AccountState),
+}
+
+impl Hidden {
+    /// The word used in views.
+    pub fn word(self) -> &'static str {
+        match self {
+            Hidden::Account(AccountState::Deactivated) => "accountDeactivated",
+            Hidden::Account(AccountState::Deleted) => "accountDeleted",
+            Hidden::Account(AccountState::TakenDown) => "accountTakenDown",
+            Hidden::Account(AccountState::Suspended) => "accountSuspended",
+            Hidden::Account(AccountState::Unknown | AccountState::Active) | Hidden::Invalid => {
+                "invalid"
+            }
+        }
+    }
+}
+
+/// What an address leads to.
+pub enum Found {
+    Shown(Box<Hydrated>),
+    Hidden(Hidden),
+    Nothing,
+}
+
+/// Looks addresses up in one wave: records, authors and counts together.
+pub async fn hydrate(
+    namespace: &Namespace,
+    snapshot: &dyn Snapshot,
+    uris: &[RecordUri],
+) -> Result<Vec<Found>, XrpcError> {
+    let dids: Vec<Did> = uris.iter().map(|uri| uri.did.clone()).collect();
+    let subjects: Vec<String> = uris.iter().map(RecordUri::to_string).collect();
+    let (records, actors, counts) = tokio::try_join!(
+        snapshot.records(uris),
+        snapshot.actors(&dids),
+        snapshot.counts(&subjects)
+    )?;
+    let found = records.into_iter().zip(actors).zip(counts);
+    Ok(found
+        .map(|((record, author), counts)| judge(namespace, record, author, counts))
+        .collect())
+}
+
+fn judge(namespace: &Namespace, record: Option<Record>, author: Actor, counts: Counts) -> Found {
+    let Some(record) = record else {
+        return Found::Nothing;
+    };
+    if !author.state.is_visible() {
+        return Found::Hidden(Hidden::Account(author.state));
+    }
+    if record.judgement.verdict == Verdict::Invalid {
+        return Found::Hidden(Hidden::Invalid);
+    }
+    let Some(collection) = namespace.collection(record.uri.collection.as_str()) else {
+        return Found::Nothing;
+    };
+    match data::from_cbor(&record.bytes) {
+        Ok(value) => Found::Shown(Box::new(Hydrated {
+            record,
+            value,
+            collection,
+            author,
+            counts,
+        })),
+        Err(problem) => {
+            // One bad row hurts only itself.
+            tracing::error!(uri = %record.uri, %problem, "a kept record can't be read");
+            Found::Hidden(Hidden::Invalid)
+        }
+    }
+}
+
+impl Hydrated {
+    /// A row is a hint: it counts only if its record derives exactly it.
+    pub fn bears_out(&self, row: &IndexEntry) -> bool {
+        Derived::of(&self.record.uri, self.collection, &self.value)
+            .rows
+            .contains(row)
+    }
+}
+
+/// What is shown of several addresses, by address.
+pub async fn shown(
+    namespace: &Namespace,
+    snapshot: &dyn Snapshot,
+    uris: &[RecordUri],
+) -> Result<HashMap<RecordUri, Hydrated>, XrpcError> {
+    let found = hydrate(namespace, snapshot, uris).await?;
+    let pairs = uris
+        .iter()
+        .zip(found)
+        .filter_map(|(uri, found)| match found {
+            Found::Shown(hydrated) => Some((uri.clone(), *hydrated)),
+            Found::Hidden(_) | Found::Nothing => None,
+        });
+    Ok(pairs.collect())
+}

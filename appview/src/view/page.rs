@@ -1,0 +1,97 @@
+//! A page of an index: filtered inside the loop, so that it is full while there is something, at
+//! most three passes; then a short page with a cursor.
+
+use plyr_lexicons::Namespace;
+use plyr_schemas::{Index, IndexEntry, Position, Snapshot};
+
+use super::{Found, Hydrated, hydrate};
+use crate::cursor::ListName;
+use crate::error::XrpcError;
+
+const PASSES: usize = 3;
+
+/// Rows that may show, with what they lead to, and where the next page begins.
+pub struct Page {
+    pub rows: Vec<(IndexEntry, Hydrated)>,
+    pub cursor: Option<String>,
+}
+
+/// Which page.
+pub struct Wanted<'a> {
+    pub list: &'a ListName,
+    pub index: Index,
+    pub after: Option<Position>,
+    pub limit: usize,
+    /// Whether an actor shows once a subject: with the first of their likes.
+    pub once_an_actor: bool,
+}
+
+/// Fills a page.
+pub async fn fill(
+    namespace: &Namespace,
+    snapshot: &dyn Snapshot,
+    wanted: Wanted<'_>,
+) -> Result<Page, XrpcError> {
+    let Wanted {
+        list,
+        index,
+        mut after,
+        limit,
+        once_an_actor,
+    } = wanted;
+    let mut rows = Vec::new();
+    for _ in 0..PASSES {
+        let room = limit - rows.len();
+        // One more than there is room for tells whether this is the end.
+        let mut entries = snapshot.page(&index, after.as_ref(), room + 1).await?;
+        let more = entries.len() > room;
+        entries.truncate(room);
+        let Some(last) = entries.last() else {
+            return Ok(Page { rows, cursor: None });
+        };
+        after = Some(last.position.clone());
+        let uris: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.position.uri.clone())
+            .collect();
+        let found = hydrate(namespace, snapshot, &uris);
+        let (found, first) = tokio::try_join!(found, firsts(snapshot, &entries, once_an_actor))?;
+        for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
+            match found {
+                Found::Shown(hydrated) if first && hydrated.bears_out(&entry) => {
+                    rows.push((entry, *hydrated));
+                }
+                _ => {}
+            }
+        }
+        if !more {
+            return Ok(Page { rows, cursor: None });
+        }
+        if rows.len() >= limit {
+            break;
+        }
+    }
+    let cursor = after.map(|position| list.after(&position));
+    Ok(Page { rows, cursor })
+}
+
+/// For each row of likes whether it is its actor's first of that subject.
+async fn firsts(
+    snapshot: &dyn Snapshot,
+    entries: &[IndexEntry],
+    asked: bool,
+) -> Result<Vec<bool>, XrpcError> {
+    let pair = |entry: &IndexEntry| match &entry.index {
+        Index::SubjectLikes(subject) => Some((subject.clone(), entry.position.uri.did.clone())),
+        _ => None,
+    };
+    let pairs: Option<Vec<_>> = entries.iter().map(pair).collect();
+    let Some(pairs) = pairs.filter(|_| asked) else {
+        return Ok(vec![true; entries.len()]);
+    };
+    let firsts = snapshot.first_likes(&pairs).await?;
+    let own = firsts.iter().zip(entries);
+    Ok(own
+        .map(|(first, entry)| first.as_ref() == Some(&entry.position.uri))
+        .collect())
+}

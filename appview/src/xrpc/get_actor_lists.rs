@@ -1,0 +1,38 @@
+//! `fm.plyr.graph.getActorLists`: an actor's lists, newest first.
+
+use plyr_schemas::Index;
+use serde_json::Value;
+
+use crate::App;
+use crate::actor;
+use crate::cursor::ListName;
+use crate::error::XrpcError;
+use crate::parameters::Parameters;
+use crate::view::page::{self, Wanted};
+use crate::view::present;
+
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+    let snapshot = app.store.snapshot().await?;
+    let did = actor::resolve(app, snapshot.as_ref(), &parameters.actor("actor")?).await?;
+    let list_type = parameters.optional("listType");
+    let parts = [did.as_str(), list_type.unwrap_or("*")];
+    let list = ListName::new("fm.plyr.graph.getActorLists", &parts);
+    let index = match list_type {
+        Some(list_type) => Index::ActorListsOfType(did, list_type.to_owned()),
+        None => Index::ActorLists(did),
+    };
+    let wanted = Wanted {
+        list: &list,
+        index,
+        after: list.position(parameters.optional("cursor"))?,
+        limit: parameters.limit(),
+        once_an_actor: false,
+    };
+    let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
+    let views = page
+        .rows
+        .iter()
+        .map(|(_, row)| present::list(row).into())
+        .collect();
+    Ok(present::answer("lists", views, page.cursor))
+}

@@ -1,0 +1,33 @@
+//! `fm.plyr.graph.getListsWithItem`: lists that hold a track, newest first.
+
+use plyr_schemas::Index;
+use serde_json::Value;
+
+use crate::App;
+use crate::cursor::ListName;
+use crate::error::XrpcError;
+use crate::parameters::Parameters;
+use crate::view::page::{self, Wanted};
+use crate::view::present;
+use crate::xrpc::subject::subject;
+
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+    let snapshot = app.store.snapshot().await?;
+    let subject = subject(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
+    let list = ListName::new("fm.plyr.graph.getListsWithItem", &[&subject]);
+    let wanted = Wanted {
+        list: &list,
+        index: Index::ListsWithItem(subject),
+        after: list.position(parameters.optional("cursor"))?,
+        limit: parameters.limit(),
+        once_an_actor: false,
+    };
+    let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
+    let views = page
+        .rows
+        .iter()
+        .map(|(_, row)| present::list(row).into())
+        .collect();
+    let answer = present::answer("lists", views, page.cursor);
+    Ok(answer)
+}

@@ -1,0 +1,28 @@
+//! `fm.plyr.feed.getTrack`: one track.
+
+use plyr_lexicons::Collection;
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::actor::resolve_uri;
+use crate::error::XrpcError;
+use crate::parameters::Parameters;
+use crate::view::{Found, hydrate, present};
+
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+    let snapshot = app.store.snapshot().await?;
+    let not_found = || XrpcError::declared("TrackNotFound", "no track is held under this address");
+    let uri = resolve_uri(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
+    let uri = uri.ok_or_else(not_found)?;
+    if app.namespace.collection(uri.collection.as_str()) != Some(Collection::Track) {
+        return Err(not_found());
+    }
+    match hydrate(&app.namespace, snapshot.as_ref(), &[uri])
+        .await?
+        .pop()
+    {
+        Some(Found::Shown(hydrated)) => Ok(json!({ "track": present::track(&hydrated) })),
+        Some(Found::Hidden(why)) => Err(XrpcError::declared("TrackHidden", why.word())),
+        Some(Found::Nothing) | None => Err(not_found()),
+    }
+}

@@ -1,0 +1,133 @@
+//! DID documents, modern and legacy.
+
+use plyr_lexicons::{Did, Handle};
+use serde::Deserialize;
+use url::Url;
+
+/// What we read of a DID document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DidDocument {
+    /// Equal to the DID asked for (checked).
+    pub did: Did,
+    /// The `#atproto_pds` service's endpoint, without a trailing slash.
+    pub pds: Option<String>,
+    /// The `#atproto` key as the document writes it (a multibase multikey in modern documents).
+    pub signing_key: Option<String>,
+    /// The first `at://` of `alsoKnownAs` that is a handle; not proven by itself.
+    pub handle: Option<Handle>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDocument {
+    id: String,
+    #[serde(default)]
+    also_known_as: Vec<String>,
+    #[serde(default)]
+    verification_method: Vec<RawKey>,
+    #[serde(default)]
+    service: Vec<RawService>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawKey {
+    id: String,
+    public_key_multibase: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawService {
+    id: String,
+    r#type: String,
+    service_endpoint: serde_json::Value,
+}
+
+/// Reads a document and checks that it is the one asked for.
+pub fn read_document(did: &Did, json: &[u8]) -> Result<DidDocument, String> {
+    let raw: RawDocument = serde_json::from_slice(json).map_err(|problem| problem.to_string())?;
+    if raw.id != did.as_str() {
+        return Err(format!(
+            "the document is {}'s",
+            raw.id.chars().take(128).collect::<String>()
+        ));
+    }
+    let named = |id: &str, fragment: &str| {
+        id.strip_prefix(did.as_str())
+            .unwrap_or(id)
+            .strip_prefix('#')
+            == Some(fragment)
+    };
+    let service = raw.service.iter().find(|service| {
+        named(&service.id, "atproto_pds") && service.r#type == "AtprotoPersonalDataServer"
+    });
+    let pds = service
+        .and_then(|service| service.service_endpoint.as_str())
+        .and_then(origin);
+    let signing_key = raw
+        .verification_method
+        .iter()
+        .find(|key| named(&key.id, "atproto"))
+        .and_then(|key| key.public_key_multibase.clone());
+    let handle = raw
+        .also_known_as
+        .iter()
+        .find_map(|name| Handle::new(name.strip_prefix("at://")?.to_owned()).ok());
+    Ok(DidDocument {
+        did: did.clone(),
+        pds,
+        signing_key,
+        handle,
+    })
+}
+
+/// A PDS is an origin and nothing more.
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = matches!(url.scheme(), "https" | "http")
+        && url.host().is_some()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    bare.then(|| text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modern_and_legacy_documents_are_read() {
+        let did = Did::new("did:plc:slqhb5krekxahmuhnt2e5mlg".to_owned()).unwrap();
+        for (key, service) in [("#atproto", "#atproto_pds"), ("", "")] {
+            let full = |fragment: &str, own: &str| {
+                if fragment.is_empty() {
+                    format!("{}#{own}", did.as_str())
+                } else {
+                    fragment.into()
+                }
+            };
+            let json = serde_json::json!({
+                "id": did.as_str(),
+                "alsoKnownAs": ["https://example.com", "at://Alice.test"],
+                "verificationMethod": [{ "id": full(key, "atproto"), "type": "Multikey",
+                    "controller": did.as_str(), "publicKeyMultibase": "zQ3sh" }],
+                "service": [{ "id": full(service, "atproto_pds"),
+                    "type": "AtprotoPersonalDataServer",
+                    "serviceEndpoint": "http://localhost:2583/" }],
+            });
+            let document = read_document(&did, json.to_string().as_bytes()).unwrap();
+            assert_eq!(document.pds.as_deref(), Some("http://localhost:2583"));
+            assert_eq!(document.signing_key.as_deref(), Some("zQ3sh"));
+            assert!(document.handle.is_some());
+        }
+    }
+
+    #[test]
+    fn a_strangers_document_is_refused() {
+        let did = Did::new("did:plc:slqhb5krekxahmuhnt2e5mlg".to_owned()).unwrap();
+        assert!(read_document(&did, br#"{"id":"did:plc:other"}"#).is_err());
+        assert!(read_document(&did, b"<html>").is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! An event is checked and judged: ours, addressed well, from a plausible time, and the record
+//! hashes to the CID it came with, whichever source sent it.
+
+use plyr_lexicons::{Did, Namespace, Nsid, RecordKey, RecordUri, Rev, Verdict, data, validate};
+use plyr_schemas::{Body, Derived, Micros, QuarantineEntry, Standing, Version};
+
+/// How far ahead of our clock a rev may be, in microseconds.
+pub const AHEAD: Micros = 300 * 1_000_000;
+/// Largest record, in bytes of its JSON; a PDS takes at most a megabyte.
+const LARGEST_RECORD: usize = 4 << 20;
+
+/// One operation on one record, taken out of its frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// Repo, as told.
+    pub did: String,
+    /// Rev, as told.
+    pub rev: String,
+    /// Collection, as told.
+    pub collection: String,
+    /// Record key, as told.
+    pub rkey: String,
+    /// CID, as told; none for a delete.
+    pub cid: Option<String>,
+    /// The record's JSON; none for a delete.
+    pub record: Option<String>,
+    /// Whether it is a delete.
+    pub is_delete: bool,
+}
+
+/// What a checked operation came to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Checked {
+    /// A version to write; it counts as quarantined where its record is invalid.
+    Version(Box<Version>, Verdict),
+    /// Not one of our collections.
+    OutOfScope,
+    /// Refused.
+    Quarantined(Box<QuarantineEntry>),
+}
+
+/// Checks and judges one operation.
+pub fn check(namespace: &Namespace, source: &str, operation: &Operation, now: Micros) -> Checked {
+    let Some(collection) = namespace.collection(&operation.collection) else {
+        return Checked::OutOfScope;
+    };
+    let refuse = |reason: &str, detail: String, uri: Option<&RecordUri>, rev: Option<Rev>| {
+        Checked::Quarantined(Box::new(entry(
+            source, operation, reason, detail, uri, rev, now,
+        )))
+    };
+    let (did, nsid, rkey) = (
+        Did::new(operation.did.clone()),
+        Nsid::new(operation.collection.clone()),
+        RecordKey::new(operation.rkey.clone()),
+    );
+    let (Ok(did), Ok(nsid), Ok(rkey)) = (did, nsid, rkey) else {
+        return refuse(
+            "address",
+            "the repo or the record key is malformed".to_owned(),
+            None,
+            None,
+        );
+    };
+    let uri = RecordUri::new(did, nsid, rkey);
+    let Some(rev) = Rev::parse(&operation.rev) else {
+        return refuse("rev", "the rev is no TID".to_owned(), Some(&uri), None);
+    };
+    if rev.micros() > now.saturating_add(AHEAD) {
+        let detail = "the rev is more than 5 minutes ahead of our clock".to_owned();
+        return refuse("early", detail, Some(&uri), Some(rev));
+    }
+    if operation.is_delete {
+        let (standing, body) = (Standing::Event, Body::Delete);
+        let version = Version {
+            uri,
+            rev,
+            standing,
+            body,
+            seen_at: now,
+        };
+        return Checked::Version(Box::new(version), Verdict::Valid);
+    }
+    let (Some(cid), Some(json)) = (&operation.cid, &operation.record) else {
+        let detail = "a create or update without a record and its CID".to_owned();
+        return refuse("frame", detail, Some(&uri), Some(rev));
+    };
+    if json.len() > LARGEST_RECORD {
+        let detail = format!("the record has {} bytes of JSON", json.len());
+        return refuse("too-large", detail, Some(&uri), Some(rev));
+    }
+    let record = match data::from_json(json.as_bytes()) {
+        Ok(record) => record,
+        Err(problem) => return refuse("data-model", problem.to_string(), Some(&uri), Some(rev)),
+    };
+    let bytes = match data::to_cbor(&record) {
+        Ok(bytes) => bytes,
+        Err(problem) => return refuse("data-model", problem.to_string(), Some(&uri), Some(rev)),
+    };
+    let hash = data::cid_of(&bytes);
+    if hash.to_string() != *cid {
+        let detail = format!("the record hashes to {hash}");
+        return refuse("cid-mismatch", detail, Some(&uri), Some(rev));
+    }
+    let judgement = validate::judge(namespace, collection, &record);
+    let verdict = judgement.verdict;
+    let derived = match verdict {
+        Verdict::Invalid => Derived::default(),
+        Verdict::Valid | Verdict::Tolerated => Derived::of(&uri, collection, &record),
+    };
+    let body = Body::Record {
+        cid: hash,
+        bytes,
+        judgement,
+        derived,
+    };
+    let version = Version {
+        uri,
+        rev,
+        standing: Standing::Event,
+        body,
+        seen_at: now,
+    };
+    Checked::Version(Box::new(version), verdict)
+}
+
+fn entry(
+    source: &str,
+    operation: &Operation,
+    reason: &str,
+    detail: String,
+    uri: Option<&RecordUri>,
+    rev: Option<Rev>,
+    now: Micros,
+) -> QuarantineEntry {
+    let Operation {
+        did,
+        rev: told,
+        collection,
+        rkey,
+        cid,
+        ..
+    } = operation;
+    let cid = cid
+        .as_ref()
+        .map(|cid| cid.chars().take(128).collect::<String>());
+    let what = format!(
+        "{did}/{collection}/{rkey}/{told}/{}",
+        cid.as_deref().unwrap_or_default()
+    );
+    QuarantineEntry {
+        id: fingerprint(reason, what.as_bytes()),
+        source: source.to_owned(),
+        reason: reason.to_owned(),
+        detail,
+        did: Did::new(did.clone()).ok(),
+        uri: uri.cloned(),
+        rev,
+        cid,
+        seen_at: now,
+    }
+}
+
+/// A frame that is none: the reason, and a fingerprint that is the same at every replay. Nothing
+/// of its content is kept.
+pub fn malformed(source: &str, frame: &[u8], problem: String, now: Micros) -> QuarantineEntry {
+    QuarantineEntry {
+        id: fingerprint("frame", frame),
+        source: source.to_owned(),
+        reason: "frame".to_owned(),
+        detail: format!("{problem} ({} bytes)", frame.len()),
+        did: None,
+        uri: None,
+        rev: None,
+        cid: None,
+        seen_at: now,
+    }
+}
+
+fn fingerprint(reason: &str, what: &[u8]) -> String {
+    format!("{reason}-{}", data::cid_of(what))
+}

@@ -1,0 +1,239 @@
+//! A lane: the events of its repos in order, checked and judged, then written in batches. An event
+//! is finished when its batch is durable.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plyr_lexicons::{Did, Namespace, Verdict};
+use plyr_schemas::{Change, DueCheck, Outcome, QuarantineEntry, Store, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::check::{self, Checked, Operation};
+use crate::progress::Progress;
+
+/// Events of one batch at most.
+const BATCH: usize = 500;
+/// Repos remembered as met before; then the memory starts again.
+const REMEMBERED: usize = 100_000;
+const LEAST_WAIT: Duration = Duration::from_millis(200);
+const MOST_WAIT: Duration = Duration::from_secs(10);
+
+/// What a source hands to a lane.
+pub enum Work {
+    /// An operation on a record.
+    Operation(Operation),
+    /// Ask about this repo.
+    Trigger(String),
+    /// What could not even be read.
+    Refused(Box<QuarantineEntry>),
+}
+
+/// One event on its way.
+pub struct Event {
+    pub work: Work,
+    pub source: Arc<str>,
+    pub received: Instant,
+    pub progress: Arc<Progress>,
+    pub number: u64,
+}
+
+pub struct Lane {
+    number: usize,
+    namespace: Namespace,
+    store: Arc<dyn Store>,
+    due: Arc<Notify>,
+    met: HashSet<Did>,
+}
+
+/// What an event counts as, once its changes are durable.
+enum Counts {
+    AsWritten,
+    Quarantined,
+    OutOfScope,
+}
+
+impl Lane {
+    pub fn new(
+        number: usize,
+        namespace: Namespace,
+        store: Arc<dyn Store>,
+        due: Arc<Notify>,
+    ) -> Lane {
+        Lane {
+            number,
+            namespace,
+            store,
+            due,
+            met: HashSet::new(),
+        }
+    }
+
+    /// Runs until the sources are gone, or the store stays shut after `cancel`.
+    pub async fn run(mut self, mut events: mpsc::Receiver<Event>, cancel: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while events.recv_many(&mut batch, BATCH).await > 0 {
+            metrics::gauge!("plyr_queue_depth", "queue" => format!("lane-{}", self.number))
+                .set(events.len() as f64);
+            if !self.write(&mut batch, &cancel).await {
+                return;
+            }
+        }
+    }
+
+    /// Writes a batch, however long the store takes to be able to. `false` when it was given up
+    /// (then nothing of it is finished, and the cursor stays before it).
+    async fn write(&mut self, batch: &mut Vec<Event>, cancel: &CancellationToken) -> bool {
+        let mut failures = 0;
+        let (changes, shares) = loop {
+            match self.prepare(batch).await {
+                Ok(prepared) => break prepared,
+                Err(problem) => {
+                    if !self.wait(&problem, &mut failures, cancel).await {
+                        return false;
+                    }
+                }
+            }
+        };
+        let outcomes = loop {
+            match self.store.apply(changes.clone()).await {
+                Ok(outcomes) => break outcomes,
+                Err(problem) => {
+                    if !self.wait(&problem, &mut failures, cancel).await {
+                        return false;
+                    }
+                }
+            }
+        };
+        if changes
+            .iter()
+            .any(|change| matches!(change, Change::Due(_)))
+        {
+            self.due.notify_one();
+        }
+        let mut outcomes = outcomes.into_iter();
+        for (event, (counts, share)) in batch.drain(..).zip(shares) {
+            let mut written = outcomes.by_ref().take(share);
+            // An event's own change comes first; a check made due by the way comes after it.
+            let first = written.next();
+            written.for_each(drop);
+            let outcome = match (counts, first) {
+                (Counts::OutOfScope, _) => "out_of_scope",
+                (Counts::Quarantined, _) => "quarantined",
+                (Counts::AsWritten, Some(Outcome::Superseded)) => "superseded",
+                (Counts::AsWritten, _) => "applied",
+            };
+            metrics::counter!(
+                "plyr_events_total", "source" => event.source.to_string(), "outcome" => outcome
+            )
+            .increment(1);
+            metrics::histogram!("plyr_indexed_latency_seconds").record(event.received.elapsed());
+            event.progress.finish(event.number);
+        }
+        true
+    }
+
+    /// The changes of a batch, and for each event what it counts as and how many are its own.
+    async fn prepare(
+        &mut self,
+        batch: &[Event],
+    ) -> Result<(Vec<Change>, Vec<(Counts, usize)>), StoreError> {
+        let now = crate::now();
+        let mut changes = Vec::with_capacity(batch.len());
+        let mut shares = Vec::with_capacity(batch.len());
+        for event in batch {
+            let before = changes.len();
+            let counts = match &event.work {
+                Work::Operation(operation) => {
+                    match check::check(&self.namespace, &event.source, operation, now) {
+                        Checked::Version(version, verdict) => {
+                            let did = version.uri.did.clone();
+                            changes.push(Change::Version(*version));
+                            if self.is_new(&did).await? {
+                                changes.push(due(did, now));
+                            }
+                            match verdict {
+                                Verdict::Invalid => Counts::Quarantined,
+                                Verdict::Valid | Verdict::Tolerated => Counts::AsWritten,
+                            }
+                        }
+                        Checked::OutOfScope => Counts::OutOfScope,
+                        Checked::Quarantined(entry) => {
+                            tracing::debug!(
+                                reason = entry.reason,
+                                detail = entry.detail,
+                                "event quarantined"
+                            );
+                            changes.push(Change::Quarantine(*entry));
+                            Counts::Quarantined
+                        }
+                    }
+                }
+                Work::Refused(entry) => {
+                    changes.push(Change::Quarantine((**entry).clone()));
+                    Counts::Quarantined
+                }
+                Work::Trigger(did) => match Did::new(did.clone()) {
+                    Ok(did) if self.is_held(&did).await? => {
+                        changes.push(due(did, now));
+                        Counts::AsWritten
+                    }
+                    _ => Counts::OutOfScope,
+                },
+            };
+            shares.push((counts, changes.len() - before));
+        }
+        Ok((changes, shares))
+    }
+
+    /// Whether a repo is met for the first time: nobody has ever been asked about it.
+    async fn is_new(&mut self, did: &Did) -> Result<bool, StoreError> {
+        if self.met.contains(did) {
+            return Ok(false);
+        }
+        let known = self.is_held(did).await?;
+        if self.met.len() >= REMEMBERED {
+            self.met.clear();
+        }
+        self.met.insert(did.clone());
+        Ok(!known)
+    }
+
+    /// Whether we hold anything of a repo. The network's other accounts are none of our business.
+    async fn is_held(&self, did: &Did) -> Result<bool, StoreError> {
+        if self.met.contains(did) {
+            return Ok(true);
+        }
+        let snapshot = self.store.snapshot().await?;
+        if snapshot.is_known(did).await? {
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn wait(
+        &self,
+        problem: &StoreError,
+        failures: &mut u32,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let wait = crate::backoff(*failures, LEAST_WAIT, MOST_WAIT);
+        *failures += 1;
+        tracing::warn!(%problem, lane = self.number, wait_seconds = wait.as_secs_f64(),
+            "the store takes nothing; the lane waits");
+        tokio::select! {
+            () = cancel.cancelled() => false,
+            () = tokio::time::sleep(wait) => !matches!(problem, StoreError::Closed),
+        }
+    }
+}
+
+fn due(did: Did, now: i64) -> Change {
+    Change::Due(DueCheck {
+        did,
+        triggered_at: now,
+        answered: 0,
+        due_at: now,
+    })
+}
