@@ -1,1 +1,73 @@
-//! Starts the real AT Protocol peers on loopback, for tests and for people.
+//! Starts the real AT Protocol peers on loopback, and the `plyr` binary beside them: what
+//! end-to-end tests stand on. Everything ends when its handle is dropped, or when the test dies.
+
+mod account;
+mod peers;
+mod plyr;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+pub use account::Account;
+pub use peers::{Pds, Peers, PeersOptions};
+pub use plyr::Plyr;
+
+/// What can go wrong in a test's surroundings.
+#[derive(Debug, thiserror::Error)]
+pub enum PeersError {
+    /// A peer or the binary could not be started, or ended too soon.
+    #[error("{0}")]
+    Start(String),
+    /// A request failed.
+    #[error("{what}: {detail}")]
+    Request {
+        /// What was asked.
+        what: String,
+        /// What came back.
+        detail: String,
+    },
+    /// A condition did not come true.
+    #[error("after {seconds} s still not so: {what}; last seen: {last}")]
+    Waited {
+        /// The condition.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What was seen last.
+        last: String,
+    },
+}
+
+/// Reads JSON however deeply it nests (records may nest a thousand levels); null for no JSON.
+pub fn read_json(text: &str) -> serde_json::Value {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.disable_recursion_limit();
+    serde::Deserialize::deserialize(&mut reader).unwrap_or(serde_json::Value::Null)
+}
+
+/// How long a condition may take to come true on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until a question is answered with `Ok`; the last `Err` tells what was seen instead.
+pub async fn wait_until<T, F>(what: &str, mut question: impl FnMut() -> F) -> Result<T, PeersError>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let began = Instant::now();
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        look.tick().await;
+        match question().await {
+            Ok(answer) => return Ok(answer),
+            Err(last) if began.elapsed() > PATIENCE => {
+                let seconds = PATIENCE.as_secs();
+                return Err(PeersError::Waited {
+                    what: what.to_owned(),
+                    seconds,
+                    last,
+                });
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// Starts real AT Protocol peers on loopback, for tests and for people. No npm dependencies.
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { TARGETS, install, nodeFor, npmRoot, goBinary, HERE } from './install.mjs'
+import { Supervisor } from './supervisor.mjs'
+
+const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC directory, Jetstream, relay.
+
+  peers.sh install [NAME …]   fetch and build (${TARGETS.join(', ')}); cached
+  peers.sh up [OPTIONS]       start; prints one line of JSON when everything is ready, and runs
+                              until Ctrl-C, or until its standard input closes
+
+  --pds20 | --pds22           PDS 0.4 on Node 20 (default), or PDS 0.5 on Node 22
+  --pds-count N               how many PDSs (default 1)
+  --relay                     a relay over the PDSs
+  --jetstream                 Jetstream v1 over the relay, or over the first PDS
+  --legacy-documents          the PLC directory answers DID documents of the old shape
+
+Installs live in $PEERS_CACHE (default ~/.cache/plyr-peers). Needs Node 20 and npm; Go 1.26 and gcc
+for --relay and --jetstream.
+`
+
+function readOptions(argv) {
+  const options = { pds: 'pds20', count: 1, relay: false, jetstream: false, legacy: false }
+  for (let i = 0; i < argv.length; i++) {
+    const flag = argv[i]
+    if (flag === '--pds20' || flag === '--pds22') options.pds = flag.slice(2)
+    else if (flag === '--pds-count') options.count = Number(argv[++i])
+    else if (flag === '--relay') options.relay = true
+    else if (flag === '--jetstream') options.jetstream = true
+    else if (flag === '--legacy-documents') options.legacy = true
+    else fail(`unknown option ${flag}; \`peers.sh help\` lists them`)
+  }
+  if (!(options.count >= 1 && options.count <= 8)) fail('--pds-count takes 1 to 8')
+  return options
+}
+
+function fail(message) {
+  process.stderr.write(`peers: ${message}\n`)
+  process.exit(1)
+}
+
+/** Free ports, all held until the last is known, so that none is given twice. */
+async function freePorts(count) {
+  const held = []
+  for (let i = 0; i < count; i++) {
+    const server = net.createServer()
+    await new Promise((ok, no) => server.once('error', no).listen(0, '127.0.0.1', ok))
+    held.push(server)
+  }
+  const ports = held.map((server) => server.address().port)
+  await Promise.all(held.map((server) => new Promise((ok) => server.close(ok))))
+  return ports
+}
+
+const answers = (url) => async () =>
+  (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok
+
+async function startNetwork(supervisor, options, ports) {
+  const [plcPort, controlPort, ...pdsPorts] = ports
+  const out = path.join(supervisor.state, 'network.json')
+  const node = nodeFor(options.pds)
+  const script = path.join(HERE, 'network.mjs')
+  const started = supervisor.start(
+    'network',
+    node,
+    ['--require', path.join(HERE, 'loopback.cjs'), script],
+    {
+      PEERS_ROOT: npmRoot(options.pds),
+      LOG_ENABLED: process.env.LOG_ENABLED ?? 'false',
+      OUT: out,
+      PLC_PORT: String(plcPort),
+      PDS_PORTS: pdsPorts.join(','),
+      CTL_PORT: String(controlPort),
+      DATA_DIR: path.join(supervisor.state, 'network'),
+      ...(options.legacy ? { PLC_DOC: 'legacy' } : {}),
+    },
+  )
+  return supervisor.ready(started, () => JSON.parse(fs.readFileSync(out)))
+}
+
+// The relay's crawl check only dials public addresses, so loopback hosts are written into its
+// table between a first and a second start.
+const ADD_HOSTS = `
+  const Database = require(require.resolve('better-sqlite3', { paths: [process.argv[1]] }))
+  const database = new Database(process.argv[2])
+  const insert = database.prepare(
+    "insert or ignore into host (created_at, updated_at, hostname, no_ssl, account_limit, " +
+    "trusted, status, last_seq, account_count) " +
+    "values (datetime(), datetime(), ?, 1, 100000, 1, 'active', 0, 0)")
+  for (const host of process.argv.slice(3)) insert.run(host)`
+
+async function startRelay(supervisor, options, network, [port, metricsPort]) {
+  const url = `http://localhost:${port}`
+  const database = path.join(supervisor.state, 'relay', 'relay.sqlite')
+  const environment = {
+    RELAY_ADMIN_PASSWORD: 'admin-pass',
+    RELAY_PLC_HOST: network.plcUrl,
+    RELAY_API_BIND: `127.0.0.1:${port}`,
+    RELAY_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
+    DATABASE_URL: `sqlite://${database}`,
+    RELAY_PERSIST_DIR: path.join(supervisor.state, 'relay', 'persist'),
+    RELAY_TRUSTED_DOMAINS: 'localhost',
+    RELAY_DEFAULT_ACCOUNT_LIMIT: '100000',
+    RELAY_IDENT_CACHE_SIZE: '10000',
+    RELAY_ALLOW_INSECURE_HOSTS: 'true',
+    ENVIRONMENT: 'dev',
+  }
+  const start = () =>
+    supervisor.start('relay', goBinary('relay'), ['serve'], environment)
+  const first = start()
+  await supervisor.ready(first, answers(`${url}/xrpc/_health`))
+  await supervisor.stop(first)
+  const hosts = network.pds.map((pds) => pds.replace('http://', ''))
+  const root = npmRoot(options.pds)
+  supervisor.runOnce(nodeFor(options.pds), ['-e', ADD_HOSTS, root, database, ...hosts])
+  await supervisor.ready(start(), answers(`${url}/xrpc/_health`))
+  return url
+}
+
+async function startJetstream(supervisor, upstream, [port, metricsPort]) {
+  const url = `http://localhost:${port}`
+  const started = supervisor.start('jetstream', goBinary('jetstream'), [], {
+    JETSTREAM_WS_URL: `${upstream.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`,
+    JETSTREAM_LISTEN_ADDR: `127.0.0.1:${port}`,
+    JETSTREAM_METRICS_LISTEN_ADDR: `127.0.0.1:${metricsPort}`,
+    JETSTREAM_DATA_DIR: path.join(supervisor.state, 'jetstream'),
+    // It ends itself after this long without events; an idle test network has none.
+    JETSTREAM_LIVENESS_TTL: '24h',
+    JETSTREAM_OVERRIDE_RELAY_CURSOR: '0',
+    JETSTREAM_MAX_SUB_RATE: '1000000',
+  })
+  await supervisor.ready(started, answers(`${url}/`))
+  return url.replace('http', 'ws')
+}
+
+async function up(argv) {
+  const options = readOptions(argv)
+  install(options.pds)
+  if (options.relay) install('relay')
+  if (options.jetstream) install('jetstream')
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'plyr-peers-'))
+  const supervisor = new Supervisor(state)
+  const ports = await freePorts(6 + options.count)
+  const network = await startNetwork(supervisor, options, ports.slice(4))
+  const info = { plc: network.plcUrl, pds: network.pds, control: network.ctl, state }
+  if (options.relay) info.relay = await startRelay(supervisor, options, network, ports)
+  if (options.jetstream) {
+    const upstream = info.relay ?? network.pds[0]
+    info.jetstream = await startJetstream(supervisor, upstream, ports.slice(2))
+  }
+  process.stdout.write(`${JSON.stringify(info)}\n`)
+}
+
+const [command = 'help', ...rest] = process.argv.slice(2)
+if (command === 'install') for (const name of rest.length ? rest : TARGETS) install(name)
+else if (command === 'up') await up(rest)
+else if (command === 'help') process.stdout.write(HELP)
+else fail(`unknown command ${command}; \`peers.sh help\` lists them`)

@@ -1,0 +1,131 @@
+//! The peers of one test: a PLC directory, PDSs, maybe a relay and a Jetstream.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::PeersError;
+
+/// Which PDS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pds {
+    /// The newest that runs on Node 20.
+    V04,
+    /// The latest, on Node 22.
+    V05,
+}
+
+/// What to start.
+#[derive(Clone, Copy, Debug)]
+pub struct PeersOptions {
+    /// Which PDS.
+    pub pds: Pds,
+    /// How many.
+    pub pds_count: usize,
+    /// A relay over them.
+    pub relay: bool,
+    /// Jetstream v1 over the relay, or over the first PDS.
+    pub jetstream: bool,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    plc: String,
+    pds: Vec<String>,
+    jetstream: Option<String>,
+    control: String,
+}
+
+/// Running peers.
+pub struct Peers {
+    /// The PLC directory's URL.
+    pub plc: String,
+    /// The PDSs' URLs.
+    pub pds: Vec<String>,
+    /// The Jetstream's URL (`ws://…`); empty when none was asked for.
+    pub jetstream: String,
+    /// The control endpoint's URL.
+    pub control: String,
+    // Closing its standard input ends them.
+    _starter: Child,
+}
+
+/// First start: the peers may have to be fetched and built.
+const START: Duration = Duration::from_secs(1500);
+
+impl Peers {
+    /// Starts peers. None, after saying so, where what they need is missing and
+    /// `PLYR_REQUIRE_PEERS` is not 1.
+    pub async fn start(options: PeersOptions) -> Result<Option<Peers>, PeersError> {
+        let mut needed = vec!["node", "npm"];
+        if options.relay || options.jetstream {
+            needed.push("go");
+        }
+        let missing: Vec<&str> = needed.into_iter().filter(|tool| !is_there(tool)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            if std::env::var("PLYR_REQUIRE_PEERS").as_deref() == Ok("1") {
+                let message = format!("PLYR_REQUIRE_PEERS is 1, but {missing} is not installed");
+                return Err(PeersError::Start(message));
+            }
+            let said = writeln!(std::io::stderr(), "skipped: real peers need {missing}");
+            return said
+                .map(|()| None)
+                .map_err(|problem| PeersError::Start(problem.to_string()));
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.mjs");
+        let mut command = Command::new("node");
+        command
+            .arg(script)
+            .arg("up")
+            .args(["--pds-count", &options.pds_count.to_string()]);
+        command.arg(match options.pds {
+            Pds::V04 => "--pds20",
+            Pds::V05 => "--pds22",
+        });
+        if options.relay {
+            command.arg("--relay");
+        }
+        if options.jetstream {
+            command.arg("--jetstream");
+        }
+        let start = |detail: std::io::Error| PeersError::Start(format!("node: {detail}"));
+        let mut starter = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(false)
+            .spawn()
+            .map_err(start)?;
+        let out = starter
+            .stdout
+            .take()
+            .ok_or_else(|| PeersError::Start("no stdout".into()))?;
+        let mut line = String::new();
+        let mut lines = BufReader::new(out);
+        match tokio::time::timeout(START, lines.read_line(&mut line)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => return Err(start(problem)),
+            Err(_) => return Err(PeersError::Start("the peers were not ready in time".into())),
+        }
+        let ready: Ready = serde_json::from_str(&line)
+            .map_err(|problem| PeersError::Start(format!("the peers did not start: {problem}")))?;
+        Ok(Some(Peers {
+            plc: ready.plc,
+            pds: ready.pds,
+            jetstream: ready.jetstream.unwrap_or_default(),
+            control: ready.control,
+            _starter: starter,
+        }))
+    }
+}
+
+fn is_there(tool: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(tool).is_file())
+}

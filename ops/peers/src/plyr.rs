@@ -1,0 +1,184 @@
+//! The `plyr` binary as a test runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::{Peers, PeersError};
+
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+struct Ready {
+    appview: String,
+    metrics: String,
+}
+
+/// A running `plyr serve`.
+pub struct Plyr {
+    /// The AppView's URL.
+    pub appview: String,
+    /// The probes' URL.
+    pub metrics: String,
+    binary: PathBuf,
+    data_dir: PathBuf,
+    child: Child,
+    client: reqwest::Client,
+}
+
+impl Plyr {
+    /// Starts it over peers, on free ports. `binary` is `env!("CARGO_BIN_EXE_plyr")`; logs go to
+    /// `plyr.log` in the data folder.
+    pub async fn serve(binary: &str, peers: &Peers, data_dir: &Path) -> Result<Plyr, PeersError> {
+        let mut arguments = vec!["--dev".to_owned()];
+        let mut option = |name: &str, value: &str| {
+            arguments.push(format!("--{name}"));
+            arguments.push(value.to_owned());
+        };
+        option("plc-url", &peers.plc);
+        option("jetstream", &peers.jetstream);
+        for pds in &peers.pds {
+            option("handle-resolver", pds);
+        }
+        Plyr::start(binary, data_dir, &arguments).await
+    }
+
+    /// Starts it with arguments of the test's own.
+    pub async fn start(
+        binary: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        let start = |detail: std::io::Error| PeersError::Start(format!("plyr: {detail}"));
+        std::fs::create_dir_all(data_dir).map_err(start)?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(data_dir.with_extension("log"))
+            .map_err(start)?;
+        let mut child = Command::new(binary)
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(data_dir)
+            .args([
+                "--listen",
+                ":0",
+                "--metrics-listen",
+                ":0",
+                "--disk-reserve",
+                "1MiB",
+            ])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(start)?;
+        let out = child
+            .stdout
+            .take()
+            .ok_or_else(|| PeersError::Start("no stdout".into()))?;
+        let mut line = String::new();
+        let mut lines = BufReader::new(out);
+        match tokio::time::timeout(START, lines.read_line(&mut line)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => return Err(start(problem)),
+            Err(_) => return Err(PeersError::Start("plyr was not ready in time".into())),
+        }
+        let ready: Ready = serde_json::from_str(&line).map_err(|problem| {
+            let log = std::fs::read_to_string(data_dir.with_extension("log")).unwrap_or_default();
+            PeersError::Start(format!("no ready line ({problem}); its log:\n{log}"))
+        })?;
+        Ok(Plyr {
+            appview: ready.appview,
+            metrics: ready.metrics,
+            binary: binary.into(),
+            data_dir: data_dir.to_owned(),
+            child,
+            client: reqwest::Client::new(),
+        })
+    }
+
+    /// Kills it at once, as a power switch would.
+    pub async fn kill(mut self) -> Result<(), PeersError> {
+        let killed = self.child.kill().await;
+        killed.map_err(|detail| PeersError::Start(format!("kill: {detail}")))
+    }
+
+    /// Asks it to stop and waits; answers its exit code.
+    pub async fn stop(mut self) -> Result<Option<i32>, PeersError> {
+        let failed = |detail: &dyn std::fmt::Display| PeersError::Start(format!("stop: {detail}"));
+        let pid = self
+            .child
+            .id()
+            .ok_or_else(|| failed(&"it has ended before"))?;
+        let told = Command::new("kill").arg(pid.to_string()).status().await;
+        told.map_err(|detail| failed(&detail))?;
+        match tokio::time::timeout(STOP, self.child.wait()).await {
+            Ok(Ok(status)) => Ok(status.code()),
+            Ok(Err(detail)) => Err(failed(&detail)),
+            Err(_) => Err(failed(&"it did not end in time")),
+        }
+    }
+
+    /// GETs a path of the AppView; answers status and JSON (null for no JSON).
+    pub async fn get(&self, path: &str) -> Result<(u16, Value), PeersError> {
+        let failed = |problem: reqwest::Error| PeersError::Request {
+            what: path.to_owned(),
+            detail: problem.to_string(),
+        };
+        let url = format!("{}{path}", self.appview);
+        let response = self.client.get(url).send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let body = response.text().await.map_err(failed)?;
+        Ok((status, crate::read_json(&body)))
+    }
+
+    /// Calls a method; an error when it is not answered with 200.
+    pub async fn xrpc(&self, method: &str, query: &str) -> Result<Value, String> {
+        let path = format!("/xrpc/{method}?{query}");
+        match self.get(&path).await {
+            Ok((200, answer)) => Ok(answer),
+            Ok((status, answer)) => Err(format!("{method} answered {status} {answer}")),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    /// The probes' page.
+    pub async fn probe(&self, path: &str) -> Result<String, String> {
+        let url = format!("{}{path}", self.metrics);
+        let response = self
+            .client
+            .get(url)
+            .send()
+            .await
+            .map_err(|p| p.to_string())?;
+        response.text().await.map_err(|problem| problem.to_string())
+    }
+
+    /// The canonical dump, through the running server.
+    pub async fn dump(&self) -> Result<String, PeersError> {
+        let done = Command::new(&self.binary)
+            .arg("dump")
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .output()
+            .await
+            .map_err(|detail| PeersError::Start(format!("plyr dump: {detail}")))?;
+        if !done.status.success() {
+            let detail = String::from_utf8_lossy(&done.stderr).into_owned();
+            return Err(PeersError::Request {
+                what: "plyr dump".to_owned(),
+                detail,
+            });
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+}
