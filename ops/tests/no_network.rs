@@ -1,0 +1,161 @@
+//! `plyr` where nothing can be reached, and where it is set up wrongly.
+
+use std::process::Command;
+
+use plyr_peers::{Plyr, wait_until};
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
+
+/// Hosts that refuse at once.
+fn nowhere() -> Vec<String> {
+    [
+        "--dev",
+        "--jetstream",
+        "ws://127.0.0.1:1",
+        "--plc-url",
+        "http://127.0.0.1:1",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+#[tokio::test]
+async fn it_is_ready_before_the_network_is_reached() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let plyr = Plyr::start(BINARY, &data, &nowhere()).await?;
+    let (status, health) = plyr.get("/xrpc/_health").await?;
+    assert_eq!(
+        (status, health["version"].as_str()),
+        (200, Some(env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(plyr.get("/").await?.0, 200);
+    assert_eq!(
+        plyr.xrpc("fm.plyr.feed.getLatest", "").await?["tracks"],
+        serde_json::json!([])
+    );
+    wait_until("/ready names the host that can't be reached", || async {
+        let ready = plyr.probe("/ready").await?;
+        if ready.contains("\"ready\":true") && ready.contains("127.0.0.1:1: ") {
+            Ok(())
+        } else {
+            Err(ready)
+        }
+    })
+    .await?;
+    let log = std::fs::read_to_string(data.with_extension("log"))?;
+    assert!(
+        log.contains("ws://127.0.0.1:1") && log.contains("next_try_seconds"),
+        "{log}"
+    );
+
+    let second = Command::new(BINARY)
+        .args(["serve", "--data-dir"])
+        .arg(&data)
+        .output()?;
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{told}");
+    assert!(told.contains("in use by pid "), "{told}");
+    assert_eq!(plyr.dump().await?, "");
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_refused_untouched() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let about = r#"{"format":999,"engine":"embedded","namespace":"fm.plyr"}"#;
+    std::fs::write(folder.path().join("format.json"), about)?;
+    let refused = Command::new(BINARY)
+        .args(["serve", "--data-dir"])
+        .arg(folder.path())
+        .output()?;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("store format 999"), "{told}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("format.json"))?,
+        about
+    );
+    assert!(!folder.path().join("store").exists());
+    Ok(())
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_key_problem_and_fix() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let cases: &[(&[&str], &str, &str)] = &[
+        (
+            &["--listen", "nowhere"],
+            "listen",
+            "write it like 127.0.0.1:8080",
+        ),
+        (
+            &["--listen", "0.0.0.0:80"],
+            "public_url",
+            "https://music.example.com",
+        ),
+        (&["--jetstream", "http://x"], "jetstream", "wss://host"),
+        (&["--namespace", "plyr"], "namespace", "fm.plyr"),
+        (&["--store", "postgres://x"], "store", "write embedded"),
+        (&["--changes-keep", "soon"], "changes_keep", "72h"),
+        (&["--disk-reserve", "much"], "disk_reserve", "512MiB"),
+        (&["--log-format", "xml"], "log_format", "text or json"),
+        (&["--media", "always"], "media", "on-demand"),
+        (
+            &["--trusted-proxy", "10.0.0.0/40"],
+            "trusted_proxy",
+            "10.0.0.0/8",
+        ),
+        (&["--handle-resolver", "http://x"], "handle_resolver", "dev"),
+        (
+            &["--config", "/there/is/no/such.toml"],
+            "config",
+            "readable file",
+        ),
+    ];
+    for (arguments, key, fix) in cases {
+        let refused = Command::new(BINARY)
+            .args(["serve", "--data-dir"])
+            .arg(folder.path().join("never"))
+            .args(*arguments)
+            .output()?;
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(
+            told.contains(key) && told.contains(fix),
+            "{arguments:?}: {told}"
+        );
+        assert!(!folder.path().join("never").exists(), "{arguments:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn flag_beats_environment_beats_file_beats_default() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("plyr.toml");
+    std::fs::write(
+        &file,
+        "data_dir = 'a'\nnamespace = 'fm.plyr.dev'\nlisten = ':1'\n",
+    )?;
+    let checked = Command::new(BINARY)
+        .args(["config", "check", "--data-dir", "c", "--config"])
+        .arg(&file)
+        .env("PLYR_DATA_DIR", "b")
+        .env("PLYR_LISTEN", ":2")
+        .output()?;
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{told}");
+    for line in [
+        "data_dir = c   (flag --data-dir)",
+        "listen = :2   (environment PLYR_LISTEN)",
+        "namespace = fm.plyr.dev   (file ",
+        "plc_url = https://plc.directory   (default)",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    Ok(())
+}
