@@ -1,6 +1,7 @@
 //! What is at rest: every table declared once, the store trait and its promise, and the engines
 //! that keep it. The network's records are truth; index rows are hints; the log says look again.
 
+pub mod conformance;
 pub mod dump;
 pub mod embedded;
 pub mod index;
