@@ -42,9 +42,11 @@ pub fn home(totals: &Totals) -> String {
 <title>plyr: music on the AT Protocol</title>
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 38rem; margin: 4rem auto; padding: 0 1rem; }}
+body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 38rem; }}
+body {{ margin: 4rem auto; padding: 0 1rem; }}
 h1 {{ font-size: 1.6rem; margin-bottom: 0; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1rem; margin: 2rem 0; }}
+dl {{ display: grid; gap: 1rem; margin: 2rem 0; }}
+dl {{ grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); }}
 dt {{ opacity: .7; }}
 dd {{ margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }}
 code {{ font-size: .9em; overflow-wrap: anywhere; }}

@@ -42,23 +42,48 @@ impl Served {
         })
         .unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = AppViewConfig { listen, public_url: None, namespace, connections };
-        let appview = AppView::bind(config, store.clone(), outbound).await.unwrap();
+        let config = AppViewConfig {
+            listen,
+            public_url: None,
+            namespace,
+            connections,
+        };
+        let appview = AppView::bind(config, store.clone(), outbound)
+            .await
+            .unwrap();
         let address = appview.address();
         let cancel = CancellationToken::new();
         let done = tokio::spawn(appview.serve(cancel.clone()));
-        let (url, client) = (format!("http://{address}"), Client::builder().build().unwrap());
-        Served { url, address, store, client, cancel, done, _folder: folder }
+        let (url, client) = (
+            format!("http://{address}"),
+            Client::builder().no_gzip().build().unwrap(),
+        );
+        Served {
+            url,
+            address,
+            store,
+            client,
+            cancel,
+            done,
+            _folder: folder,
+        }
     }
 
     async fn call(&self, verb: Method, path: &str) -> Response {
-        self.client.request(verb, format!("{}{path}", self.url)).send().await.unwrap()
+        self.client
+            .request(verb, format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
         let response = self.call(Method::GET, path).await;
         let status = response.status().as_u16();
-        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+        (
+            status,
+            serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null),
+        )
     }
 
     async fn put(&self, uri: &str, at: i64, record: Value) {
@@ -81,9 +106,20 @@ fn put(uri: &str, at: i64, mut record: Value) -> Change {
         Verdict::Invalid => Derived::default(),
         _ => Derived::of(&uri, collection, &value),
     };
-    let body = Body::Record { cid: data::cid_of(&bytes), bytes, judgement, derived };
+    let body = Body::Record {
+        cid: data::cid_of(&bytes),
+        bytes,
+        judgement,
+        derived,
+    };
     let rev = Rev::from_micros(1_700_000_000_000_000 + at, 0);
-    Change::Version(Version { uri, rev, standing: Standing::Event, body, seen_at: at })
+    Change::Version(Version {
+        uri,
+        rev,
+        standing: Standing::Event,
+        body,
+        seen_at: at,
+    })
 }
 
 fn track(title: &str) -> Value {
@@ -100,17 +136,29 @@ fn good_calls() -> Vec<(&'static str, &'static str)> {
     let actor = "actor=did:plc:a";
     let uri = "uri=at://did:plc:a/fm.plyr.track/one";
     vec![
-        ("com.atproto.repo.getRecord", "repo=did:plc:a&collection=fm.plyr.track&rkey=one"),
-        ("com.atproto.repo.listRecords", "repo=did:plc:a&collection=fm.plyr.track"),
+        (
+            "com.atproto.repo.getRecord",
+            "repo=did:plc:a&collection=fm.plyr.track&rkey=one",
+        ),
+        (
+            "com.atproto.repo.listRecords",
+            "repo=did:plc:a&collection=fm.plyr.track",
+        ),
         ("fm.plyr.actor.getProfile", actor),
-        ("fm.plyr.actor.getProfiles", "actors=did:plc:a&actors=did:plc:b"),
+        (
+            "fm.plyr.actor.getProfiles",
+            "actors=did:plc:a&actors=did:plc:b",
+        ),
         ("fm.plyr.feed.getActorLikes", actor),
         ("fm.plyr.feed.getActorTracks", actor),
         ("fm.plyr.feed.getComments", uri),
         ("fm.plyr.feed.getLatest", ""),
         ("fm.plyr.feed.getLikes", uri),
         ("fm.plyr.feed.getTrack", uri),
-        ("fm.plyr.feed.getTracks", "uris=at://did:plc:a/fm.plyr.track/one"),
+        (
+            "fm.plyr.feed.getTracks",
+            "uris=at://did:plc:a/fm.plyr.track/one",
+        ),
         ("fm.plyr.graph.getActorLists", actor),
         ("fm.plyr.graph.getList", "uri=at://did:plc:a/fm.plyr.list/l"),
         ("fm.plyr.graph.getListsWithItem", uri),
@@ -123,8 +171,12 @@ async fn filled(connections: usize) -> Served {
     let served = Served::start(connections).await;
     let one = "at://did:plc:a/fm.plyr.track/one";
     served.put(one, 1, track("one")).await;
-    served.put("at://did:plc:b/fm.plyr.like/x", 1, about(one)).await;
-    served.put("at://did:plc:b/fm.plyr.comment/x", 1, about(one)).await;
+    served
+        .put("at://did:plc:b/fm.plyr.like/x", 1, about(one))
+        .await;
+    served
+        .put("at://did:plc:b/fm.plyr.comment/x", 1, about(one))
+        .await;
     let items = json!({ "items": [about(one), about("at://did:plc:a/fm.plyr.track/none")] });
     served.put("at://did:plc:a/fm.plyr.list/l", 1, items).await;
     served
@@ -145,18 +197,42 @@ async fn every_method_answers_and_every_abused_parameter_is_named() {
             let served = &served;
             async move {
                 let (status, answer) = served.get(&format!("/xrpc/{method}?{text}")).await;
-                assert_eq!((status, &answer["error"]), (400, &json!("InvalidRequest")), "{text}");
+                assert_eq!(
+                    (status, &answer["error"]),
+                    (400, &json!("InvalidRequest")),
+                    "{text}"
+                );
                 answer["message"].as_str().unwrap().to_owned()
             }
         };
-        if described.parse_parameters(&format!("{query}&limit=7")).unwrap().contains_key("limit") {
-            for limit in ["-1", "0", "101", "abc", "", "1.5", "7&limit=8", "%00", "99999999999999999999"] {
+        if described
+            .parse_parameters(&format!("{query}&limit=7"))
+            .unwrap()
+            .contains_key("limit")
+        {
+            for limit in [
+                "-1",
+                "0",
+                "101",
+                "abc",
+                "",
+                "1.5",
+                "7&limit=8",
+                "%00",
+                "99999999999999999999",
+            ] {
                 let message = abused(&format!("{query}&limit={limit}")).await;
-                assert!(message.starts_with("limit: "), "{method} limit={limit}: {message}");
+                assert!(
+                    message.starts_with("limit: "),
+                    "{method} limit={limit}: {message}"
+                );
             }
             for cursor in ["x", "0", "-5", "AAAA", "%F0%9F%98%80", &"A".repeat(4000)] {
                 let message = abused(&format!("{query}&cursor={cursor}")).await;
-                assert!(message.starts_with("cursor: "), "{method} cursor={cursor}: {message}");
+                assert!(
+                    message.starts_with("cursor: "),
+                    "{method} cursor={cursor}: {message}"
+                );
             }
         }
         for part in query.split('&').filter(|part| !part.is_empty()) {
@@ -164,11 +240,17 @@ async fn every_method_answers_and_every_abused_parameter_is_named() {
             let others = || query.split('&').filter(|other| !other.starts_with(name));
             let without: Vec<&str> = others().collect();
             let message = abused(&without.join("&")).await;
-            assert!(message.starts_with(name), "{method} without {name}: {message}");
+            assert!(
+                message.starts_with(name),
+                "{method} without {name}: {message}"
+            );
             for wrong in ["", "%20", "at:%2F%2F", "a%00b", "%ff"] {
                 let text = format!("{}&{name}={wrong}", without.join("&"));
                 let message = abused(&text).await;
-                assert!(message.starts_with(name), "{method} {name}={wrong}: {message}");
+                assert!(
+                    message.starts_with(name),
+                    "{method} {name}={wrong}: {message}"
+                );
             }
         }
     }
@@ -187,21 +269,42 @@ async fn every_status_can_be_read_from_anywhere() {
         (Method::HEAD, "/xrpc/fm.plyr.feed.getLatest", 200, ""),
         (Method::OPTIONS, "/xrpc/fm.plyr.feed.getLatest", 204, ""),
         (Method::GET, "/nothing/here", 404, "NotFound"),
-        (Method::GET, "/xrpc/fm.plyr.feed.getNothing", 501, "MethodNotImplemented"),
+        (
+            Method::GET,
+            "/xrpc/fm.plyr.feed.getNothing",
+            501,
+            "MethodNotImplemented",
+        ),
         (Method::GET, "/xrpc/a/b", 400, "InvalidRequest"),
         (Method::GET, "/xrpc/%ff", 400, "InvalidRequest"),
         (Method::GET, "/xrpc/", 400, "InvalidRequest"),
-        (Method::POST, "/xrpc/fm.plyr.feed.getLatest", 400, "InvalidRequest"),
+        (
+            Method::POST,
+            "/xrpc/fm.plyr.feed.getLatest",
+            400,
+            "InvalidRequest",
+        ),
         (Method::DELETE, "/", 400, "InvalidRequest"),
-        (Method::GET, "/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:a/fm.plyr.track/no", 400,
-            "TrackNotFound"),
+        (
+            Method::GET,
+            "/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:a/fm.plyr.track/no",
+            400,
+            "TrackNotFound",
+        ),
     ];
     for (verb, path, status, error) in cases {
         let response = served.call(verb.clone(), path).await;
         assert_eq!(response.status().as_u16(), status, "{verb} {path}");
-        let allowed = response.headers().get("access-control-allow-origin").cloned();
+        let allowed = response
+            .headers()
+            .get("access-control-allow-origin")
+            .cloned();
         assert_eq!(allowed.unwrap(), "*", "{verb} {path}");
-        assert!(!response.headers().contains_key("access-control-allow-credentials"));
+        assert!(
+            !response
+                .headers()
+                .contains_key("access-control-allow-credentials")
+        );
         let body = response.text().await.unwrap();
         if !error.is_empty() {
             let answer: Value = serde_json::from_str(&body).unwrap();
@@ -212,9 +315,8 @@ async fn every_status_can_be_read_from_anywhere() {
             assert!(body.is_empty());
         }
     }
-    let long = format!("/xrpc/fm.plyr.feed.getLatest?x={}", "y".repeat(70_000));
-    let refused = served.call(Method::GET, &long).await.status().as_u16();
-    assert!([414, 431].contains(&refused), "{refused}");
+    let long = format!("/xrpc/fm.plyr.feed.getLatest?x={}", "y".repeat(60_000));
+    assert_eq!(served.call(Method::GET, &long).await.status().as_u16(), 414);
 }
 
 #[tokio::test]
@@ -224,13 +326,22 @@ async fn anonymous_reads_carry_an_etag_and_large_ones_shrink() {
     let first = served.call(Method::GET, path).await;
     let etag = first.headers()["etag"].clone();
     let again = |header: &'static str, value: reqwest::header::HeaderValue| {
-        let request = served.client.get(format!("{}{path}", served.url)).header(header, value);
+        let request = served
+            .client
+            .get(format!("{}{path}", served.url))
+            .header(header, value);
         async move { request.send().await.unwrap() }
     };
     let unchanged = again("if-none-match", etag.clone()).await;
     assert_eq!(unchanged.status().as_u16(), 304);
     assert_eq!(unchanged.headers()["access-control-allow-origin"], "*");
-    served.put("at://did:plc:a/fm.plyr.track/one", 2, track(&"long ".repeat(40))).await;
+    served
+        .put(
+            "at://did:plc:a/fm.plyr.track/one",
+            2,
+            track(&"long ".repeat(300)),
+        )
+        .await;
     assert_eq!(again("if-none-match", etag).await.status().as_u16(), 200);
     let zipped = again("accept-encoding", "gzip".parse().unwrap()).await;
     let long = served.call(Method::GET, path).await.bytes().await.unwrap();
@@ -245,16 +356,28 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
         let uri = format!("at://did:plc:a/fm.plyr.track/t{number:02}");
         served.put(&uri, number, track("same time")).await;
         let bad = format!("at://did:plc:a/fm.plyr.track/bad{number:02}");
-        served.put(&bad, number, json!({ "title": [], "artist": 3 })).await;
+        served
+            .put(&bad, number, json!({ "title": [], "artist": 3 }))
+            .await;
         let hidden = format!("at://did:plc:h/fm.plyr.track/h{number:02}");
         served.put(&hidden, number, track("hidden")).await;
     }
     let far = json!({ "title": "far", "artist": "A", "fileType": "mp3",
         "createdAt": "2999-01-01T00:00:00Z" });
-    served.put("at://did:plc:a/fm.plyr.track/future", 1, far).await;
+    served
+        .put("at://did:plc:a/fm.plyr.track/future", 1, far)
+        .await;
     let did = Did::new("did:plc:h".to_owned()).unwrap();
-    let hide = Account { did, state: AccountState::Deactivated, asked_at: 9 };
-    served.store.apply(vec![Change::Account(hide)]).await.unwrap();
+    let hide = Account {
+        did,
+        state: AccountState::Deactivated,
+        asked_at: 9,
+    };
+    served
+        .store
+        .apply(vec![Change::Account(hide)])
+        .await
+        .unwrap();
     let mut seen = Vec::new();
     let mut cursor = String::new();
     let mut pages = 0;
@@ -263,7 +386,11 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
         let (status, page) = served.get(&path).await;
         assert_eq!(status, 200, "{page}");
         pages += 1;
-        let uris = page["tracks"].as_array().unwrap().iter().map(|track| track["uri"].to_string());
+        let uris = page["tracks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|track| track["uri"].to_string());
         seen.extend(uris);
         match page["cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -276,9 +403,13 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
     let foreign = format!("/xrpc/fm.plyr.feed.getActorTracks?actor=did:plc:a{cursor}");
     assert_eq!(served.get(&foreign).await.0, 400);
     let (_, stats) = served.get("/xrpc/fm.plyr.stats.getStats").await;
-    assert_eq!((&stats["trackCount"], &stats["artistCount"]), (&json!(26), &json!(1)));
-    let (status, refused) =
-        served.get("/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:h/fm.plyr.track/h01").await;
+    assert_eq!(
+        (&stats["trackCount"], &stats["artistCount"]),
+        (&json!(26), &json!(1))
+    );
+    let (status, refused) = served
+        .get("/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:h/fm.plyr.track/h01")
+        .await;
     assert_eq!((status, &refused["error"]), (400, &json!("TrackHidden")));
     assert_eq!(refused["message"], "accountDeactivated");
 }
@@ -289,10 +420,13 @@ async fn a_client_that_sends_no_byte_is_let_go() {
     let address = served.address;
     let silent = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
         let silent = stream.read(&mut [0; 16]);
         let mut slow = TcpStream::connect(address).unwrap();
-        slow.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        slow.set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
         let mut answer = Vec::new();
         (silent, slow.read_to_end(&mut answer).map(|_| answer))
@@ -309,25 +443,37 @@ async fn the_cap_on_connections_holds_and_a_stop_is_graceful() {
     let mut open = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(served.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream
+            .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
         let mut stream = tokio::task::spawn_blocking(move || {
             assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
             stream
         })
         .await
         .unwrap();
-        stream.write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
         open.push(stream);
     }
     let mut third = TcpStream::connect(served.address).unwrap();
-    third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    third.write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    third
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    third
+        .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
     let waits = tokio::task::spawn_blocking(move || (third.read(&mut [0; 64]), third));
     let (waits, mut third) = waits.await.unwrap();
     assert!(waits.is_err(), "a third connection was served beside two");
     open.pop();
-    third.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    third
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
     let served_now = tokio::task::spawn_blocking(move || third.read(&mut [0; 64]));
     assert!(served_now.await.unwrap().unwrap() > 0);
     served.cancel.cancel();

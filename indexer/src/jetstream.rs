@@ -242,7 +242,9 @@ impl Jetstream {
             if reading.progress.unfinished() >= IN_FLIGHT {
                 tokio::select! {
                     () = cancel.cancelled() => return Ok(()),
-                    _ = save.tick() => self.save(&reading.progress, &reading.source, &mut saved).await?,
+                    _ = save.tick() => {
+                        self.save(&reading.progress, &reading.source, &mut saved).await?;
+                    }
                 }
                 continue;
             }

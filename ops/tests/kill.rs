@@ -50,8 +50,15 @@ fn write(random: &mut Random, dids: &[String], alive: &mut Vec<(&'static str, St
             "collection": collection, "rkey": rkey });
     }
     let number = random.below(1 << 30);
+    let liked = &dids[number as usize % dids.len()];
+    // One title in nine is invalid.
+    let title = if number.is_multiple_of(9) {
+        json!(number)
+    } else {
+        json!(format!("t{number}"))
+    };
     let subject = json!({
-        "uri": format!("at://{}/fm.plyr.track/k{}", dids[number as usize % dids.len()], number % 50),
+        "uri": format!("at://{liked}/fm.plyr.track/k{}", number % 50),
         "cid": "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i",
     });
     let (collection, record) = match random.below(4) {
@@ -67,8 +74,7 @@ fn write(random: &mut Random, dids: &[String], alive: &mut Vec<(&'static str, St
         _ => (
             "fm.plyr.track",
             json!({ "artist": "A", "fileType": "mp3", "createdAt": WHEN,
-            // One in nine is invalid.
-            "title": if number.is_multiple_of(9) { json!(number) } else { json!(format!("t{number}")) },
+            "title": title,
             "duration": number % 400 }),
         ),
     };

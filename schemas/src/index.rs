@@ -1,6 +1,6 @@
-//! The index tables, declared once: what each is keyed by and the order it answers in. Which rows
-//! a record has is a pure function of the record and its address ([`Derived::of`]): so a row read back
-//! is valid only if its record still derives exactly it.
+//! The index tables: what each is keyed by and the order it answers in. Which rows a record has is
+//! a pure function of the record and its address ([`Derived::of`]): so a row read back is valid
+//! only if its record still derives exactly it.
 
 use std::collections::{BTreeMap, HashSet};
 

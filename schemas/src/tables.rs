@@ -53,7 +53,10 @@ const SORTED: &[Column] = &[
 ];
 
 macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident = $kind:ident $tag:literal [$partition:expr] [$order:expr];)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $kind:ident $tag:literal [$partition:expr] [$order:expr];
+    )*) => {
         $($(#[$doc])* pub static $name: Table = Table {
             name: stringify!($name),
             tag: $tag,

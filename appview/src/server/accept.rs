@@ -82,11 +82,12 @@ where
     S::Future: Send,
 {
     // The protocol is told apart by the first bytes; a client that sends none would wait for ever.
+    let mut byte = [0];
     let first = tokio::select! {
         () = cancel.cancelled() => return,
-        first = tokio::time::timeout(FIRST_BYTE, stream.readable()) => first,
+        first = tokio::time::timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
     };
-    if !matches!(first, Ok(Ok(()))) {
+    if !matches!(first, Ok(Ok(1))) {
         return;
     }
     if let Err(problem) = stream.set_nodelay(true) {

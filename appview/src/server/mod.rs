@@ -26,8 +26,8 @@ use respond::Caller;
 const IN_FLIGHT: usize = 512;
 /// One request, all its work.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Longest query string, in bytes: a hundred long at-uris.
-const LONGEST_QUERY: usize = 64 << 10;
+/// Longest query string, in bytes: a hundred long at-uris. (hyper itself ends at 64 KiB.)
+const LONGEST_QUERY: usize = 48 << 10;
 
 /// The AppView, bound and ready to serve.
 pub struct AppView {

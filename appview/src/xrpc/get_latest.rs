@@ -1,5 +1,5 @@
-//! `fm.plyr.feed.getLatest`: the network's tracks, newest first. What lies more than five minutes in
-//! the future waits until then, so that nobody pins a track to the top.
+//! `fm.plyr.feed.getLatest`: the network's tracks, newest first. What lies more than five minutes
+//! in the future waits until then, so that nobody pins a track to the top.
 
 use plyr_lexicons::{Collection, RecordKey, RecordUri};
 use plyr_schemas::{Index, Position};

@@ -1,0 +1,37 @@
+//! Figures as a Markdown table.
+
+use std::io::Write;
+
+/// One line of the table.
+struct Row {
+    what: String,
+    figure: String,
+    aim: String,
+}
+
+/// The table.
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// Adds a figure with what was aimed at (or what it is compared with).
+    pub fn add(&mut self, what: &str, figure: String, aim: &str) {
+        self.rows.push(Row {
+            what: what.to_owned(),
+            figure,
+            aim: aim.to_owned(),
+        });
+    }
+
+    /// Prints the table on stdout.
+    pub fn print(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "| what | measured | aim |\n|---|---|---|")?;
+        for row in &self.rows {
+            writeln!(out, "| {} | {} | {} |", row.what, row.figure, row.aim)?;
+        }
+        out.flush()
+    }
+}
