@@ -35,6 +35,8 @@ const DEEP_STACK: usize = 16 << 20;
 /// Values whose bytes open at most this many levels are walked on the stack at hand.
 const SHALLOW: usize = 64;
 
+/// Up to here a float names one integer.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 const SHA2_256: u64 = 0x12;
 const DAG_CBOR: u64 = 0x71;
 const DEPTH_MESSAGE: &str = "nested too deeply";
@@ -253,6 +255,10 @@ impl<'de> Visitor<'de> for Node {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Ipld, E> {
+        // 123.0 is an integer written oddly; JSON knows no difference.
+        if number.fract() == 0.0 && number.abs() <= LARGEST_EXACT {
+            return Ok(Ipld::Integer(number as i128));
+        }
         Err(E::custom(format!("{number} is no integer")))
     }
 

@@ -21,7 +21,7 @@ pub fn is_format(format: &str, text: &str) -> bool {
         "datetime" => Datetime::from_str(text).is_ok(),
         "did" => Did::new(text.to_owned()).is_ok(),
         "handle" => Handle::new(text.to_owned()).is_ok(),
-        "language" => Language::new(text.to_owned()).is_ok(),
+        "language" => is_language(text),
         "nsid" => Nsid::new(text.to_owned()).is_ok(),
         "record-key" => RecordKey::new(text.to_owned()).is_ok(),
         "tid" => Tid::new(text.to_owned()).is_ok(),
@@ -53,4 +53,13 @@ fn is_uri(text: &str) -> bool {
         && !rest.is_empty()
         && rest != "//"
         && rest.bytes().all(|byte| byte > b' ' && byte != 0x7f)
+}
+
+/// BCP 47, as the protocol narrows it: a primary language of two or three lower-case letters, a
+/// grandfathered `i-` name, or one for private use.
+fn is_language(text: &str) -> bool {
+    let primary = text.split('-').next().unwrap_or_default();
+    let plain = (2..=3).contains(&primary.len())
+        && primary.bytes().all(|letter| letter.is_ascii_lowercase());
+    (plain || matches!(primary, "i" | "x" | "X")) && Language::new(text.to_owned()).is_ok()
 }
