@@ -45,6 +45,13 @@ pub fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError> {
 /// Runs until SIGTERM or SIGINT, then drains.
 pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     let recorder = probes::record()?;
+    // One crypto provider for every TLS client of the process.
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        tracing::debug!("a crypto provider was there already");
+    }
     let embedded = open_store(&config)?;
     let store: Arc<dyn Store> = embedded.clone();
     let outbound = outbound(&config)?;
