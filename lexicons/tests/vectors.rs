@@ -1,7 +1,7 @@
 //! The protocol's own vectors, and captures of real peers. They lie beside the checkout; where
 //! they are missing the tests say so and pass, unless `PLYR_REQUIRE_PEERS` is 1.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // in helpers of tests
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
