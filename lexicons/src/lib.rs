@@ -5,9 +5,12 @@ pub mod at_uri;
 pub mod collection;
 pub mod data;
 pub mod document;
+#[rustfmt::skip]
+pub mod generated;
 pub mod method;
 pub mod rev;
 pub mod sort_at;
+pub mod typed;
 pub mod validate;
 pub mod verdict;
 
@@ -18,4 +21,5 @@ pub use ipld_core::{cid::Cid, ipld::Ipld};
 pub use method::{Method, MethodKind, method, methods};
 pub use rev::{Rev, RevError};
 pub use sort_at::SortAt;
+pub use typed::Typed;
 pub use verdict::{Judgement, RULES_VERSION, Reason, Verdict};

@@ -1,0 +1,36 @@
+//! com.atproto.repo.getRecord
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// The output of `com.atproto.repo.getRecord`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// `cid`
+    pub cid: Option<String>,
+    /// `uri`
+    pub uri: String,
+    /// `value`
+    pub value: Ipld,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Output {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of(value)?;
+        Ok(Self {
+            cid: typed::optional(&mut fields, "cid")?,
+            uri: typed::required(&mut fields, "uri")?,
+            value: typed::required(&mut fields, "value")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "cid", self.cid);
+        typed::put(&mut fields, "uri", self.uri);
+        typed::put(&mut fields, "value", self.value);
+        Ipld::Map(fields)
+    }
+}

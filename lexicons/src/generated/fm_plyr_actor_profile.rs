@@ -1,0 +1,40 @@
+//! fm.plyr.actor.profile
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// What an artist or a listener says about themselves.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Profile {
+    /// Where a picture is served.
+    pub avatar: Option<String>,
+    /// A few words.
+    pub bio: Option<String>,
+    /// When the profile was made.
+    pub created_at: String,
+    /// When it was last changed.
+    pub updated_at: Option<String>,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Profile {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of_type(value, "fm.plyr.actor.profile")?;
+        Ok(Self {
+            avatar: typed::optional(&mut fields, "avatar")?,
+            bio: typed::optional(&mut fields, "bio")?,
+            created_at: typed::required(&mut fields, "createdAt")?,
+            updated_at: typed::optional(&mut fields, "updatedAt")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "avatar", self.avatar);
+        typed::put_optional(&mut fields, "bio", self.bio);
+        typed::put(&mut fields, "createdAt", self.created_at);
+        typed::put_optional(&mut fields, "updatedAt", self.updated_at);
+        typed::with_type(Ipld::Map(fields), "fm.plyr.actor.profile")
+    }
+}

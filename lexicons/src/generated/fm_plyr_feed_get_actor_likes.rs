@@ -1,0 +1,32 @@
+//! fm.plyr.feed.getActorLikes
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// The output of `fm.plyr.feed.getActorLikes`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Ask with it for the next page; absent at the end.
+    pub cursor: Option<String>,
+    /// `likes`
+    pub likes: typed::List<super::fm_plyr_feed_defs::LikedTrackView>,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Output {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of(value)?;
+        Ok(Self {
+            cursor: typed::optional(&mut fields, "cursor")?,
+            likes: typed::required(&mut fields, "likes")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "cursor", self.cursor);
+        typed::put(&mut fields, "likes", self.likes);
+        Ipld::Map(fields)
+    }
+}

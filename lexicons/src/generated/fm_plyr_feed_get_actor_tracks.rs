@@ -1,0 +1,32 @@
+//! fm.plyr.feed.getActorTracks
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// The output of `fm.plyr.feed.getActorTracks`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Ask with it for the next page; absent at the end.
+    pub cursor: Option<String>,
+    /// `tracks`
+    pub tracks: typed::List<super::fm_plyr_feed_defs::TrackView>,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Output {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of(value)?;
+        Ok(Self {
+            cursor: typed::optional(&mut fields, "cursor")?,
+            tracks: typed::required(&mut fields, "tracks")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "cursor", self.cursor);
+        typed::put(&mut fields, "tracks", self.tracks);
+        Ipld::Map(fields)
+    }
+}

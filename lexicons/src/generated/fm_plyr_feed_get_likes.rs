@@ -1,0 +1,36 @@
+//! fm.plyr.feed.getLikes
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// The output of `fm.plyr.feed.getLikes`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Ask with it for the next page; absent at the end.
+    pub cursor: Option<String>,
+    /// `likes`
+    pub likes: typed::List<super::fm_plyr_feed_defs::LikeView>,
+    /// `uri`
+    pub uri: String,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Output {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of(value)?;
+        Ok(Self {
+            cursor: typed::optional(&mut fields, "cursor")?,
+            likes: typed::required(&mut fields, "likes")?,
+            uri: typed::required(&mut fields, "uri")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "cursor", self.cursor);
+        typed::put(&mut fields, "likes", self.likes);
+        typed::put(&mut fields, "uri", self.uri);
+        Ipld::Map(fields)
+    }
+}

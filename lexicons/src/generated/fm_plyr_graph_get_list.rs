@@ -1,0 +1,36 @@
+//! fm.plyr.graph.getList
+//! Written by lexicons/generator from the documents; not by hand.
+
+use crate::typed::{self, Typed};
+#[allow(unused_imports)]
+use crate::{Cid, Ipld};
+/// The output of `fm.plyr.graph.getList`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Ask with it for the next page; absent at the end.
+    pub cursor: Option<String>,
+    /// `items`
+    pub items: typed::List<super::fm_plyr_graph_defs::ListItemView>,
+    /// `list`
+    pub list: super::fm_plyr_graph_defs::ListView,
+    /// Fields the document doesn't know, kept as they are.
+    pub other: typed::Fields,
+}
+impl Typed for Output {
+    fn read(value: Ipld) -> Result<Self, typed::Misfit> {
+        let mut fields = typed::fields_of(value)?;
+        Ok(Self {
+            cursor: typed::optional(&mut fields, "cursor")?,
+            items: typed::required(&mut fields, "items")?,
+            list: typed::required(&mut fields, "list")?,
+            other: fields,
+        })
+    }
+    fn write(self) -> Ipld {
+        let mut fields = self.other;
+        typed::put_optional(&mut fields, "cursor", self.cursor);
+        typed::put(&mut fields, "items", self.items);
+        typed::put(&mut fields, "list", self.list);
+        Ipld::Map(fields)
+    }
+}

@@ -1,0 +1,57 @@
+//! The types of the lexicon documents, one module a document.
+//! Written by lexicons/generator from the documents; not by hand.
+
+/// `com.atproto.identity.resolveHandle`
+pub mod com_atproto_identity_resolve_handle;
+/// `com.atproto.label.defs`
+pub mod com_atproto_label_defs;
+/// `com.atproto.repo.getRecord`
+pub mod com_atproto_repo_get_record;
+/// `com.atproto.repo.listRecords`
+pub mod com_atproto_repo_list_records;
+/// `com.atproto.repo.strongRef`
+pub mod com_atproto_repo_strong_ref;
+/// `fm.plyr.actor.defs`
+pub mod fm_plyr_actor_defs;
+/// `fm.plyr.actor.getProfile`
+pub mod fm_plyr_actor_get_profile;
+/// `fm.plyr.actor.getProfiles`
+pub mod fm_plyr_actor_get_profiles;
+/// `fm.plyr.actor.profile`
+pub mod fm_plyr_actor_profile;
+/// `fm.plyr.comment`
+pub mod fm_plyr_comment;
+/// `fm.plyr.feed.defs`
+pub mod fm_plyr_feed_defs;
+/// `fm.plyr.feed.getActorLikes`
+pub mod fm_plyr_feed_get_actor_likes;
+/// `fm.plyr.feed.getActorTracks`
+pub mod fm_plyr_feed_get_actor_tracks;
+/// `fm.plyr.feed.getComments`
+pub mod fm_plyr_feed_get_comments;
+/// `fm.plyr.feed.getLatest`
+pub mod fm_plyr_feed_get_latest;
+/// `fm.plyr.feed.getLikes`
+pub mod fm_plyr_feed_get_likes;
+/// `fm.plyr.feed.getTrack`
+pub mod fm_plyr_feed_get_track;
+/// `fm.plyr.feed.getTracks`
+pub mod fm_plyr_feed_get_tracks;
+/// `fm.plyr.graph.defs`
+pub mod fm_plyr_graph_defs;
+/// `fm.plyr.graph.getActorLists`
+pub mod fm_plyr_graph_get_actor_lists;
+/// `fm.plyr.graph.getList`
+pub mod fm_plyr_graph_get_list;
+/// `fm.plyr.graph.getListsWithItem`
+pub mod fm_plyr_graph_get_lists_with_item;
+/// `fm.plyr.like`
+pub mod fm_plyr_like;
+/// `fm.plyr.list`
+pub mod fm_plyr_list;
+/// `fm.plyr.stats.getStats`
+pub mod fm_plyr_stats_get_stats;
+/// `fm.plyr.sync.getQuarantine`
+pub mod fm_plyr_sync_get_quarantine;
+/// `fm.plyr.track`
+pub mod fm_plyr_track;
