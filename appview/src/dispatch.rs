@@ -1,8 +1,7 @@
 //! One table: NSID → handler.
 
 use futures_util::future::BoxFuture;
-use plyr_lexicons::{MethodKind, Nsid, method};
-use serde_json::Value;
+use plyr_lexicons::{Ipld, MethodKind, Nsid, Typed, method};
 use warp::http::{Method, StatusCode};
 
 use crate::App;
@@ -15,62 +14,69 @@ use crate::xrpc::{
 };
 
 /// Answers one call.
-type Handler = for<'a> fn(&'a App, &'a Parameters) -> BoxFuture<'a, Result<Value, XrpcError>>;
+type Handler = for<'a> fn(&'a App, &'a Parameters) -> BoxFuture<'a, Result<Ipld, XrpcError>>;
 
 /// Every method, by NSID.
 pub const TABLE: &[(&str, Handler)] = &[
     ("com.atproto.identity.resolveHandle", |app, parameters| {
-        Box::pin(resolve_handle::answer(app, parameters))
+        written(resolve_handle::answer(app, parameters))
     }),
     ("com.atproto.repo.getRecord", |app, parameters| {
-        Box::pin(get_record::answer(app, parameters))
+        written(get_record::answer(app, parameters))
     }),
     ("com.atproto.repo.listRecords", |app, parameters| {
-        Box::pin(list_records::answer(app, parameters))
+        written(list_records::answer(app, parameters))
     }),
     ("fm.plyr.actor.getProfile", |app, parameters| {
-        Box::pin(get_profile::answer(app, parameters))
+        written(get_profile::answer(app, parameters))
     }),
     ("fm.plyr.actor.getProfiles", |app, parameters| {
-        Box::pin(get_profiles::answer(app, parameters))
+        written(get_profiles::answer(app, parameters))
     }),
     ("fm.plyr.feed.getActorLikes", |app, parameters| {
-        Box::pin(get_actor_likes::answer(app, parameters))
+        written(get_actor_likes::answer(app, parameters))
     }),
     ("fm.plyr.feed.getActorTracks", |app, parameters| {
-        Box::pin(get_actor_tracks::answer(app, parameters))
+        written(get_actor_tracks::answer(app, parameters))
     }),
     ("fm.plyr.feed.getComments", |app, parameters| {
-        Box::pin(get_comments::answer(app, parameters))
+        written(get_comments::answer(app, parameters))
     }),
     ("fm.plyr.feed.getLatest", |app, parameters| {
-        Box::pin(get_latest::answer(app, parameters))
+        written(get_latest::answer(app, parameters))
     }),
     ("fm.plyr.feed.getLikes", |app, parameters| {
-        Box::pin(get_likes::answer(app, parameters))
+        written(get_likes::answer(app, parameters))
     }),
     ("fm.plyr.feed.getTrack", |app, parameters| {
-        Box::pin(get_track::answer(app, parameters))
+        written(get_track::answer(app, parameters))
     }),
     ("fm.plyr.feed.getTracks", |app, parameters| {
-        Box::pin(get_tracks::answer(app, parameters))
+        written(get_tracks::answer(app, parameters))
     }),
     ("fm.plyr.graph.getActorLists", |app, parameters| {
-        Box::pin(get_actor_lists::answer(app, parameters))
+        written(get_actor_lists::answer(app, parameters))
     }),
     ("fm.plyr.graph.getList", |app, parameters| {
-        Box::pin(get_list::answer(app, parameters))
+        written(get_list::answer(app, parameters))
     }),
     ("fm.plyr.graph.getListsWithItem", |app, parameters| {
-        Box::pin(get_lists_with_item::answer(app, parameters))
+        written(get_lists_with_item::answer(app, parameters))
     }),
     ("fm.plyr.stats.getStats", |app, parameters| {
-        Box::pin(get_stats::answer(app, parameters))
+        written(get_stats::answer(app, parameters))
     }),
     ("fm.plyr.sync.getQuarantine", |app, parameters| {
-        Box::pin(get_quarantine::answer(app, parameters))
+        written(get_quarantine::answer(app, parameters))
     }),
 ];
+
+/// An answer, as the value it stands for.
+fn written<'a, Output: Typed>(
+    answer: impl Future<Output = Result<Output, XrpcError>> + Send + 'a,
+) -> BoxFuture<'a, Result<Ipld, XrpcError>> {
+    Box::pin(async move { Ok(answer.await?.write()) })
+}
 
 /// Answers a call to `/xrpc/<path>`.
 pub async fn dispatch(
@@ -78,7 +84,7 @@ pub async fn dispatch(
     verb: &Method,
     path: &str,
     query: &str,
-) -> Result<Value, XrpcError> {
+) -> Result<Ipld, XrpcError> {
     if Nsid::new(path.to_owned()).is_err() {
         return Err(XrpcError::invalid("invalid xrpc path"));
     }

@@ -9,6 +9,7 @@ use ipld_core::cid::Cid;
 use ipld_core::cid::multihash::Multihash;
 use ipld_core::ipld::Ipld;
 use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_ipld_dagcbor::DecodeError;
 use sha2::{Digest, Sha256};
 
@@ -82,6 +83,37 @@ pub fn to_json(value: &Ipld) -> serde_json::Value {
                 .collect(),
         ),
     })
+}
+
+/// A value as its JSON, written without building the JSON in memory first. The same text as
+/// [`to_json`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct AsJson<'a>(pub &'a Ipld);
+
+impl Serialize for AsJson<'_> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        stacker::maybe_grow(128 << 10, 1 << 20, || match self.0 {
+            Ipld::Null | Ipld::Float(_) => writer.serialize_unit(),
+            Ipld::Bool(flag) => writer.serialize_bool(*flag),
+            Ipld::Integer(number) => match (i64::try_from(*number), u64::try_from(*number)) {
+                (Ok(small), _) => writer.serialize_i64(small),
+                (_, Ok(large)) => writer.serialize_u64(large),
+                _ => writer.serialize_unit(),
+            },
+            Ipld::String(text) => writer.serialize_str(text),
+            Ipld::Bytes(bytes) => writer.collect_map([("$bytes", encode_base64(bytes))]),
+            Ipld::Link(cid) => writer.collect_map([("$link", cid.to_string())]),
+            Ipld::List(items) => writer.collect_seq(items.iter().map(AsJson)),
+            Ipld::Map(fields) => {
+                writer.collect_map(fields.iter().map(|(name, field)| (name, AsJson(field))))
+            }
+        })
+    }
+}
+
+/// The JSON text of a value.
+pub fn to_json_text(value: &Ipld) -> Result<Vec<u8>, DataError> {
+    serde_json::to_vec(&AsJson(value)).map_err(|problem| DataError::Json(problem.to_string()))
 }
 
 /// Canonical DAG-CBOR of a value.
@@ -360,6 +392,11 @@ mod tests {
         assert_eq!(from_cbor(&cbor).unwrap(), value);
         let expected: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(to_json(&value), expected);
+        let text = to_json_text(&value).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&text).unwrap(),
+            expected
+        );
     }
 
     #[test]
@@ -389,6 +426,7 @@ mod tests {
             let again = from_cbor(&cbor).unwrap();
             assert_eq!(depth_of(&again), MAX_DEPTH);
             drop(to_json(&again));
+            assert_eq!(to_json_text(&again).unwrap(), nested(MAX_DEPTH));
             for levels in [MAX_DEPTH + 1, 100_000, 1_000_000] {
                 assert_eq!(from_json(&nested(levels)), Err(DataError::Depth));
                 assert!(from_json(&vec![b'['; levels]).is_err());

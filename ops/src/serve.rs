@@ -8,8 +8,8 @@ use std::time::Duration;
 use plyr_appview::{AppView, AppViewConfig};
 use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle};
 use plyr_outbound::{Outbound, OutboundConfig};
-use plyr_schemas::Store;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+use plyr_schemas::{CountedStore, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -61,7 +61,8 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
         namespace: config.namespace.clone(),
         connections: CONNECTIONS,
     };
-    let appview = AppView::bind(appview_config, store.clone(), outbound.clone())
+    let counted = Arc::new(CountedStore::new(store.clone()));
+    let appview = AppView::bind(appview_config, counted, outbound.clone())
         .await
         .map_err(|problem| OpsError::Start(problem.to_string()))?;
     let control = Control::bind(&config.data_dir)?;

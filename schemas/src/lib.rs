@@ -2,6 +2,7 @@
 //! that keep it. The network's records are truth; index rows are hints; the log says look again.
 
 pub mod conformance;
+pub mod counted;
 pub mod dump;
 pub mod embedded;
 pub mod index;
@@ -9,6 +10,7 @@ pub mod model;
 pub mod store;
 pub mod tables;
 
+pub use counted::CountedStore;
 pub use index::{Derived, Index, IndexEntry, Position};
 pub use model::{
     Account, AccountState, Actor, ActorTotals, BlueskyProfile, Body, Change, Counts, DueCheck,

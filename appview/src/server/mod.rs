@@ -157,7 +157,7 @@ async fn route(
     }
     if let Some(method) = path.strip_prefix("/xrpc/") {
         let answer = dispatch::dispatch(app, verb, method, query).await?;
-        return Ok(respond::json(&answer, StatusCode::OK, caller));
+        return respond::answer(&answer, caller);
     }
     if !matches!(*verb, Method::GET | Method::HEAD) {
         let message = format!("Incorrect HTTP method ({verb}) expected GET");

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use plyr_lexicons::{Ipld, data};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use warp::http::header::{
@@ -100,6 +101,16 @@ pub fn json(value: &Value, status: StatusCode, caller: &Caller) -> Response {
         status,
         caller,
     )
+}
+
+/// A method's answer.
+pub fn answer(value: &Ipld, caller: &Caller) -> Result<Response, XrpcError> {
+    let text = data::to_json_text(value).map_err(|problem| {
+        tracing::error!(%problem, "an answer can't be written");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        XrpcError::new(status, "InternalServerError", "something went wrong here")
+    })?;
+    Ok(send(text, "application/json", StatusCode::OK, caller))
 }
 
 /// A page.

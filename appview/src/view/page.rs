@@ -10,9 +10,9 @@ use crate::error::XrpcError;
 
 const PASSES: usize = 3;
 
-/// Rows that may show, with what they lead to, and where the next page begins.
+/// What the rows that may show lead to, and where the next page begins.
 pub struct Page {
-    pub rows: Vec<(IndexEntry, Hydrated)>,
+    pub rows: Vec<Hydrated>,
     pub cursor: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub async fn fill(
         for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
             match found {
                 Found::Shown(hydrated) if first && hydrated.bears_out(&entry) => {
-                    rows.push((entry, *hydrated));
+                    rows.push(*hydrated);
                 }
                 _ => {}
             }

@@ -2,9 +2,13 @@
 //! to the lexicon's lengths; the verbatim record is not.
 
 use chrono::{DateTime, SecondsFormat};
-use plyr_lexicons::{Ipld, SortAt, Verdict, data};
+use plyr_lexicons::generated::com_atproto_repo_strong_ref::StrongRef;
+use plyr_lexicons::generated::fm_plyr_actor_defs::{ProfileView, ProfileViewBasic};
+use plyr_lexicons::generated::fm_plyr_feed_defs::{CommentView, LikeView, TrackView};
+use plyr_lexicons::generated::fm_plyr_graph_defs::ListView;
+use plyr_lexicons::typed::{Fields, List, Typed};
+use plyr_lexicons::{Ipld, SortAt, Verdict};
 use plyr_schemas::{Actor, ActorTotals};
-use serde_json::{Map, Value, json};
 
 use super::Hydrated;
 
@@ -15,6 +19,8 @@ const LONGEST_BIO: usize = 2_560;
 /// Labels shown of one record, and the longest, in bytes.
 const MOST_LABELS: usize = 10;
 const LONGEST_LABEL: usize = 128;
+/// Largest integer that every JSON client reads exactly (2^53 - 1).
+const LARGEST_INTEGER: i64 = 9_007_199_254_740_991;
 
 fn field<'a>(record: &'a Ipld, name: &str) -> Option<&'a Ipld> {
     match record {
@@ -24,155 +30,217 @@ fn field<'a>(record: &'a Ipld, name: &str) -> Option<&'a Ipld> {
 }
 
 /// A text field, cut to so many bytes at a character's border.
-pub fn text<'a>(record: &'a Ipld, name: &str, longest: usize) -> Option<&'a str> {
+fn text(record: &Ipld, name: &str, longest: usize) -> Option<String> {
     match field(record, name) {
-        Some(Ipld::String(text)) => Some(cut(text, longest)),
+        Some(Ipld::String(text)) => Some(text[..text.floor_char_boundary(longest)].to_owned()),
         _ => None,
     }
 }
 
-fn cut(text: &str, longest: usize) -> &str {
-    &text[..text.floor_char_boundary(longest)]
+fn integer(record: &Ipld, name: &str) -> Option<i64> {
+    match field(record, name) {
+        Some(Ipld::Integer(number)) => i64::try_from(*number).ok(),
+        _ => None,
+    }
 }
 
-fn time(micros: i64) -> String {
+/// A time as views write it.
+pub fn datetime(micros: i64) -> String {
     let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
+/// A count as the language writes it.
+pub fn count(size: u64) -> i64 {
+    i64::try_from(size).map_or(LARGEST_INTEGER, |size| size.min(LARGEST_INTEGER))
+}
+
 /// `fm.plyr.actor.defs#profileViewBasic`
-pub fn author(actor: &Actor) -> Map<String, Value> {
-    let mut view = Map::new();
-    let handle = actor
-        .handle
-        .as_ref()
-        .map_or("handle.invalid", |handle| handle.as_str());
-    view.insert("did".to_owned(), actor.did.as_str().into());
-    view.insert("handle".to_owned(), handle.into());
-    if let Some(name) = &actor.display_name {
-        view.insert("displayName".to_owned(), name.as_str().into());
+fn author(actor: &Actor) -> ProfileViewBasic {
+    ProfileViewBasic {
+        did: actor.did.as_str().to_owned(),
+        handle: handle(actor),
+        display_name: actor.display_name.clone(),
+        avatar: avatar(actor),
+        other: Fields::new(),
     }
-    if let Some(avatar) = &actor.avatar {
-        let did = actor.did.as_str();
-        let url = format!("https://cdn.bsky.app/img/avatar/plain/{did}/{avatar}@jpeg");
-        view.insert("avatar".to_owned(), url.into());
-    }
-    view
+}
+
+/// The handle that the register names the actor by.
+fn handle(actor: &Actor) -> String {
+    let shown = actor.handle.as_ref();
+    shown
+        .map_or("handle.invalid", |handle| handle.as_str())
+        .to_owned()
+}
+
+fn avatar(actor: &Actor) -> Option<String> {
+    let (did, cid) = (actor.did.as_str(), actor.avatar.as_ref()?);
+    Some(format!(
+        "https://cdn.bsky.app/img/avatar/plain/{did}/{cid}@jpeg"
+    ))
 }
 
 /// What every record view has.
-fn common(hydrated: &Hydrated) -> Map<String, Value> {
-    let record = &hydrated.record;
-    let mut view = Map::new();
-    let mut put = |name: &str, value: Value| {
-        view.insert(name.to_owned(), value);
-    };
-    put("uri", record.uri.to_string().into());
-    put("cid", record.cid.to_string().into());
-    put("rev", record.rev.to_string().into());
-    put("author", author(&hydrated.author).into());
-    put("record", data::to_json(&hydrated.value));
-    let sort_at = SortAt::of(&hydrated.value, record.uri.rkey.as_str());
-    put("sortAt", sort_at.to_string().into());
-    put("indexedAt", time(record.seen_at).into());
-    if record.judgement.verdict == Verdict::Tolerated {
-        put("tolerated", true.into());
-    }
-    view
+struct Common {
+    uri: String,
+    cid: String,
+    rev: String,
+    author: ProfileViewBasic,
+    sort_at: String,
+    indexed_at: String,
+    tolerated: Option<bool>,
 }
 
-fn put(view: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
-    view.insert(name.to_owned(), value.into());
+fn common(hydrated: &Hydrated) -> Common {
+    let record = &hydrated.record;
+    Common {
+        uri: record.uri.to_string(),
+        cid: record.cid.to_string(),
+        rev: record.rev.to_string(),
+        author: author(&hydrated.author),
+        sort_at: SortAt::of(&hydrated.value, record.uri.rkey.as_str()).to_string(),
+        indexed_at: datetime(record.seen_at),
+        tolerated: (record.judgement.verdict == Verdict::Tolerated).then_some(true),
+    }
 }
 
 /// `fm.plyr.feed.defs#trackView`
-pub fn track(hydrated: &Hydrated) -> Map<String, Value> {
-    let value = &hydrated.value;
-    let mut view = common(hydrated);
-    put(
-        &mut view,
-        "title",
-        text(value, "title", LONGEST_NAME).unwrap_or_default(),
-    );
-    if let Some(Ipld::Integer(seconds)) = field(value, "duration")
-        && let Some(millis) = i64::try_from(*seconds)
-            .ok()
-            .and_then(|s| s.checked_mul(1000))
-    {
-        put(&mut view, "durationMs", millis);
+pub fn track(hydrated: Hydrated) -> TrackView {
+    let Common {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+    } = common(&hydrated);
+    let Hydrated { value, counts, .. } = hydrated;
+    let duration_ms = integer(&value, "duration").and_then(|seconds| seconds.checked_mul(1000));
+    TrackView {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+        title: text(&value, "title", LONGEST_NAME).unwrap_or_default(),
+        duration_ms: duration_ms.filter(|millis| (0..=LARGEST_INTEGER).contains(millis)),
+        like_count: count(counts.likes),
+        comment_count: count(counts.comments),
+        list_count: count(counts.lists),
+        labels: self_labels(&value),
+        record: value,
+        other: Fields::new(),
     }
-    put(&mut view, "likeCount", hydrated.counts.likes);
-    put(&mut view, "commentCount", hydrated.counts.comments);
-    put(&mut view, "listCount", hydrated.counts.lists);
-    let labels = self_labels(value);
-    if !labels.is_empty() {
-        put(&mut view, "labels", labels);
-    }
-    view
 }
 
 /// Distinct labels the author gave, in order; none from a union member we don't know.
-fn self_labels(record: &Ipld) -> Vec<String> {
-    let labels = field(record, "labels");
-    let known = labels.and_then(|labels| field(labels, "$type"))
-        == Some(&Ipld::String(
-            "com.atproto.label.defs#selfLabels".to_owned(),
-        ));
-    let Some(Ipld::List(values)) = labels.and_then(|labels| field(labels, "values")) else {
-        return Vec::new();
+fn self_labels(record: &Ipld) -> Option<List<String>> {
+    let labels = field(record, "labels")?;
+    let known = "com.atproto.label.defs#selfLabels";
+    if plyr_lexicons::typed::type_of(labels) != Some(known) {
+        return None;
+    }
+    let Some(Ipld::List(values)) = field(labels, "values") else {
+        return None;
     };
     let mut found: Vec<String> = Vec::new();
-    for value in values.iter().take(MOST_LABELS).filter(|_| known) {
+    for value in values.iter().take(MOST_LABELS) {
         match text(value, "val", LONGEST_LABEL) {
-            Some(label) if !label.is_empty() && !found.iter().any(|seen| seen == label) => {
-                found.push(label.to_owned());
-            }
+            Some(label) if !label.is_empty() && !found.contains(&label) => found.push(label),
             _ => {}
         }
     }
-    found
+    (!found.is_empty()).then_some(List(found))
 }
 
-fn subject(record: &Ipld) -> Value {
-    field(record, "subject").map_or(Value::Null, data::to_json)
+/// What a like, a comment or a list item is about; none for a record that names nothing.
+pub fn subject(record: &Ipld) -> Option<StrongRef> {
+    StrongRef::read(field(record, "subject")?.clone()).ok()
 }
 
 /// `fm.plyr.feed.defs#likeView`
-pub fn like(hydrated: &Hydrated) -> Map<String, Value> {
-    let mut view = common(hydrated);
-    put(&mut view, "subject", subject(&hydrated.value));
-    view
+pub fn like(hydrated: Hydrated) -> Option<LikeView> {
+    let Common {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+    } = common(&hydrated);
+    Some(LikeView {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+        subject: subject(&hydrated.value)?,
+        record: hydrated.value,
+        other: Fields::new(),
+    })
 }
 
 /// `fm.plyr.feed.defs#commentView`
-pub fn comment(hydrated: &Hydrated) -> Map<String, Value> {
-    let value = &hydrated.value;
-    let mut view = common(hydrated);
-    put(&mut view, "subject", subject(value));
-    put(
-        &mut view,
-        "text",
-        text(value, "text", LONGEST_COMMENT).unwrap_or_default(),
-    );
-    let place = match field(value, "timestampMs") {
-        Some(Ipld::Integer(place)) => i64::try_from(*place).unwrap_or(i64::MAX),
-        _ => 0,
-    };
-    put(&mut view, "timestampMs", place);
-    view
+pub fn comment(hydrated: Hydrated) -> Option<CommentView> {
+    let Common {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+    } = common(&hydrated);
+    let value = hydrated.value;
+    Some(CommentView {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+        subject: subject(&value)?,
+        text: text(&value, "text", LONGEST_COMMENT).unwrap_or_default(),
+        timestamp_ms: integer(&value, "timestampMs").unwrap_or_default().max(0),
+        record: value,
+        other: Fields::new(),
+    })
 }
 
 /// `fm.plyr.graph.defs#listView`
-pub fn list(hydrated: &Hydrated) -> Map<String, Value> {
-    let value = &hydrated.value;
-    let mut view = common(hydrated);
-    for name in ["name", "listType"] {
-        if let Some(shown) = text(value, name, LONGEST_NAME) {
-            put(&mut view, name, shown);
-        }
+pub fn list(hydrated: Hydrated) -> ListView {
+    let Common {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+    } = common(&hydrated);
+    let value = hydrated.value;
+    ListView {
+        uri,
+        cid,
+        rev,
+        author,
+        sort_at,
+        indexed_at,
+        tolerated,
+        name: text(&value, "name", LONGEST_NAME),
+        list_type: text(&value, "listType", LONGEST_NAME),
+        item_count: count(items(&value).len() as u64),
+        record: value,
+        other: Fields::new(),
     }
-    put(&mut view, "itemCount", items(value).len());
-    view
 }
 
 /// A list's items, in order.
@@ -184,34 +252,23 @@ pub fn items(record: &Ipld) -> &[Ipld] {
 }
 
 /// `fm.plyr.actor.defs#profileView`
-pub fn profile(actor: &Actor, totals: &ActorTotals, record: Option<&Hydrated>) -> Value {
-    let mut view = author(actor);
-    if let Some(hydrated) = record {
-        if let Some(bio) = text(&hydrated.value, "bio", LONGEST_BIO) {
-            put(&mut view, "bio", bio);
-        }
-        put(&mut view, "record", data::to_json(&hydrated.value));
+pub fn profile(actor: &Actor, totals: &ActorTotals, record: Option<Hydrated>) -> ProfileView {
+    let record = record.map(|hydrated| hydrated.value);
+    ProfileView {
+        did: actor.did.as_str().to_owned(),
+        handle: handle(actor),
+        display_name: actor.display_name.clone(),
+        avatar: avatar(actor),
+        bio: record
+            .as_ref()
+            .and_then(|record| text(record, "bio", LONGEST_BIO)),
+        record,
+        track_count: count(totals.tracks),
+        album_count: count(totals.albums),
+        playlist_count: count(totals.playlists),
+        like_count: count(totals.likes),
+        comment_count: count(totals.comments),
+        duration_seconds: count(totals.duration_seconds),
+        other: Fields::new(),
     }
-    put(&mut view, "trackCount", totals.tracks);
-    put(&mut view, "albumCount", totals.albums);
-    put(&mut view, "playlistCount", totals.playlists);
-    put(&mut view, "likeCount", totals.likes);
-    put(&mut view, "commentCount", totals.comments);
-    put(&mut view, "durationSeconds", totals.duration_seconds);
-    view.into()
-}
-
-/// An answer with a list and, where there is more, a cursor.
-pub fn answer(name: &str, views: Vec<Value>, cursor: Option<String>) -> Value {
-    let mut answer = json!({});
-    answer[name] = views.into();
-    if let Some(cursor) = cursor {
-        answer["cursor"] = cursor.into();
-    }
-    answer
-}
-
-/// A time as views write it.
-pub fn datetime(micros: i64) -> String {
-    time(micros)
 }

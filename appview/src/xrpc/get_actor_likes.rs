@@ -1,10 +1,10 @@
 //! `fm.plyr.feed.getActorLikes`: the tracks an actor likes, newest like first; each track once.
 
-use std::collections::HashSet;
-
+use plyr_lexicons::generated::fm_plyr_feed_defs::LikedTrackView;
+use plyr_lexicons::generated::fm_plyr_feed_get_actor_likes::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_lexicons::{Collection, RecordUri};
 use plyr_schemas::Index;
-use serde_json::{Value, json};
 
 use crate::App;
 use crate::actor;
@@ -14,7 +14,7 @@ use crate::parameters::Parameters;
 use crate::view::page::{self, Wanted};
 use crate::view::{present, shown};
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let did = actor::resolve(app, snapshot.as_ref(), &parameters.actor("actor")?).await?;
     let list = ListName::new("fm.plyr.feed.getActorLikes", &[did.as_str()]);
@@ -33,8 +33,8 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
     };
     let likes: Vec<_> = page
         .rows
-        .iter()
-        .filter_map(|(_, row)| Some((subject_of(row)?, row)))
+        .into_iter()
+        .filter_map(|row| Some((subject_of(&row)?, row)))
         .collect();
     let subjects: Vec<RecordUri> = likes.iter().map(|(subject, _)| subject.clone()).collect();
     let pairs: Vec<_> = subjects
@@ -43,14 +43,25 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         .collect();
     let tracks = shown(&app.namespace, snapshot.as_ref(), &subjects);
     let firsts = async { Ok(snapshot.first_likes(&pairs).await?) };
-    let (tracks, firsts) = tokio::try_join!(tracks, firsts)?;
-    let mut seen = HashSet::new();
-    let mut views: Vec<Value> = Vec::new();
-    for ((subject, like), first) in likes.iter().zip(firsts) {
-        let is_first = first.as_ref() == Some(&like.record.uri) && seen.insert(subject);
-        if let (true, Some(track)) = (is_first, tracks.get(subject)) {
-            views.push(json!({ "like": present::like(like), "track": present::track(track) }));
+    let (mut tracks, firsts) = tokio::try_join!(tracks, firsts)?;
+    let mut views = Vec::new();
+    for ((subject, like), first) in likes.into_iter().zip(firsts) {
+        if first.as_ref() != Some(&like.record.uri) {
+            continue;
         }
+        // Taken out, so that a track stands once.
+        let (Some(track), Some(like)) = (tracks.remove(&subject), present::like(like)) else {
+            continue;
+        };
+        views.push(LikedTrackView {
+            like,
+            track: present::track(track),
+            other: Fields::new(),
+        });
     }
-    Ok(present::answer("likes", views, page.cursor))
+    Ok(Output {
+        likes: List(views),
+        cursor: page.cursor,
+        other: Fields::new(),
+    })
 }

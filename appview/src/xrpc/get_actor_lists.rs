@@ -1,7 +1,8 @@
 //! `fm.plyr.graph.getActorLists`: an actor's lists, newest first.
 
+use plyr_lexicons::generated::fm_plyr_graph_get_actor_lists::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_schemas::Index;
-use serde_json::Value;
 
 use crate::App;
 use crate::actor;
@@ -11,7 +12,7 @@ use crate::parameters::Parameters;
 use crate::view::page::{self, Wanted};
 use crate::view::present;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let did = actor::resolve(app, snapshot.as_ref(), &parameters.actor("actor")?).await?;
     let list_type = parameters.optional("listType");
@@ -29,10 +30,9 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         once_an_actor: false,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let views = page
-        .rows
-        .iter()
-        .map(|(_, row)| present::list(row).into())
-        .collect();
-    Ok(present::answer("lists", views, page.cursor))
+    Ok(Output {
+        lists: List(page.rows.into_iter().map(present::list).collect()),
+        cursor: page.cursor,
+        other: Fields::new(),
+    })
 }

@@ -1,7 +1,8 @@
 //! `fm.plyr.feed.getActorTracks`: an actor's tracks, newest first.
 
+use plyr_lexicons::generated::fm_plyr_feed_get_actor_tracks::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_schemas::Index;
-use serde_json::Value;
 
 use crate::App;
 use crate::actor;
@@ -11,7 +12,7 @@ use crate::parameters::Parameters;
 use crate::view::page::{self, Wanted};
 use crate::view::present;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let did = actor::resolve(app, snapshot.as_ref(), &parameters.actor("actor")?).await?;
     let list = ListName::new("fm.plyr.feed.getActorTracks", &[did.as_str()]);
@@ -23,10 +24,9 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         once_an_actor: false,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let views = page
-        .rows
-        .iter()
-        .map(|(_, row)| present::track(row).into())
-        .collect();
-    Ok(present::answer("tracks", views, page.cursor))
+    Ok(Output {
+        tracks: List(page.rows.into_iter().map(present::track).collect()),
+        cursor: page.cursor,
+        other: Fields::new(),
+    })
 }

@@ -1,9 +1,10 @@
 //! `fm.plyr.feed.getLatest`: the network's tracks, newest first. What lies more than five minutes
 //! in the future waits until then, so that nobody pins a track to the top.
 
+use plyr_lexicons::generated::fm_plyr_feed_get_latest::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_lexicons::{Collection, RecordKey, RecordUri};
 use plyr_schemas::{Index, Position};
-use serde_json::Value;
 
 use crate::App;
 use crate::cursor::ListName;
@@ -15,7 +16,7 @@ use crate::view::present;
 /// How far in the future a track may lie, in microseconds.
 const AHEAD: i64 = 300 * 1_000_000;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let list = ListName::new("fm.plyr.feed.getLatest", &[]);
     let after = match list.position(parameters.optional("cursor"))? {
@@ -30,12 +31,11 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         once_an_actor: false,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let views = page
-        .rows
-        .iter()
-        .map(|(_, row)| present::track(row).into())
-        .collect();
-    Ok(present::answer("tracks", views, page.cursor))
+    Ok(Output {
+        tracks: List(page.rows.into_iter().map(present::track).collect()),
+        cursor: page.cursor,
+        other: Fields::new(),
+    })
 }
 
 /// A place before everything that is not later than a time.

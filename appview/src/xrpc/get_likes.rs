@@ -1,7 +1,8 @@
 //! `fm.plyr.feed.getLikes`: who likes a track, newest first; each actor once.
 
+use plyr_lexicons::generated::fm_plyr_feed_get_likes::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_schemas::Index;
-use serde_json::Value;
 
 use crate::App;
 use crate::cursor::ListName;
@@ -11,7 +12,7 @@ use crate::view::page::{self, Wanted};
 use crate::view::present;
 use crate::xrpc::subject::subject;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let subject = subject(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
     let list = ListName::new("fm.plyr.feed.getLikes", &[&subject]);
@@ -23,12 +24,10 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         once_an_actor: true,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let views = page
-        .rows
-        .iter()
-        .map(|(_, row)| present::like(row).into())
-        .collect();
-    let mut answer = present::answer("likes", views, page.cursor);
-    answer["uri"] = subject.into();
-    Ok(answer)
+    Ok(Output {
+        likes: List(page.rows.into_iter().filter_map(present::like).collect()),
+        cursor: page.cursor,
+        uri: subject,
+        other: Fields::new(),
+    })
 }

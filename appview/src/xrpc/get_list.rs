@@ -1,7 +1,11 @@
 //! `fm.plyr.graph.getList`: a list and its items in order; what is missing stays in its place.
 
-use plyr_lexicons::{Collection, RecordUri, data};
-use serde_json::{Map, Value, json};
+use plyr_lexicons::generated::fm_plyr_graph_defs::{
+    Hidden, ListItemView, ListItemViewItem, NotFound,
+};
+use plyr_lexicons::generated::fm_plyr_graph_get_list::Output;
+use plyr_lexicons::typed::{Fields, List};
+use plyr_lexicons::{Collection, Ipld, RecordUri};
 
 use crate::App;
 use crate::actor::resolve_uri;
@@ -10,7 +14,7 @@ use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, hydrate, present};
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let not_found = || XrpcError::declared("ListNotFound", "no list is held under this address");
     let uri = resolve_uri(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
@@ -34,7 +38,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         Some(Found::Nothing) | None => return Err(not_found()),
     };
     let items = present::items(&list.value);
-    let page: Vec<_> = items.iter().skip(start).take(parameters.limit()).collect();
+    let page: Vec<&Ipld> = items.iter().skip(start).take(parameters.limit()).collect();
     let subjects: Vec<Option<RecordUri>> = page
         .iter()
         .map(|item| plyr_schemas::index::subject_of(item)?.parse().ok())
@@ -43,42 +47,42 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
     let mut found = hydrate(&app.namespace, snapshot.as_ref(), &uris)
         .await?
         .into_iter();
-    let mut views: Vec<Value> = Vec::new();
-    for (item, subject) in page.iter().zip(subjects) {
+    let views = page.iter().zip(subjects).filter_map(|(item, subject)| {
         let found = subject.and_then(|_| found.next());
-        views.push(entry(item, found.as_ref()));
-    }
+        entry(item, found)
+    });
+    let views = List(views.collect());
     let end = start + page.len();
     let cursor = (end < items.len()).then(|| name.seal(&end.to_string()));
-    let mut answer = present::answer("items", views, cursor);
-    answer["list"] = present::list(&list).into();
-    Ok(answer)
+    Ok(Output {
+        items: views,
+        list: present::list(*list),
+        cursor,
+        other: Fields::new(),
+    })
 }
 
 /// `fm.plyr.graph.defs#listItemView`
-fn entry(item: &plyr_lexicons::Ipld, found: Option<&Found>) -> Value {
-    let mut subject = data::to_json(item);
-    let subject = subject
-        .get_mut("subject")
-        .map(Value::take)
-        .unwrap_or_default();
-    let uri = subject.get("uri").cloned().unwrap_or_default();
-    let (kind, mut view) = match found {
+fn entry(item: &Ipld, found: Option<Found>) -> Option<ListItemView> {
+    let subject = present::subject(item)?;
+    let uri = subject.uri.clone();
+    let item = match found {
         Some(Found::Shown(hydrated)) if hydrated.collection == Collection::Track => {
-            ("fm.plyr.feed.defs#trackView", present::track(hydrated))
+            ListItemViewItem::TrackView(present::track(*hydrated))
         }
-        Some(Found::Hidden(why)) => {
-            let hidden = [
-                ("uri".to_owned(), uri),
-                ("reason".to_owned(), why.word().into()),
-            ];
-            ("fm.plyr.graph.defs#hidden", Map::from_iter(hidden))
-        }
-        _ => (
-            "fm.plyr.graph.defs#notFound",
-            Map::from_iter([("uri".to_owned(), uri)]),
-        ),
+        Some(Found::Hidden(why)) => ListItemViewItem::Hidden(Hidden {
+            uri,
+            reason: why.word().to_owned(),
+            other: Fields::new(),
+        }),
+        _ => ListItemViewItem::NotFound(NotFound {
+            uri,
+            other: Fields::new(),
+        }),
     };
-    view.insert("$type".to_owned(), kind.into());
-    json!({ "subject": subject, "item": view })
+    Some(ListItemView {
+        subject,
+        item,
+        other: Fields::new(),
+    })
 }

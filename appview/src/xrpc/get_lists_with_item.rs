@@ -1,7 +1,8 @@
 //! `fm.plyr.graph.getListsWithItem`: lists that hold a track, newest first.
 
+use plyr_lexicons::generated::fm_plyr_graph_get_lists_with_item::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_schemas::Index;
-use serde_json::Value;
 
 use crate::App;
 use crate::cursor::ListName;
@@ -11,7 +12,7 @@ use crate::view::page::{self, Wanted};
 use crate::view::present;
 use crate::xrpc::subject::subject;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let subject = subject(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
     let list = ListName::new("fm.plyr.graph.getListsWithItem", &[&subject]);
@@ -23,11 +24,9 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         once_an_actor: false,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let views = page
-        .rows
-        .iter()
-        .map(|(_, row)| present::list(row).into())
-        .collect();
-    let answer = present::answer("lists", views, page.cursor);
-    Ok(answer)
+    Ok(Output {
+        lists: List(page.rows.into_iter().map(present::list).collect()),
+        cursor: page.cursor,
+        other: Fields::new(),
+    })
 }

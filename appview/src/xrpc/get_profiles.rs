@@ -1,8 +1,10 @@
 //! `fm.plyr.actor.getProfiles`: several actors, in the order asked.
 
+use plyr_lexicons::generated::fm_plyr_actor_defs::ProfileView;
+use plyr_lexicons::generated::fm_plyr_actor_get_profiles::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_lexicons::{AtIdentifier, Collection, Did, RecordKey, RecordUri};
 use plyr_schemas::Snapshot;
-use serde_json::{Value, json};
 
 use crate::App;
 use crate::actor;
@@ -10,7 +12,7 @@ use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, Hidden, hydrate, present};
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let mut dids = Vec::new();
     for text in parameters.texts("actors") {
@@ -24,8 +26,10 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         }
     }
     let shown = profiles(app, snapshot.as_ref(), &dids).await?;
-    let views: Vec<Value> = shown.into_iter().flatten().collect();
-    Ok(json!({ "profiles": views }))
+    Ok(Output {
+        profiles: List(shown.into_iter().flatten().collect()),
+        other: Fields::new(),
+    })
 }
 
 /// Profile views in the order asked, or why an actor does not show.
@@ -33,7 +37,7 @@ pub async fn profiles(
     app: &App,
     snapshot: &dyn Snapshot,
     dids: &[Did],
-) -> Result<Vec<Result<Value, Hidden>>, XrpcError> {
+) -> Result<Vec<Result<ProfileView, Hidden>>, XrpcError> {
     let rkey = RecordKey::new("self".to_owned()).map_err(XrpcError::invalid)?;
     let collection = app.namespace.nsid(Collection::Profile);
     let address = |did: &Did| RecordUri::new(did.clone(), collection.clone(), rkey.clone());
@@ -42,13 +46,13 @@ pub async fn profiles(
     let totals = async { Ok(snapshot.actor_totals(dids).await?) };
     let records = hydrate(&app.namespace, snapshot, &uris);
     let (actors, totals, records) = tokio::try_join!(actors, totals, records)?;
-    let rows = actors.iter().zip(&totals).zip(&records);
+    let rows = actors.iter().zip(&totals).zip(records);
     let view = rows.map(|((actor, totals), record)| {
         if !actor.state.is_visible() {
             return Err(Hidden::Account(actor.state));
         }
         let record = match record {
-            Found::Shown(hydrated) => Some(hydrated.as_ref()),
+            Found::Shown(hydrated) => Some(*hydrated),
             Found::Hidden(_) | Found::Nothing => None,
         };
         Ok(present::profile(actor, totals, record))

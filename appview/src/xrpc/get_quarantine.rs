@@ -1,7 +1,8 @@
 //! `fm.plyr.sync.getQuarantine`: what was refused, and why; newest first.
 
+use plyr_lexicons::generated::fm_plyr_sync_get_quarantine::{Entry, Output};
+use plyr_lexicons::typed::{Fields, List};
 use plyr_schemas::QuarantineEntry;
-use serde_json::{Value, json};
 
 use crate::App;
 use crate::cursor::ListName;
@@ -9,7 +10,7 @@ use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::present;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let list = ListName::new("fm.plyr.sync.getQuarantine", &[]);
     let place = list.open(parameters.optional("cursor"))?;
@@ -30,31 +31,24 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         Some(last) if more => Some(list.seal(&format!("{} {}", last.seen_at, last.id))),
         _ => None,
     };
-    Ok(present::answer(
-        "entries",
-        entries.iter().map(view).collect(),
+    Ok(Output {
+        entries: List(entries.into_iter().map(view).collect()),
         cursor,
-    ))
+        other: Fields::new(),
+    })
 }
 
-fn view(entry: &QuarantineEntry) -> Value {
-    let mut view = json!({
-        "id": entry.id,
-        "reason": entry.reason,
-        "detail": entry.detail,
-        "source": entry.source,
-        "seenAt": present::datetime(entry.seen_at),
-    });
-    let known = [
-        ("uri", entry.uri.as_ref().map(ToString::to_string)),
-        ("did", entry.did.as_ref().map(|did| did.as_str().to_owned())),
-        ("rev", entry.rev.map(|rev| rev.to_string())),
-        ("cid", entry.cid.clone()),
-    ];
-    for (name, value) in known {
-        if let Some(value) = value {
-            view[name] = value.into();
-        }
+fn view(entry: QuarantineEntry) -> Entry {
+    Entry {
+        id: entry.id,
+        reason: entry.reason,
+        detail: entry.detail,
+        source: entry.source,
+        seen_at: present::datetime(entry.seen_at),
+        uri: entry.uri.map(|uri| uri.to_string()),
+        did: entry.did.map(|did| did.as_str().to_owned()),
+        rev: entry.rev.map(|rev| rev.to_string()),
+        cid: entry.cid,
+        other: Fields::new(),
     }
-    view
 }

@@ -1,14 +1,15 @@
 //! `com.atproto.repo.getRecord`: one record, verbatim; also one that breaks its lexicon.
 
+use plyr_lexicons::generated::com_atproto_repo_get_record::Output;
+use plyr_lexicons::typed::Fields;
 use plyr_lexicons::{Nsid, RecordKey, RecordUri, data};
-use serde_json::{Value, json};
 
 use crate::App;
 use crate::actor;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let not_found = || XrpcError::declared("RecordNotFound", "no such record is held");
     let did = match actor::resolve(app, snapshot.as_ref(), &parameters.actor("repo")?).await {
@@ -35,5 +36,10 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         return Err(not_found());
     }
     let value = data::from_cbor(&record.bytes).map_err(|_| not_found())?;
-    Ok(json!({ "uri": record.uri.to_string(), "cid": cid, "value": data::to_json(&value) }))
+    Ok(Output {
+        uri: record.uri.to_string(),
+        cid: Some(cid),
+        value,
+        other: Fields::new(),
+    })
 }

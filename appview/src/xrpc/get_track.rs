@@ -1,7 +1,8 @@
 //! `fm.plyr.feed.getTrack`: one track.
 
 use plyr_lexicons::Collection;
-use serde_json::{Value, json};
+use plyr_lexicons::generated::fm_plyr_feed_get_track::Output;
+use plyr_lexicons::typed::Fields;
 
 use crate::App;
 use crate::actor::resolve_uri;
@@ -9,7 +10,7 @@ use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, hydrate, present};
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let not_found = || XrpcError::declared("TrackNotFound", "no track is held under this address");
     let uri = resolve_uri(app, snapshot.as_ref(), parameters.at_uri("uri")?).await?;
@@ -21,7 +22,10 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
         .await?
         .pop()
     {
-        Some(Found::Shown(hydrated)) => Ok(json!({ "track": present::track(&hydrated) })),
+        Some(Found::Shown(hydrated)) => Ok(Output {
+            track: present::track(*hydrated),
+            other: Fields::new(),
+        }),
         Some(Found::Hidden(why)) => Err(XrpcError::declared("TrackHidden", why.word())),
         Some(Found::Nothing) | None => Err(not_found()),
     }

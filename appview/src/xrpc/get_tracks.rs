@@ -1,7 +1,8 @@
 //! `fm.plyr.feed.getTracks`: several tracks, in the order asked.
 
+use plyr_lexicons::generated::fm_plyr_feed_get_tracks::Output;
+use plyr_lexicons::typed::{Fields, List};
 use plyr_lexicons::{AtUri, Collection};
-use serde_json::{Value, json};
 
 use crate::App;
 use crate::actor::resolve_uri;
@@ -12,7 +13,7 @@ use crate::view::{Found, hydrate, present};
 /// Handles asked for outside in one request at most; the others are taken as not found.
 const MOST_HANDLES: usize = 10;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let mut uris = Vec::new();
     let mut handles = 0;
@@ -38,12 +39,12 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
     };
     uris.retain(is_track);
     let found = hydrate(&app.namespace, snapshot.as_ref(), &uris).await?;
-    let tracks: Vec<Value> = found
-        .iter()
-        .filter_map(|found| match found {
-            Found::Shown(hydrated) => Some(present::track(hydrated).into()),
-            Found::Hidden(_) | Found::Nothing => None,
-        })
-        .collect();
-    Ok(json!({ "tracks": tracks }))
+    let tracks = found.into_iter().filter_map(|found| match found {
+        Found::Shown(hydrated) => Some(present::track(*hydrated)),
+        Found::Hidden(_) | Found::Nothing => None,
+    });
+    Ok(Output {
+        tracks: List(tracks.collect()),
+        other: Fields::new(),
+    })
 }

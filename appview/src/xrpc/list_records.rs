@@ -1,16 +1,16 @@
 //! `com.atproto.repo.listRecords`: the records of a repo's collection, verbatim, by record key.
 
 use plyr_lexicons::data;
-use serde_json::{Value, json};
+use plyr_lexicons::generated::com_atproto_repo_list_records::{Output, Record};
+use plyr_lexicons::typed::{Fields, List};
 
 use crate::App;
 use crate::actor;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
-use crate::view::present;
 
-pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcError> {
+pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let did = match actor::resolve(app, snapshot.as_ref(), &parameters.actor("repo")?).await {
         Err(problem) if problem.name == "ActorNotFound" => {
@@ -47,11 +47,16 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Value, XrpcErr
             tracing::error!(uri = %record.uri, "a kept record can't be read");
             continue;
         };
-        views.push(json!({
-            "uri": record.uri.to_string(),
-            "cid": record.cid.to_string(),
-            "value": data::to_json(&value),
-        }));
+        views.push(Record {
+            uri: record.uri.to_string(),
+            cid: record.cid.to_string(),
+            value,
+            other: Fields::new(),
+        });
     }
-    Ok(present::answer("records", views, cursor))
+    Ok(Output {
+        records: List(views),
+        cursor,
+        other: Fields::new(),
+    })
 }

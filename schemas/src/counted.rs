@@ -1,0 +1,220 @@
+//! A store that counts: rounds a snapshot takes, and seconds a call takes. Calls that are waiting
+//! at the same time are one round, however many they are and however much each asks for.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use plyr_lexicons::{Did, Handle, RecordUri};
+
+use crate::index::{Index, IndexEntry, Position};
+use crate::model::{
+    Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
+    Record, StreamCursor, Totals,
+};
+use crate::store::{Snapshot, Store, StoreError};
+
+/// Told the rounds of every snapshot that ends.
+pub type TellRounds = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// Any store, counted. Writes pass through.
+pub struct CountedStore {
+    inner: Arc<dyn Store>,
+    tell: TellRounds,
+}
+
+impl CountedStore {
+    /// Counts into the metrics `plyr_store_rounds` and `plyr_store_seconds`.
+    pub fn new(inner: Arc<dyn Store>) -> CountedStore {
+        let tell = |rounds: usize| metrics::histogram!("plyr_store_rounds").record(rounds as f64);
+        CountedStore::telling(inner, Arc::new(tell))
+    }
+
+    /// Tells the rounds to somebody else.
+    pub fn telling(inner: Arc<dyn Store>, tell: TellRounds) -> CountedStore {
+        CountedStore { inner, tell }
+    }
+}
+
+#[async_trait]
+impl Store for CountedStore {
+    fn engine(&self) -> &'static str {
+        self.inner.engine()
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError> {
+        self.inner.apply(changes).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(CountedSnapshot {
+            inner: self.inner.snapshot().await?,
+            open: AtomicUsize::new(0),
+            rounds: AtomicUsize::new(0),
+            tell: self.tell.clone(),
+        }))
+    }
+
+    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.inner.log_after(after, limit).await
+    }
+
+    async fn log_head(&self) -> Result<u64, StoreError> {
+        self.inner.log_head().await
+    }
+
+    async fn log_changed(&self, after: u64) -> Result<(), StoreError> {
+        self.inner.log_changed(after).await
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.inner.writable()
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+}
+
+struct CountedSnapshot {
+    inner: Box<dyn Snapshot>,
+    open: AtomicUsize,
+    rounds: AtomicUsize,
+    tell: TellRounds,
+}
+
+/// A call under way; ended also when its caller goes away.
+struct Call<'a>(&'a AtomicUsize);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl CountedSnapshot {
+    async fn count<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if self.open.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.rounds.fetch_add(1, Ordering::AcqRel);
+        }
+        let _call = Call(&self.open);
+        // An engine that never waits would end this call before the one beside it begins.
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        let answer = call.await;
+        metrics::histogram!("plyr_store_seconds", "op" => operation).record(began.elapsed());
+        answer
+    }
+}
+
+impl Drop for CountedSnapshot {
+    fn drop(&mut self) {
+        (self.tell)(self.rounds.load(Ordering::Acquire));
+    }
+}
+
+#[async_trait]
+impl Snapshot for CountedSnapshot {
+    async fn records(&self, uris: &[RecordUri]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.count("records", self.inner.records(uris)).await
+    }
+
+    async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
+        self.count("actors", self.inner.actors(dids)).await
+    }
+
+    async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
+        self.count("is_known", self.inner.is_known(did)).await
+    }
+
+    async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        self.count("counts", self.inner.counts(subjects)).await
+    }
+
+    async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {
+        self.count("actor_totals", self.inner.actor_totals(dids))
+            .await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.count("totals", self.inner.totals()).await
+    }
+
+    async fn page(
+        &self,
+        index: &Index,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<IndexEntry>, StoreError> {
+        self.count("page", self.inner.page(index, after, limit))
+            .await
+    }
+
+    async fn first_likes(
+        &self,
+        pairs: &[(String, Did)],
+    ) -> Result<Vec<Option<RecordUri>>, StoreError> {
+        self.count("first_likes", self.inner.first_likes(pairs))
+            .await
+    }
+
+    async fn repo_records(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let call = self
+            .inner
+            .repo_records(did, collection, after, reverse, limit);
+        self.count("repo_records", call).await
+    }
+
+    async fn all_records(
+        &self,
+        after: Option<&RecordUri>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.count("all_records", self.inner.all_records(after, limit))
+            .await
+    }
+
+    async fn all_counts(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Counts)>, StoreError> {
+        self.count("all_counts", self.inner.all_counts(after, limit))
+            .await
+    }
+
+    async fn handle(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
+        self.count("handle", self.inner.handle(handle)).await
+    }
+
+    async fn quarantine(
+        &self,
+        after: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.count("quarantine", self.inner.quarantine(after, limit))
+            .await
+    }
+
+    async fn cursor(&self, source: &str) -> Result<Option<StreamCursor>, StoreError> {
+        self.count("cursor", self.inner.cursor(source)).await
+    }
+
+    async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
+        self.count("due_checks", self.inner.due_checks(until, limit))
+            .await
+    }
+}
