@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use plyr_lexicons::{Did, Handle, RecordUri};
 
 use crate::index::{Index, IndexEntry, Position};
+use crate::log::LogPosition;
 use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
@@ -57,15 +58,23 @@ impl Store for CountedStore {
         }))
     }
 
-    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.inner.settle().await
+    }
+
+    async fn log_after(
+        &self,
+        after: &LogPosition,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError> {
         self.inner.log_after(after, limit).await
     }
 
-    async fn log_head(&self) -> Result<u64, StoreError> {
+    async fn log_head(&self) -> Result<LogPosition, StoreError> {
         self.inner.log_head().await
     }
 
-    async fn log_changed(&self, after: u64) -> Result<(), StoreError> {
+    async fn log_changed(&self, after: &LogPosition) -> Result<(), StoreError> {
         self.inner.log_changed(after).await
     }
 

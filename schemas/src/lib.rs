@@ -5,16 +5,20 @@ pub mod conformance;
 pub mod counted;
 pub mod dump;
 pub mod embedded;
+pub mod fault;
 pub mod index;
+pub mod log;
 pub mod model;
 pub mod store;
 pub mod tables;
 
 pub use counted::CountedStore;
+pub use fault::{CrashPoint, FaultHook};
 pub use index::{Derived, Index, IndexEntry, Position};
+pub use log::{LogPosition, LogPositionError};
 pub use model::{
     Account, AccountState, Actor, ActorTotals, BlueskyProfile, Body, Change, Counts, DueCheck,
-    HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
+    Floor, HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
     Standing, StreamCursor, Totals, Version,
 };
 pub use store::{Snapshot, Store, StoreError};

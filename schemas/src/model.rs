@@ -1,6 +1,6 @@
 //! The rows of the store as the rest of the project sees them, whatever the engine.
 
-use plyr_lexicons::{Cid, Did, Handle, Judgement, RecordUri, Rev, Verdict};
+use plyr_lexicons::{Cid, Did, Handle, Judgement, Nsid, RecordUri, Rev, Verdict};
 
 use crate::index::Derived;
 
@@ -255,11 +255,25 @@ pub struct StreamCursor {
     pub recent: Vec<u64>,
 }
 
+/// A repo's signed state at a rev was merged whole for a collection: what comes at or below it is
+/// superseded, whatever it says. A floor never goes down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Floor {
+    /// Whose repo.
+    pub did: Did,
+    /// Which collection of it.
+    pub collection: Nsid,
+    /// The rev of the signed state.
+    pub rev: Rev,
+}
+
 /// One thing to write. A batch is applied in order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Change {
     /// A version of a record.
     Version(Version),
+    /// A floor; after the versions of the merge it stands for.
+    Floor(Floor),
     /// An account observation.
     Account(Account),
     /// An identity observation.
@@ -302,7 +316,9 @@ pub enum LogSubject {
 /// A log entry: look again at this. Carries no content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogEntry {
-    /// Its number in the order of commits, from 1.
+    /// The stream it is in, named `[a-z0-9]{1,32}`: one for each writer process, or one for all.
+    pub stream: String,
+    /// Its number within the stream, from 1, in the order of commits.
     pub number: u64,
     /// What to look at.
     pub subject: LogSubject,

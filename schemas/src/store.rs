@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use plyr_lexicons::{Did, Handle, RecordUri};
 
 use crate::index::{Index, IndexEntry, Position};
+use crate::log::LogPosition;
 use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
@@ -79,28 +80,44 @@ pub enum StoreError {
 ///
 /// When [`Store::apply`] returns, every change of the batch is durable (synced) and visible to
 /// snapshots taken afterwards. Any batch may be applied again, in whole or in part, in any
-/// interleaving with others, and ends in the same state: of the versions of a key the greatest
-/// (rev, standing) that isn't void is the record, and at or below the repo and collection's floor
-/// nothing is applied.
+/// interleaving with others, by several processes where the engine lets them, and ends in the same
+/// state: of the versions of a key the greatest (rev, standing) that isn't void is the record (a
+/// tie goes to the greater CID, and to a record before a delete), and at or below the repo and
+/// collection's floor nothing is applied. An older version need not be kept once a newer one is
+/// there, unless it is proven and the newer ones are only told.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The engine's name: `embedded` or `scylla`.
     fn engine(&self) -> &'static str;
 
-    /// Applies changes in order; one outcome for each. All or nothing on error.
+    /// Applies changes in order; one outcome for each. On error some of it may be applied: hand it
+    /// in again.
     async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError>;
 
-    /// One consistent view to answer a page from.
+    /// Waits until what follows behind (counts, totals) has caught up with everything that was
+    /// applied through this store before the call. Engines that keep them at once have nothing to
+    /// wait for.
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// A view to answer a page from. The embedded engine's is one consistent snapshot; a
+    /// distributed one's reads what is durable at each call.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// Log entries with numbers above `after`, oldest first, at most `limit`.
-    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+    /// Log entries that a follower at `after` hasn't seen, each stream's oldest first and without
+    /// gaps, at most `limit`.
+    async fn log_after(
+        &self,
+        after: &LogPosition,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError>;
 
-    /// The number of the newest durable log entry; 0 for none.
-    async fn log_head(&self) -> Result<u64, StoreError>;
+    /// The position past the newest durable entries of all streams.
+    async fn log_head(&self) -> Result<LogPosition, StoreError>;
 
-    /// Waits until the log's head is above `after`.
-    async fn log_changed(&self, after: u64) -> Result<(), StoreError>;
+    /// Waits until there is an entry that a follower at `after` hasn't seen.
+    async fn log_changed(&self, after: &LogPosition) -> Result<(), StoreError>;
 
     /// Whether writes are accepted now ([`StoreError::DiskFull`] otherwise).
     fn writable(&self) -> Result<(), StoreError>;
@@ -109,7 +126,7 @@ pub trait Store: Send + Sync {
     async fn close(&self) -> Result<(), StoreError>;
 }
 
-/// A consistent view. Every call is one round to the store, however much it asks for.
+/// A view to read from. A call asks for all it needs at once, however much that is.
 #[async_trait]
 pub trait Snapshot: Send + Sync {
     /// Current records, in the order asked; none for what isn't held or is deleted. Invalid ones
@@ -156,14 +173,16 @@ pub trait Snapshot: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Every current record of the store in key order, strictly after `after`: for dumps and scans.
+    /// Every current record of the store, strictly after `after`, in an order of the engine's own
+    /// that stays the same: for dumps, copies and scans.
     async fn all_records(
         &self,
         after: Option<&RecordUri>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Every subject with counts that aren't all 0, in order, strictly after `after`.
+    /// Every subject with counts that aren't all 0, strictly after `after`, in an order of the
+    /// engine's own that stays the same.
     async fn all_counts(
         &self,
         after: Option<&str>,

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use plyr_schemas::FaultHook;
 use plyr_schemas::conformance::{Checked, Place};
-use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore, FaultHook};
+use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::{Change, Store, StoreError, StreamCursor, store_conformance};
 
 struct Folder(tempfile::TempDir);
@@ -21,8 +22,9 @@ impl Folder {
     }
 }
 
+#[async_trait::async_trait]
 impl Place for Folder {
-    fn open(&self, fault: Option<FaultHook>) -> Result<Arc<dyn Store>, StoreError> {
+    async fn open(&self, fault: Option<FaultHook>) -> Result<Arc<dyn Store>, StoreError> {
         let mut options = self.options();
         options.fault = fault;
         // The store before lets go of the folder when its writer has ended.
@@ -32,7 +34,7 @@ impl Place for Folder {
                 Ok(store) => return Ok(Arc::new(store)),
                 Err(StoreError::Locked { .. } | StoreError::Engine { .. }) if tries < 1_000_000 => {
                     tries += 1;
-                    std::thread::yield_now();
+                    tokio::task::yield_now().await;
                 }
                 Err(problem) => return Err(problem),
             }
@@ -43,8 +45,12 @@ impl Place for Folder {
 store_conformance! {
     folder();
     i02_any_order_ends_in_one_state,
+    i02_the_greater_standing_wins_at_one_rev,
+    i02_a_tie_ends_alike_in_either_order,
+    i02_two_writers_end_as_one,
     i03_a_crash_between_steps_loses_nothing,
     i04_a_delete_is_remembered,
+    i04_at_or_below_the_floor_nothing_is_applied,
     i05_the_latest_version_decides,
     i07_an_actor_likes_once,
     i08_hidden_accounts_count_nowhere,

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// brings a step in [`MIGRATIONS`].
 pub const FORMAT: u32 = 1;
 
-/// One step from a format to the next.
+/// One step from a format to the next. It may be begun again after it was cut off anywhere.
 type Migration = fn(&Path) -> Result<(), StoreError>;
 
 /// Steps by the format they begin at, oldest first. There has been one format so far.
@@ -74,6 +74,16 @@ pub fn lock(folder: &Path) -> Result<Lock, StoreError> {
 
 /// Checks what the folder says of itself, migrates an older format, or marks a new folder.
 pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
+    prepare_for(folder, namespace, FORMAT, MIGRATIONS)
+}
+
+/// The same for a program of another format: how tests see migrations at work.
+fn prepare_for(
+    folder: &Path,
+    namespace: &Namespace,
+    known: u32,
+    migrations: &[(u32, Migration)],
+) -> Result<(), StoreError> {
     let path = folder.join("format.json");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -84,17 +94,17 @@ pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
                     "it has a store/ but no format.json beside it",
                 ));
             }
-            return mark(folder, FORMAT, namespace);
+            return mark(folder, known, namespace);
         }
         Err(problem) => return Err(unusable(folder, problem)),
     };
     let about: About = serde_json::from_str(&text)
         .map_err(|problem| unusable(folder, format!("format.json: {problem}")))?;
-    if about.format > FORMAT {
+    if about.format > known {
         return Err(StoreError::NewerFormat {
             path: folder.display().to_string(),
             found: about.format,
-            known: FORMAT,
+            known,
         });
     }
     if about.engine != super::NAME {
@@ -110,7 +120,14 @@ pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
         );
         return Err(unusable(folder, problem));
     }
-    for (from, migration) in MIGRATIONS.iter().filter(|(from, _)| *from >= about.format) {
+    for from in about.format..known {
+        let step = migrations.iter().find(|(format, _)| *format == from);
+        let (_, migration) = step.ok_or_else(|| {
+            let problem = format!("no way is known from store format {from} to {known}");
+            unusable(folder, problem)
+        })?;
+        tracing::info!(from, to = from + 1, "migrating the store");
+        // A step that is cut off is begun again: the mark follows it.
         migration(folder)?;
         mark(folder, from + 1, namespace)?;
     }
@@ -134,4 +151,65 @@ fn mark(folder: &Path, format: u32, namespace: &Namespace) -> Result<(), StoreEr
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Checked = Result<(), Box<dyn std::error::Error>>;
+
+    fn note(folder: &Path, word: &str) -> Result<(), StoreError> {
+        let path = folder.join("steps");
+        let said = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(path, format!("{said}{word} ")).map_err(|why| unusable(folder, why))
+    }
+
+    const STEPS: &[(u32, Migration)] = &[
+        (1, |folder| note(folder, "one")),
+        (2, |folder| match folder.join("stop").exists() {
+            true => Err(unusable(folder, "cut off")),
+            false => note(folder, "two"),
+        }),
+    ];
+
+    fn format_of(folder: &Path) -> Result<u32, Box<dyn std::error::Error>> {
+        let text = std::fs::read_to_string(folder.join("format.json"))?;
+        Ok(serde_json::from_str::<About>(&text)?.format)
+    }
+
+    #[test]
+    fn an_older_store_is_migrated_step_by_step_and_goes_on_where_it_was_cut_off() -> Checked {
+        let (folder, namespace) = (tempfile::tempdir()?, "fm.plyr".parse()?);
+        let folder = folder.path();
+        prepare_for(folder, &namespace, 1, &[])?;
+        std::fs::write(folder.join("stop"), "")?;
+        assert!(prepare_for(folder, &namespace, 3, STEPS).is_err());
+        assert_eq!(format_of(folder)?, 2);
+        std::fs::remove_file(folder.join("stop"))?;
+        prepare_for(folder, &namespace, 3, STEPS)?;
+        prepare_for(folder, &namespace, 3, STEPS)?;
+        assert_eq!(format_of(folder)?, 3);
+        let steps = std::fs::read_to_string(folder.join("steps"))?;
+        assert_eq!(steps, "one two ", "a step was left out or done again");
+        let lost = prepare_for(folder, &namespace, 4, STEPS);
+        assert!(matches!(lost, Err(StoreError::Unusable { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_untouched_with_what_to_do() -> Checked {
+        let (folder, namespace) = (tempfile::tempdir()?, "fm.plyr".parse()?);
+        prepare_for(folder.path(), &namespace, FORMAT + 1, &[])?;
+        let path = folder.path().join("format.json");
+        let before = std::fs::read(&path)?;
+        let refused = prepare(folder.path(), &namespace)
+            .err()
+            .map(|why| why.to_string());
+        let refused = refused.unwrap_or_default();
+        assert!(refused.contains("use a newer plyr"), "{refused}");
+        assert_eq!(std::fs::read(&path)?, before);
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
 }

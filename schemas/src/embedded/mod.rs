@@ -21,6 +21,8 @@ use fjall::Database;
 use plyr_lexicons::Namespace;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::fault::FaultHook;
+use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::tables::{Key, KeyReader, Kind, LOG, QUARANTINE};
@@ -29,12 +31,14 @@ pub use folder::FORMAT;
 use layers::{Engine, Layers, failed};
 use reader::EmbeddedSnapshot;
 use rows::LogRow;
+pub use writer::{AFTER_COMMIT, BEFORE_COMMIT};
 use writer::{Command, Writer};
-pub use writer::{FaultHook, FaultPoint};
 
 /// The engine's name.
 pub const NAME: &str = "embedded";
 
+/// The log's one stream.
+const STREAM: &str = "log";
 /// Commands that wait for the writer at most; whoever comes next waits to hand in.
 const QUEUE: usize = 64;
 /// Stack of the writer thread: records nest deeply.
@@ -55,7 +59,7 @@ pub struct EmbeddedOptions {
     pub reserve_bytes: u64,
     /// Tells how much disk is free; none asks the file system.
     pub probe: Option<Probe>,
-    /// Stops the engine at a fault point, as if killed; for tests.
+    /// Stops the engine at a crash point, as if killed; for tests.
     pub fault: Option<FaultHook>,
 }
 
@@ -184,8 +188,13 @@ impl Store for EmbeddedStore {
         Ok(Box::new(EmbeddedSnapshot::new(self.engine.clone())))
     }
 
-    async fn log_after(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        let from = Key::of(&LOG).number(after.saturating_add(1).min(i64::MAX as u64) as i64);
+    async fn log_after(
+        &self,
+        after: &LogPosition,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError> {
+        let next = after.of(STREAM).saturating_add(1).min(i64::MAX as u64);
+        let from = Key::of(&LOG).number(next as i64);
         let mut entries = Vec::new();
         for row in self
             .engine
@@ -199,17 +208,19 @@ impl Store for EmbeddedStore {
             let number = KeyReader::after(&key, 1).number();
             let number = number.ok_or_else(|| cells::corrupt("LOG", "a key is cut"))?;
             let row: LogRow = cells::decode("LOG", &cell)?;
-            entries.push(row.entry(number as u64)?);
+            entries.push(row.entry(STREAM, number as u64)?);
         }
         Ok(entries)
     }
 
-    async fn log_head(&self) -> Result<u64, StoreError> {
-        Ok(*self.head.borrow())
+    async fn log_head(&self) -> Result<LogPosition, StoreError> {
+        let mut position = LogPosition::default();
+        position.advance(STREAM, *self.head.borrow());
+        Ok(position)
     }
 
-    async fn log_changed(&self, after: u64) -> Result<(), StoreError> {
-        let mut head = self.head.clone();
+    async fn log_changed(&self, after: &LogPosition) -> Result<(), StoreError> {
+        let (mut head, after) = (self.head.clone(), after.of(STREAM));
         head.wait_for(|head| *head > after)
             .await
             .map(|_| ())

@@ -164,7 +164,7 @@ impl LogRow {
         }
     }
 
-    pub fn entry(self, number: u64) -> Result<LogEntry, StoreError> {
+    pub fn entry(self, stream: &str, number: u64) -> Result<LogEntry, StoreError> {
         let subject = match self.subject.parse::<RecordUri>() {
             Ok(uri) => LogSubject::Record(uri),
             Err(_) => LogSubject::Actor(
@@ -172,6 +172,7 @@ impl LogRow {
             ),
         };
         Ok(LogEntry {
+            stream: stream.to_owned(),
             number,
             subject,
             written_at: self.written_at,

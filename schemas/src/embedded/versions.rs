@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::str::FromStr;
 
-use plyr_lexicons::{Collection, Namespace, RecordUri, Rev, Verdict, data};
+use plyr_lexicons::{Collection, Did, Namespace, Nsid, RecordUri, Rev, Verdict, data};
 
 use super::cells::{Content, VersionCell, rank};
 use super::layers::Layers;
 use super::sums::{self, Sums};
 use super::{cells, observations};
 use crate::index::{Derived, Position};
-use crate::model::{Body, Micros, Outcome, Standing, Version};
+use crate::model::{Body, Floor, Micros, Outcome, Standing, Version};
 use crate::store::StoreError;
 use crate::tables::{self, FLOORS, INVALID, Key, KeyReader, Kind, VERSIONS};
 
@@ -54,7 +54,8 @@ pub fn apply(
     }
     let before = current(&held);
     let older = before.as_ref().is_some_and(|(rev, _)| *rev > version.rev);
-    if older && cell.standing != Standing::Void {
+    // What is proven stays beneath what is only told: that may be made void later.
+    if older && cell.standing == Standing::Event {
         return Ok(Outcome::Superseded);
     }
 
@@ -84,10 +85,28 @@ fn version_key(uri: &RecordUri, rev: Rev) -> Key {
     Key::of(&VERSIONS).record(uri).number(rev.as_u64() as i64)
 }
 
+fn floor_key(did: &Did, collection: &Nsid) -> Key {
+    Key::of(&FLOORS)
+        .text(did.as_str())
+        .text(collection.as_str())
+}
+
+/// Raises a floor; a lower one changes nothing.
+pub fn raise_floor(layers: &mut Layers, floor: &Floor) -> Result<Outcome, StoreError> {
+    let key = floor_key(&floor.did, &floor.collection);
+    if floor.rev <= floor_at(layers, key.clone())? {
+        return Ok(Outcome::Superseded);
+    }
+    let cell = cells::encode("FLOORS", &floor.rev.to_string())?;
+    layers.put(Kind::Network, key, cell);
+    Ok(Outcome::Applied)
+}
+
 fn floor(layers: &Layers, uri: &RecordUri) -> Result<Rev, StoreError> {
-    let key = Key::of(&FLOORS)
-        .text(uri.did.as_str())
-        .text(uri.collection.as_str());
+    floor_at(layers, floor_key(&uri.did, &uri.collection))
+}
+
+fn floor_at(layers: &Layers, key: Key) -> Result<Rev, StoreError> {
     let Some(cell) = layers.get(Kind::Network, key)? else {
         return Ok(Rev::MIN);
     };
@@ -116,7 +135,8 @@ fn current(versions: &[(Rev, VersionCell)]) -> Option<(Rev, VersionCell)> {
     real.max_by_key(|(rev, _)| *rev).cloned()
 }
 
-/// What is older than the settled version goes, and its bytes with it.
+/// What is older than the settled version goes, and its bytes with it; but the newest proven one
+/// stays until the settled one is proven too.
 fn sweep(
     layers: &mut Layers,
     uri: &RecordUri,
@@ -124,7 +144,12 @@ fn sweep(
     settled: Option<Rev>,
 ) {
     let Some(settled) = settled else { return };
-    for (rev, _) in versions.iter().filter(|(rev, _)| *rev < settled) {
+    let proven = versions
+        .iter()
+        .filter(|(_, cell)| cell.standing == Standing::Proven);
+    let base = proven.map(|(rev, _)| *rev).max();
+    let goes = |rev: Rev| rev < settled && Some(rev) != base;
+    for (rev, _) in versions.iter().filter(|(rev, _)| goes(*rev)) {
         layers.remove(Kind::Network, version_key(uri, *rev));
     }
 }

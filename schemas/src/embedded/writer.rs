@@ -12,6 +12,7 @@ use super::disk::FreeSpace;
 use super::layers::{Layers, failed};
 use super::rows::{CursorRow, LogRow, QuarantineRow};
 use super::{cells, observations, versions};
+use crate::fault::{CrashPoint, FaultHook};
 use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
 use crate::store::StoreError;
 use crate::tables::{CURSORS, Key, KeyReader, Kind, LOG, QUARANTINE, QUARANTINE_IDS};
@@ -25,17 +26,10 @@ const MOST_QUARANTINED: usize = 100_000;
 /// Rows removed since the last compaction that make one worth it.
 const WORTH_COMPACTING: usize = 50_000;
 
-/// Where a test makes the engine stop as if the process were killed there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultPoint {
-    /// Before the batch reaches the disk.
-    BeforeCommit,
-    /// After it is durable, before anybody is told.
-    AfterCommit,
-}
-
-/// Asked at every fault point; `true` stops the engine there.
-pub type FaultHook = Arc<dyn Fn(FaultPoint) -> bool + Send + Sync>;
+/// Before the batch reaches the disk.
+pub const BEFORE_COMMIT: CrashPoint = CrashPoint("before commit");
+/// After it is durable, before anybody is told.
+pub const AFTER_COMMIT: CrashPoint = CrashPoint("after commit");
 
 type Applied = Result<Vec<Outcome>, StoreError>;
 /// A batch and who waits for it.
@@ -154,12 +148,12 @@ impl Writer {
                 }
             }
         }
-        if self.stops_at(FaultPoint::BeforeCommit) {
+        if self.stops_at(BEFORE_COMMIT) {
             return false;
         }
         match self.layers.commit() {
             Ok(removed) => {
-                if self.stops_at(FaultPoint::AfterCommit) {
+                if self.stops_at(AFTER_COMMIT) {
                     return false;
                 }
                 self.head.send_replace(head);
@@ -189,7 +183,7 @@ impl Writer {
         true
     }
 
-    fn stops_at(&self, point: FaultPoint) -> bool {
+    fn stops_at(&self, point: CrashPoint) -> bool {
         self.fault.as_ref().is_some_and(|fault| fault(point))
     }
 
@@ -210,6 +204,7 @@ impl Writer {
                         Some(subject),
                     )
                 }
+                Change::Floor(floor) => (versions::raise_floor(layers, &floor)?, None),
                 Change::Account(account) => {
                     let outcome = observations::account(layers, &self.namespace, &account)?;
                     (outcome, Some(LogSubject::Actor(account.did)))
