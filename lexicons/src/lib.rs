@@ -8,6 +8,7 @@ pub mod document;
 #[rustfmt::skip]
 pub mod generated;
 pub mod method;
+pub mod own_fields;
 pub mod rev;
 pub mod sort_at;
 pub mod typed;
