@@ -29,7 +29,12 @@ fn limits(schema: &Value) -> Option<String> {
     let mut said = Vec::new();
     let kind = schema["type"].as_str().unwrap_or_default();
     if let Some(format) = schema["format"].as_str() {
-        said.push(format!("format {format}"));
+        let article = if format.starts_with(['a', 'e', 'i', 'o']) {
+            "an"
+        } else {
+            "a"
+        };
+        said.push(format!("{article} {format}"));
     }
     let unit = if kind == "array" { " items" } else { " bytes" };
     said.extend(range(schema, "minLength", "maxLength", unit));

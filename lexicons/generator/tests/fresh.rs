@@ -1,5 +1,5 @@
-//! The types in the tree are those of the documents. After a change of a document:
-//! `PLYR_WRITE_TYPES=1 cargo test -p plyr-lexgen`
+//! The types in the tree are those of the documents: ours, and the sample's. After a change of a
+//! document or of the generator: `PLYR_WRITE_TYPES=1 cargo test -p plyr-lexgen --test fresh`
 
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 #[path = "../../src/own_fields.rs"]
 mod own_fields;
 
+const AGAIN: &str = "PLYR_WRITE_TYPES=1 cargo test -p plyr-lexgen --test fresh";
+
 fn lexicons() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Files below a folder: path from the crate's root → text.
+/// Files below a folder: path from `lexicons/` → text.
 fn texts(folder: &str, found: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(lexicons().join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -29,26 +31,24 @@ fn texts(folder: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-fn in_tree() -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    texts("src/generated", &mut found);
-    found
-}
-
-#[test]
-fn the_types_in_the_tree_are_those_of_the_documents() {
-    let mut documents = BTreeMap::new();
-    texts("com", &mut documents);
-    texts("fm", &mut documents);
-    assert!(documents.len() > 20, "{}", documents.len());
-    let sources = documents
-        .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()));
-    let made: BTreeMap<String, String> = plyr_lexgen::generate(sources, own_fields::OWN_FIELDS)
+fn is_fresh(documents: &[&str], own_fields: &[(&str, &[&str])], generated: &str) {
+    let mut sources = BTreeMap::new();
+    for folder in documents {
+        texts(folder, &mut sources);
+    }
+    assert!(sources.len() > 2, "{}", sources.len());
+    let sources = sources.iter();
+    let sources = sources.map(|(path, text)| (path.as_str(), text.as_str()));
+    let made: BTreeMap<String, String> = plyr_lexgen::generate(sources, own_fields)
         .unwrap()
         .into_iter()
-        .map(|(name, text)| (format!("src/generated/{name}"), text))
+        .map(|(name, text)| (format!("{generated}/{name}"), text))
         .collect();
+    let in_tree = || {
+        let mut found = BTreeMap::new();
+        texts(generated, &mut found);
+        found
+    };
     if std::env::var_os("PLYR_WRITE_TYPES").is_some() {
         for stale in in_tree().keys().filter(|path| !made.contains_key(*path)) {
             std::fs::remove_file(lexicons().join(stale)).unwrap();
@@ -59,9 +59,23 @@ fn the_types_in_the_tree_are_those_of_the_documents() {
     }
     let found = in_tree();
     let paths = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
-    let again = "PLYR_WRITE_TYPES=1 cargo test -p plyr-lexgen";
-    assert_eq!(paths(&found), paths(&made), "stale: {again}");
+    assert_eq!(paths(&found), paths(&made), "stale: {AGAIN}");
     for (path, text) in made {
-        assert!(found[&path] == text, "{path} is stale: {again}");
+        assert!(found[&path] == text, "{path} is stale: {AGAIN}");
     }
+}
+
+#[test]
+fn the_types_in_the_tree_are_those_of_the_documents() {
+    is_fresh(&["com", "fm"], own_fields::OWN_FIELDS, "src/generated");
+}
+
+#[test]
+fn the_samples_types_are_those_of_its_documents() {
+    let own: &[(&str, &[&str])] = &[("test.sample.thing", &["ours"])];
+    is_fresh(
+        &["generator/tests/sample"],
+        own,
+        "generator/tests/generated",
+    );
 }

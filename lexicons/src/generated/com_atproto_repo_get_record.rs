@@ -10,11 +10,11 @@ use crate::{Cid, Ipld};
 pub struct Output {
     /// `cid`
     ///
-    /// Format cid.
+    /// A cid.
     pub cid: Option<String>,
     /// `uri`
     ///
-    /// Format at-uri.
+    /// An at-uri.
     pub uri: String,
     /// `value`
     pub value: Ipld,

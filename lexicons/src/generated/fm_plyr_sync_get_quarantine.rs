@@ -14,7 +14,7 @@ pub struct Entry {
     pub detail: String,
     /// `did`
     ///
-    /// Format did.
+    /// A did.
     pub did: Option<String>,
     /// `id`
     pub id: String,
@@ -22,17 +22,17 @@ pub struct Entry {
     pub reason: String,
     /// `rev`
     ///
-    /// Format tid.
+    /// A tid.
     pub rev: Option<String>,
     /// `seenAt`
     ///
-    /// Format datetime.
+    /// A datetime.
     pub seen_at: String,
     /// Which source delivered it.
     pub source: String,
     /// `uri`
     ///
-    /// Format at-uri.
+    /// An at-uri.
     pub uri: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -22,7 +22,7 @@ const say = (finding: object) => process.stdout.write(`${JSON.stringify(finding)
 
 const [author, , rkey] = held.track.slice('at://'.length).split('/') as [l.DidString, string, string]
 const nobody = 'nobody.test' as l.HandleString
-const ofNobody = `at://${nobody}/fm.plyr.track/none` as l.AtUriString
+const ofNobody = (collection: string) => `at://${nobody}/${collection}/none` as l.AtUriString
 const missing = (collection: string) => `at://${author}/${collection}/none` as l.AtUriString
 
 /** Reads a method's pages, one item at a time, to the end. */
@@ -143,7 +143,7 @@ const records = {
 async function refusals() {
   const { feed, graph, actor } = fm.plyr
   const { repo, identity } = com.atproto
-  const subject = { uri: ofNobody }
+  const [subject, list] = [{ uri: ofNobody('fm.plyr.track') }, { uri: ofNobody('fm.plyr.list') }]
   const who = { actor: nobody }
 
   let uri = missing('fm.plyr.track')
@@ -157,7 +157,7 @@ async function refusals() {
   await refused(getList.$nsid, 'missing', xrpcSafe(server, getList, { params: { uri } }))
   uri = held.hiddenList
   await refused(getList.$nsid, 'hidden', xrpcSafe(server, getList, { params: { uri } }))
-  await refused(getList.$nsid, 'nobody', xrpcSafe(server, getList, { params: subject }))
+  await refused(getList.$nsid, 'nobody', xrpcSafe(server, getList, { params: list }))
   const { getProfile } = actor
   await refused(getProfile.$nsid, 'nobody', xrpcSafe(server, getProfile, { params: who }))
   const hidden = { actor: held.hiddenActor }
