@@ -6,6 +6,7 @@ pub mod collection;
 pub mod data;
 pub mod document;
 #[rustfmt::skip]
+#[allow(clippy::large_enum_variant)] // a union holds its members as they are
 pub mod generated;
 pub mod method;
 pub mod own_fields;

@@ -17,11 +17,8 @@ const OTHER: &str = "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i
 #[tokio::test]
 async fn the_official_client_calls_every_method_and_finds_the_answers_valid() -> Tested {
     let folder = tempfile::tempdir()?;
-    let clients = Clients::make(
-        &folder.path().join("client"),
-        SOURCES,
-        &["typescript_client.ts"],
-    );
+    let made = folder.path().join("client");
+    let clients = Clients::make(&made, SOURCES, &["typescript_client.ts"]);
     let Some(clients) = clients.await? else {
         return Ok(());
     };

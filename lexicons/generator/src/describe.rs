@@ -34,7 +34,7 @@ fn limits(schema: &Value) -> Option<String> {
         } else {
             "a"
         };
-        said.push(format!("{article} {format}"));
+        said.push(format!("{article} `{format}`"));
     }
     let unit = if kind == "array" { " items" } else { " bytes" };
     said.extend(range(schema, "minLength", "maxLength", unit));

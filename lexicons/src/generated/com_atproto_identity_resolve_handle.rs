@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct Output {
     /// `did`
     ///
-    /// A did.
+    /// A `did`.
     pub did: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -10,11 +10,11 @@ use crate::{Cid, Ipld};
 pub struct Output {
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: Option<String>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// `value`
     pub value: Ipld,

@@ -36,11 +36,11 @@ impl Typed for Output {
 pub struct Record {
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// `value`
     pub value: Ipld,

@@ -10,11 +10,11 @@ use crate::{Cid, Ipld};
 pub struct StrongRef {
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -14,7 +14,7 @@ pub struct ProfileView {
     pub album_count: i64,
     /// `avatar`
     ///
-    /// A uri.
+    /// A `uri`.
     pub avatar: Option<String>,
     /// From the profile record, cut to its lengths.
     pub bio: Option<String>,
@@ -24,7 +24,7 @@ pub struct ProfileView {
     pub comment_count: i64,
     /// `did`
     ///
-    /// A did.
+    /// A `did`.
     pub did: String,
     /// `displayName`
     ///
@@ -36,7 +36,7 @@ pub struct ProfileView {
     pub duration_seconds: i64,
     /// handle.invalid when no handle is proven both ways.
     ///
-    /// A handle.
+    /// A `handle`.
     pub handle: String,
     /// Distinct subjects the actor likes.
     ///
@@ -96,11 +96,11 @@ impl Typed for ProfileView {
 pub struct ProfileViewBasic {
     /// `avatar`
     ///
-    /// A uri.
+    /// A `uri`.
     pub avatar: Option<String>,
     /// `did`
     ///
-    /// A did.
+    /// A `did`.
     pub did: String,
     /// `displayName`
     ///
@@ -108,7 +108,7 @@ pub struct ProfileViewBasic {
     pub display_name: Option<String>,
     /// handle.invalid when no handle is proven both ways.
     ///
-    /// A handle.
+    /// A `handle`.
     pub handle: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

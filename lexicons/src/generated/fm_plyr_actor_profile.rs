@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct Profile {
     /// Where a picture is served.
     ///
-    /// A uri.
+    /// A `uri`.
     pub avatar: Option<String>,
     /// A few words.
     ///
@@ -18,11 +18,11 @@ pub struct Profile {
     pub bio: Option<String>,
     /// When the profile was made.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub created_at: String,
     /// When it was last changed.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub updated_at: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

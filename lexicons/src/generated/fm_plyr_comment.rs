@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct Comment {
     /// When the comment was written.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub created_at: String,
     /// The track.
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
@@ -24,7 +24,7 @@ pub struct Comment {
     pub timestamp_ms: i64,
     /// When it was last changed.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub updated_at: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -12,21 +12,21 @@ pub struct CommentView {
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub indexed_at: String,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
     ///
-    /// A tid.
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub sort_at: String,
     /// `subject`
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
@@ -40,7 +40,7 @@ pub struct CommentView {
     pub tolerated: Option<bool>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -86,21 +86,21 @@ pub struct LikeView {
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub indexed_at: String,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
     ///
-    /// A tid.
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub sort_at: String,
     /// `subject`
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
@@ -108,7 +108,7 @@ pub struct LikeView {
     pub tolerated: Option<bool>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -176,7 +176,7 @@ pub struct TrackView {
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// `commentCount`
     ///
@@ -188,7 +188,7 @@ pub struct TrackView {
     pub duration_ms: Option<i64>,
     /// When this instance received this version.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub indexed_at: String,
     /// Labels the author gave it.
     pub labels: Option<typed::List<String>>,
@@ -204,11 +204,11 @@ pub struct TrackView {
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
     ///
-    /// A tid.
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub sort_at: String,
     /// `title`
     pub title: String,
@@ -216,7 +216,7 @@ pub struct TrackView {
     pub tolerated: Option<bool>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

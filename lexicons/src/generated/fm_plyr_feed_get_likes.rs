@@ -14,7 +14,7 @@ pub struct Output {
     pub likes: typed::List<super::fm_plyr_feed_defs::LikeView>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -14,7 +14,7 @@ pub struct Hidden {
     pub reason: String,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -110,11 +110,11 @@ pub struct ListView {
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
     ///
-    /// A cid.
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub indexed_at: String,
     /// `itemCount`
     ///
@@ -130,17 +130,17 @@ pub struct ListView {
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
     ///
-    /// A tid.
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub sort_at: String,
     /// The record exceeds lengths of its lexicon; presented fields are cut.
     pub tolerated: Option<bool>,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -184,7 +184,7 @@ impl Typed for ListView {
 pub struct NotFound {
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct Like {
     /// When it was liked.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub created_at: String,
     /// What is liked.
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,

@@ -36,7 +36,7 @@ pub struct List {
     pub cover: Option<typed::Blob>,
     /// When the list was made.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub created_at: String,
     /// What the list is about.
     ///
@@ -56,7 +56,7 @@ pub struct List {
     pub name: Option<String>,
     /// When it was last changed.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub updated_at: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

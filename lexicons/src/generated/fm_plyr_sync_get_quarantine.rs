@@ -14,7 +14,7 @@ pub struct Entry {
     pub detail: String,
     /// `did`
     ///
-    /// A did.
+    /// A `did`.
     pub did: Option<String>,
     /// `id`
     pub id: String,
@@ -22,17 +22,17 @@ pub struct Entry {
     pub reason: String,
     /// `rev`
     ///
-    /// A tid.
+    /// A `tid`.
     pub rev: Option<String>,
     /// `seenAt`
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub seen_at: String,
     /// Which source delivered it.
     pub source: String,
     /// `uri`
     ///
-    /// An at-uri.
+    /// An `at-uri`.
     pub uri: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

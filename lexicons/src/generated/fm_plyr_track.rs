@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct FeaturedArtist {
     /// Who takes part.
     ///
-    /// A did.
+    /// A `did`.
     pub did: String,
     /// Their name when the record was written. No longer written.
     ///
@@ -84,7 +84,7 @@ pub struct Track {
     pub audio_blob: Option<typed::Blob>,
     /// Where a copy of the audio is served. A hint: the blob decides.
     ///
-    /// A uri.
+    /// A `uri`.
     pub audio_url: Option<String>,
     /// Cover artwork, in the author's repository.
     ///
@@ -92,7 +92,7 @@ pub struct Track {
     pub cover: Option<typed::Blob>,
     /// When the author says the track was published.
     ///
-    /// A datetime.
+    /// A `datetime`.
     pub created_at: String,
     /// Notes, credits or anything else the author wants to say.
     ///
@@ -116,7 +116,7 @@ pub struct Track {
     pub genres: Option<typed::List<String>>,
     /// Where cover artwork is served.
     ///
-    /// A uri.
+    /// A `uri`.
     pub image_url: Option<String>,
     /// International Standard Recording Code, without hyphens.
     ///
@@ -126,7 +126,7 @@ pub struct Track {
     pub labels: Option<TrackLabels>,
     /// Language that is sung or spoken.
     ///
-    /// A language.
+    /// A `language`.
     pub language: Option<String>,
     /// Set when the author asks listeners for support first.
     pub support_gate: Option<SupportGate>,

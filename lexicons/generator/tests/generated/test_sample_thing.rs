@@ -205,7 +205,7 @@ impl Typed for Thing {
 }
 /// How it feels.
 ///
-/// A language.
+/// A `language`.
 pub type Mood = String;
 /// Holds parts, behind an array.
 #[derive(Clone, PartialEq, Debug)]
