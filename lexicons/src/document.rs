@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use atrium_api::types::string::Nsid;
+use serde::{Deserialize, Deserializer, de};
 
 macro_rules! embed {
     ($($path:literal),* $(,)?) => {
@@ -44,9 +45,32 @@ embed![
     "fm/plyr/track.json",
 ];
 
+/// The version of the language.
+const VERSION: u64 = 1;
+
+/// Why a text is no lexicon document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// No JSON, or not of the language's shape.
+    #[error("no lexicon document: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A rule of the language is broken.
+    #[error("{id}{place}: {problem}")]
+    Rule {
+        /// The document's id.
+        id: String,
+        /// The definition, as `#name`; empty for the document itself.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
 /// One document.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Document {
+    /// The version of the language it is written in.
+    pub lexicon: u64,
     /// Its NSID.
     pub id: String,
     /// Definitions by name; `main` is what the NSID alone names.
@@ -89,6 +113,7 @@ pub enum Schema {
     Token,
     Unknown,
     Record {
+        #[serde(deserialize_with = "object_only")]
         record: ObjectRules,
     },
     Query(MethodRules),
@@ -170,6 +195,66 @@ pub struct MethodError {
     pub name: String,
 }
 
+/// A record is an object and says so.
+fn object_only<'de, D: Deserializer<'de>>(reader: D) -> Result<ObjectRules, D::Error> {
+    match Schema::deserialize(reader)? {
+        Schema::Object(rules) => Ok(rules),
+        _ => Err(de::Error::custom("a record has the type object")),
+    }
+}
+
+impl Document {
+    /// Reads a document and holds it against the rules of the language that one document alone can
+    /// break. Where references lead, only a [`Catalog`] knows.
+    pub fn read(text: &str) -> Result<Document, DocumentError> {
+        let document: Document = serde_json::from_str(text)?;
+        let broken = |place: &str, problem: &str| DocumentError::Rule {
+            id: document.id.clone(),
+            place: place.to_owned(),
+            problem: problem.to_owned(),
+        };
+        if document.lexicon != VERSION {
+            return Err(broken("", "only version 1 of the language is known"));
+        }
+        if Nsid::new(document.id.clone()).is_err() {
+            return Err(broken("", "the id is no NSID"));
+        }
+        for (name, schema) in &document.defs {
+            if let Some(problem) = schema.problem_as_definition(name) {
+                return Err(broken(&format!("#{name}"), &problem));
+            }
+        }
+        Ok(document)
+    }
+}
+
+impl Schema {
+    fn problem_as_definition(&self, name: &str) -> Option<String> {
+        match self {
+            Schema::Unknown | Schema::Ref { .. } | Schema::Union { .. } | Schema::Params(_) => {
+                Some("this type defines nothing; it stands in fields only".to_owned())
+            }
+            Schema::Record { .. }
+            | Schema::Query(_)
+            | Schema::Procedure(_)
+            | Schema::Subscription(_)
+            | Schema::PermissionSet
+                if name != "main" =>
+            {
+                Some("a record, method or permission set is the main definition".to_owned())
+            }
+            Schema::Record { record: rules } | Schema::Object(rules) => {
+                let named = rules.required.iter().chain(&rules.nullable);
+                let lost = named
+                    .into_iter()
+                    .find(|name| !rules.properties.contains_key(*name));
+                lost.map(|name| format!("{name} is required or nullable, but no property"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A set of documents that refer to one another.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -178,12 +263,10 @@ pub struct Catalog {
 
 impl Catalog {
     /// Reads documents from their texts.
-    pub fn read<'a>(
-        texts: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Catalog, serde_json::Error> {
+    pub fn read<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Catalog, DocumentError> {
         let mut catalog = Catalog::default();
         for text in texts {
-            let document: Document = serde_json::from_str(text)?;
+            let document = Document::read(text)?;
             catalog.documents.insert(document.id.clone(), document);
         }
         Ok(catalog)
@@ -219,9 +302,9 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     // A document that can't be read is left out; the tests read every one.
     let readable = SOURCES
         .iter()
-        .filter_map(|(_, text)| serde_json::from_str(text).ok());
+        .filter_map(|(_, text)| Document::read(text).ok());
     let documents = readable
-        .map(|document: Document| (document.id.clone(), document))
+        .map(|document| (document.id.clone(), document))
         .collect();
     Catalog { documents }
 });
@@ -259,7 +342,7 @@ mod tests {
                 found.contains(&root.join(path).to_str().unwrap().to_owned()),
                 "{path}"
             );
-            let document: Document = serde_json::from_str(text).expect(path);
+            let document = Document::read(text).expect(path);
             assert_eq!(format!("{}.json", document.id.replace('.', "/")), *path);
         }
         assert_eq!(catalog().documents().count(), SOURCES.len());

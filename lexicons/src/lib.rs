@@ -9,6 +9,7 @@ pub mod document;
 #[allow(clippy::large_enum_variant)] // a union holds its members as they are
 pub mod generated;
 pub mod method;
+pub mod own_fields;
 pub mod rev;
 pub mod sort_at;
 pub mod typed;

@@ -50,16 +50,35 @@ pub fn fields_of(value: Ipld) -> Result<Fields, Misfit> {
     }
 }
 
-/// The fields of a record, or of a member of a union, of this `$type`; without the `$type`.
-pub fn fields_of_type(value: Ipld, name: &'static str) -> Result<Fields, Misfit> {
-    let mut fields = fields_of(value)?;
-    match fields.remove("$type") {
-        Some(Ipld::String(found)) if found == name => Ok(fields),
-        _ => Err(Misfit::here(name).under("$type")),
+/// The fields of a record. Its `$type` stays among them, whatever it names: in another namespace
+/// the same record has another one.
+pub fn fields_of_record(value: Ipld) -> Result<Fields, Misfit> {
+    let fields = fields_of(value)?;
+    match fields.get("$type") {
+        Some(Ipld::String(_)) => Ok(fields),
+        _ => Err(Misfit::here("the name of a record's type").under("$type")),
     }
 }
 
-/// Adds the `$type` that a record or a member of a union carries.
+/// A record of its fields; one that was made here gets the `$type` of the main namespace.
+pub fn record(mut fields: Fields, name: &str) -> Ipld {
+    let named = || Ipld::String(name.to_owned());
+    fields.entry("$type".to_owned()).or_insert_with(named);
+    Ipld::Map(fields)
+}
+
+/// A member of a union without the `$type` that told which one it is.
+pub fn without_type(value: Ipld) -> Ipld {
+    match value {
+        Ipld::Map(mut fields) => {
+            fields.remove("$type");
+            Ipld::Map(fields)
+        }
+        other => other,
+    }
+}
+
+/// Adds the `$type` that a member of a union carries.
 pub fn with_type(value: Ipld, name: &str) -> Ipld {
     match value {
         Ipld::Map(mut fields) => {
@@ -92,6 +111,14 @@ pub fn required<T: Typed>(fields: &mut Fields, name: &str) -> Result<T, Misfit> 
 pub fn optional<T: Typed>(fields: &mut Fields, name: &str) -> Result<Option<T>, Misfit> {
     let value = fields.remove(name).map(T::read).transpose();
     value.map_err(|misfit| misfit.under(name))
+}
+
+/// Takes a field of our own, which may be missing. Malformed it is left where it is: only the
+/// authority's fields can make a misfit.
+pub fn own<T: Typed>(fields: &mut Fields, name: &str) -> Option<T> {
+    let value = T::read(fields.get(name)?.clone()).ok()?;
+    fields.remove(name);
+    Some(value)
 }
 
 /// Puts a field.
@@ -204,35 +231,72 @@ impl<T: Typed> Typed for List<T> {
     }
 }
 
-/// A blob as a record refers to it. Spec: <https://atproto.com/specs/blob>.
+/// A value that may be null.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Nullable<T>(pub Option<T>);
+
+impl<T: Typed> Typed for Nullable<T> {
+    fn read(value: Ipld) -> Result<Self, Misfit> {
+        match value {
+            Ipld::Null => Ok(Nullable(None)),
+            value => T::read(value).map(|value| Nullable(Some(value))),
+        }
+    }
+
+    fn write(self) -> Ipld {
+        self.0.map_or(Ipld::Null, T::write)
+    }
+}
+
+/// A blob as a record refers to it, in today's form or in the oldest, `{cid, mimeType}`.
+/// Spec: <https://atproto.com/specs/blob>.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Blob {
     /// The hash of the bytes.
     pub r#ref: Cid,
     /// The type the author's server took it for.
     pub mime_type: String,
-    /// In bytes.
-    pub size: i64,
-    /// Fields the spec doesn't know.
+    /// In bytes; none in the oldest form, which is then what is written.
+    pub size: Option<i64>,
+    /// Fields the spec doesn't know, and `cid` of the oldest form as it was written.
     pub other: Fields,
 }
 
 impl Typed for Blob {
     fn read(value: Ipld) -> Result<Self, Misfit> {
-        let mut fields = fields_of_type(value, "blob")?;
+        let mut fields = fields_of(value)?;
+        let (r#ref, size) = match fields.remove("$type") {
+            Some(Ipld::String(name)) if name == "blob" => {
+                let r#ref = required(&mut fields, "ref")?;
+                (r#ref, Some(required(&mut fields, "size")?))
+            }
+            Some(_) => return Err(Misfit::here("blob").under("$type")),
+            None => match fields.get("cid") {
+                Some(Ipld::String(text)) => {
+                    let cid = Cid::try_from(text.as_str());
+                    (cid.map_err(|_| Misfit::here("a CID").under("cid"))?, None)
+                }
+                _ => return Err(Misfit::here("a blob")),
+            },
+        };
         Ok(Blob {
-            r#ref: required(&mut fields, "ref")?,
+            r#ref,
             mime_type: required(&mut fields, "mimeType")?,
-            size: required(&mut fields, "size")?,
+            size,
             other: fields,
         })
     }
 
     fn write(self) -> Ipld {
         let mut fields = self.other;
-        put(&mut fields, "ref", self.r#ref);
         put(&mut fields, "mimeType", self.mime_type);
-        put(&mut fields, "size", self.size);
+        let Some(size) = self.size else {
+            let text = || Ipld::String(self.r#ref.to_string());
+            fields.entry("cid".to_owned()).or_insert_with(text);
+            return Ipld::Map(fields);
+        };
+        put(&mut fields, "ref", self.r#ref);
+        put(&mut fields, "size", size);
         with_type(Ipld::Map(fields), "blob")
     }
 }

@@ -30,10 +30,27 @@ fn kind(schema: &Value) -> String {
             None => other.to_owned(),
         },
     };
-    let bounds = ["minimum", "maximum", "minLength", "maxLength", "default"];
+    let bounds = [
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "maxGraphemes",
+        "enum",
+        "knownValues",
+        "accept",
+        "maxSize",
+        "default",
+    ];
     let known = bounds.iter().filter(|name| !schema[**name].is_null());
     let bounds: Vec<String> = known
-        .map(|name| format!("{name} {}", schema[*name]))
+        .map(|name| match &schema[*name] {
+            Value::Array(values) => {
+                let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                format!("{name} {}", values.join(" "))
+            }
+            value => format!("{name} {value}"),
+        })
         .collect();
     if bounds.is_empty() {
         of

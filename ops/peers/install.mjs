@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export const HERE = path.dirname(fileURLToPath(import.meta.url))
-export const TARGETS = ['pds20', 'pds22', 'jetstream', 'relay']
+export const TARGETS = ['pds20', 'pds22', 'clients', 'jetstream', 'relay']
 
 const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
 const CACHE = process.env.PEERS_CACHE || path.join(home, 'plyr-peers')
@@ -27,7 +27,7 @@ function hash(...files) {
   return digest.digest('hex').slice(0, 12)
 }
 
-const needsNode22 = (name) => name === 'pds22'
+const needsNode22 = (name) => name === 'pds22' || name === 'clients'
 
 function npmFolder(name) {
   const key = hash(path.join(HERE, 'locks', name, 'package-lock.json'))
@@ -41,7 +41,7 @@ function goFolder(name) {
   return path.join(CACHE, `go-${name}-${key}`)
 }
 
-/** The Node that a PDS runs on: this one, or Node 22 as an npm package. */
+/** The Node that a target runs on: this one, or Node 22 as an npm package. */
 export function nodeFor(name) {
   if (!needsNode22(name) || major >= 22) return process.execPath
   const folder = path.join(npmFolder('node22'), 'node_modules', `node-linux-${process.arch}`)

@@ -9,6 +9,7 @@ import { Supervisor } from './supervisor.mjs'
 const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC directory, Jetstream, relay.
 
   peers.sh install [NAME …]   fetch and build (${TARGETS.join(', ')}); cached
+  peers.sh locate NAME        where npm packages are installed, and the Node they run on, as JSON
   peers.sh up [OPTIONS]       start; prints one line of JSON when everything is ready, and runs
                               until Ctrl-C, or until its standard input closes
 
@@ -154,8 +155,14 @@ async function up(argv) {
   process.stdout.write(`${JSON.stringify(info)}\n`)
 }
 
+function locate(name) {
+  install(name)
+  process.stdout.write(`${JSON.stringify({ node: nodeFor(name), root: npmRoot(name) })}\n`)
+}
+
 const [command = 'help', ...rest] = process.argv.slice(2)
 if (command === 'install') for (const name of rest.length ? rest : TARGETS) install(name)
+else if (command === 'locate') locate(rest[0])
 else if (command === 'up') await up(rest)
 else if (command === 'help') process.stdout.write(HELP)
 else fail(`unknown command ${command}; \`peers.sh help\` lists them`)

@@ -1,21 +1,24 @@
 //! The generator: lexicon documents in, Rust types out, the same for the same documents.
 //! Its test compares what it writes with `lexicons/src/generated`, and rewrites it when asked.
 
+mod catalog;
+mod describe;
+mod names;
 mod types;
 
 use std::collections::BTreeMap;
 
-use heck::{ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use serde_json::Value;
 
-use types::Document;
+use catalog::Catalog;
+use names::{Claims, module_name};
+use types::Module;
 
-/// Why a document can't be turned into types.
+/// Why documents can't be turned into types.
 #[derive(Debug, thiserror::Error)]
 pub enum GeneratorError {
-    /// Not JSON, or without an id or definitions.
+    /// Not JSON, or without an id or definitions, or a second one of that id.
     #[error("{path}: no lexicon document: {problem}")]
     Document {
         /// The document's path.
@@ -31,64 +34,74 @@ pub enum GeneratorError {
         /// The schema type or keyword.
         what: String,
     },
+    /// A reference to nothing, or to something that is no object where one is needed.
+    #[error("{place}: {reference} leads to {found}; correct the reference or add the document")]
+    Reference {
+        /// The definition or field.
+        place: String,
+        /// What it refers to.
+        reference: String,
+        /// What is there.
+        found: &'static str,
+    },
+    /// Two parts of documents would have one name in Rust, or one has a name of Rust's own.
+    #[error("{place}: `{name}` is already the name of {taken_by}; rename one of them")]
+    Clash {
+        /// The document, definition or field.
+        place: String,
+        /// The name in Rust.
+        name: String,
+        /// Who has it.
+        taken_by: String,
+    },
+    /// A name that can't be written in Rust.
+    #[error("{place}: `{name}` makes no name in Rust; begin it with a letter")]
+    Name {
+        /// The definition or field.
+        place: String,
+        /// The name in the document.
+        name: String,
+    },
+    /// A type that would hold itself.
+    #[error("{place} holds itself ({way}): its values have no end; put an array between")]
+    Endless {
+        /// The type.
+        place: String,
+        /// From it to itself.
+        way: String,
+    },
     /// What was written is no Rust.
     #[error("{0}: the generated code is no Rust: {1}")]
     Rust(String, syn::Error),
 }
 
-/// Module of a document's types: `fm.plyr.feed.getTrack` → `fm_plyr_feed_get_track`.
-pub(crate) fn module_name(nsid: &str) -> String {
-    nsid.split('.')
-        .map(ToSnakeCase::to_snake_case)
-        .collect::<Vec<_>>()
-        .join("_")
-}
-
-/// Name of a definition's type. `main` is named after the document.
-pub(crate) fn type_name(nsid: &str, definition: &str) -> String {
-    match definition {
-        "main" => nsid
-            .rsplit('.')
-            .next()
-            .unwrap_or_default()
-            .to_upper_camel_case(),
-        other => other.to_upper_camel_case(),
-    }
-}
-
 /// Writes the types: file name → text, for every document that has any, and `mod.rs`.
-/// `documents` are paths, for errors, and texts.
+/// `documents` are paths, for errors, and texts. `own_fields` are optional fields, by the NSID of
+/// the record's document, that we add to the authority's: malformed, they are no misfit, but kept.
 pub fn generate<'a>(
     documents: impl IntoIterator<Item = (&'a str, &'a str)>,
+    own_fields: &[(&str, &[&str])],
 ) -> Result<BTreeMap<String, String>, GeneratorError> {
+    let catalog = Catalog::read(documents)?;
     let mut files = BTreeMap::new();
-    let mut modules = Vec::new();
-    for (path, text) in documents {
-        let refused = |problem: String| GeneratorError::Document {
-            path: path.to_owned(),
-            problem,
-        };
-        let json: Value =
-            serde_json::from_str(text).map_err(|problem| refused(problem.to_string()))?;
-        let nsid = json["id"]
-            .as_str()
-            .ok_or_else(|| refused("no id".to_owned()))?;
-        let definitions = json["defs"]
-            .as_object()
-            .ok_or_else(|| refused("no defs".to_owned()))?;
-        let mut document = Document::new(nsid);
+    let mut modules = Claims::new("a module");
+    let mut held = BTreeMap::new();
+    for (nsid, definitions) in catalog.documents() {
+        let own = own_fields.iter().find(|(owner, _)| *owner == nsid);
+        let mut module = Module::new(&catalog, nsid, own.map_or(&[][..], |(_, names)| names));
         for (name, schema) in definitions {
-            document.definition(name, schema)?;
+            module.definition(name, schema)?;
         }
-        let Some(code) = document.finish() else {
+        held.extend(module.take_held());
+        let Some(code) = module.finish() else {
             continue;
         };
         let name = module_name(nsid);
+        modules.claim(&name, nsid)?;
         files.insert(format!("{name}.rs"), render(&name, nsid, code)?);
-        modules.push((name, nsid.to_owned()));
     }
-    modules.sort();
-    let declared = modules.iter().map(|(name, nsid)| {
+    catalog::refuse_endless(&held)?;
+    let declared = modules.all().map(|(name, nsid)| {
         let (name, about) = (format_ident!("{name}"), format!(" `{nsid}`"));
         quote! { #[doc = #about] pub mod #name; }
     });

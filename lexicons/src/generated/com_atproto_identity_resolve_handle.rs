@@ -1,6 +1,7 @@
 //! com.atproto.identity.resolveHandle
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,6 +9,8 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Output {
     /// `did`
+    ///
+    /// A `did`.
     pub did: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

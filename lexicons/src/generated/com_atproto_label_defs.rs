@@ -1,6 +1,7 @@
 //! com.atproto.label.defs
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,6 +9,8 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct SelfLabel {
     /// `val`
+    ///
+    /// At most 128 bytes.
     pub val: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -30,6 +33,8 @@ impl Typed for SelfLabel {
 #[derive(Clone, PartialEq, Debug)]
 pub struct SelfLabels {
     /// `values`
+    ///
+    /// At most 10 items.
     pub values: typed::List<SelfLabel>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

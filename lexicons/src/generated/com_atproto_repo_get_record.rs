@@ -1,6 +1,7 @@
 //! com.atproto.repo.getRecord
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,8 +9,12 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Output {
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: Option<String>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// `value`
     pub value: Ipld,

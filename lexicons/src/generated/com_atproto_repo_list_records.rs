@@ -1,6 +1,7 @@
 //! com.atproto.repo.listRecords
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -34,8 +35,12 @@ impl Typed for Output {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Record {
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// `value`
     pub value: Ipld,

@@ -1,6 +1,7 @@
 //! com.atproto.repo.strongRef
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,8 +9,12 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct StrongRef {
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

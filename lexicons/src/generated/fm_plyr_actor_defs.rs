@@ -1,6 +1,7 @@
 //! fm.plyr.actor.defs
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,28 +9,48 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProfileView {
     /// `albumCount`
+    ///
+    /// At least 0.
     pub album_count: i64,
     /// `avatar`
+    ///
+    /// A `uri`.
     pub avatar: Option<String>,
     /// From the profile record, cut to its lengths.
     pub bio: Option<String>,
     /// `commentCount`
+    ///
+    /// At least 0.
     pub comment_count: i64,
     /// `did`
+    ///
+    /// A `did`.
     pub did: String,
     /// `displayName`
+    ///
+    /// At most 640 bytes; at most 64 graphemes.
     pub display_name: Option<String>,
     /// Sum of the tracks' durations, each taken as at most a day.
+    ///
+    /// At least 0.
     pub duration_seconds: i64,
     /// handle.invalid when no handle is proven both ways.
+    ///
+    /// A `handle`.
     pub handle: String,
     /// Distinct subjects the actor likes.
+    ///
+    /// At least 0.
     pub like_count: i64,
     /// `playlistCount`
+    ///
+    /// At least 0.
     pub playlist_count: i64,
     /// The profile record, verbatim.
     pub record: Option<Ipld>,
     /// `trackCount`
+    ///
+    /// At least 0.
     pub track_count: i64,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -74,12 +95,20 @@ impl Typed for ProfileView {
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProfileViewBasic {
     /// `avatar`
+    ///
+    /// A `uri`.
     pub avatar: Option<String>,
     /// `did`
+    ///
+    /// A `did`.
     pub did: String,
     /// `displayName`
+    ///
+    /// At most 640 bytes; at most 64 graphemes.
     pub display_name: Option<String>,
     /// handle.invalid when no handle is proven both ways.
+    ///
+    /// A `handle`.
     pub handle: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

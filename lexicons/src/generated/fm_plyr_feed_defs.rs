@@ -1,6 +1,7 @@
 //! fm.plyr.feed.defs
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -10,24 +11,36 @@ pub struct CommentView {
     /// `author`
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
+    ///
+    /// A `datetime`.
     pub indexed_at: String,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
+    ///
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
+    ///
+    /// A `datetime`.
     pub sort_at: String,
     /// `subject`
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
     /// `text`
     pub text: String,
     /// `timestampMs`
+    ///
+    /// At least 0.
     pub timestamp_ms: i64,
     /// The record exceeds lengths of its lexicon; presented fields are cut.
     pub tolerated: Option<bool>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -72,20 +85,30 @@ pub struct LikeView {
     /// `author`
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
+    ///
+    /// A `datetime`.
     pub indexed_at: String,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
+    ///
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
+    ///
+    /// A `datetime`.
     pub sort_at: String,
     /// `subject`
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
     /// The record exceeds lengths of its lexicon; presented fields are cut.
     pub tolerated: Option<bool>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -152,30 +175,48 @@ pub struct TrackView {
     /// `author`
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// `commentCount`
+    ///
+    /// At least 0.
     pub comment_count: i64,
     /// As the record says, in milliseconds.
+    ///
+    /// At least 0.
     pub duration_ms: Option<i64>,
     /// When this instance received this version.
+    ///
+    /// A `datetime`.
     pub indexed_at: String,
     /// Labels the author gave it.
     pub labels: Option<typed::List<String>>,
     /// Distinct visible actors who like it.
+    ///
+    /// At least 0.
     pub like_count: i64,
     /// Lists that hold it.
+    ///
+    /// At least 0.
     pub list_count: i64,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
+    ///
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
+    ///
+    /// A `datetime`.
     pub sort_at: String,
     /// `title`
     pub title: String,
     /// The record exceeds lengths of its lexicon; presented fields are cut.
     pub tolerated: Option<bool>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -1,6 +1,7 @@
 //! fm.plyr.feed.getComments
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -12,6 +13,8 @@ pub struct Output {
     /// Ask with it for the next page; absent at the end.
     pub cursor: Option<String>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -1,6 +1,7 @@
 //! fm.plyr.feed.getLikes
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -12,6 +13,8 @@ pub struct Output {
     /// `likes`
     pub likes: typed::List<super::fm_plyr_feed_defs::LikeView>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

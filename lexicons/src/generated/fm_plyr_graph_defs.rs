@@ -1,6 +1,7 @@
 //! fm.plyr.graph.defs
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,8 +9,12 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Hidden {
     /// `reason`
+    ///
+    /// Known values `accountDeactivated`, `accountDeleted`, `accountTakenDown`, `accountSuspended`, `invalid`.
     pub reason: String,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -46,22 +51,13 @@ impl Typed for ListItemViewItem {
     fn read(value: Ipld) -> Result<Self, typed::Misfit> {
         match typed::type_of(&value) {
             Some("fm.plyr.feed.defs#trackView") => {
-                let fields = typed::fields_of_type(
-                    value,
-                    "fm.plyr.feed.defs#trackView",
-                )?;
-                Typed::read(Ipld::Map(fields)).map(Self::TrackView)
+                Typed::read(typed::without_type(value)).map(Self::TrackView)
             }
             Some("fm.plyr.graph.defs#notFound") => {
-                let fields = typed::fields_of_type(
-                    value,
-                    "fm.plyr.graph.defs#notFound",
-                )?;
-                Typed::read(Ipld::Map(fields)).map(Self::NotFound)
+                Typed::read(typed::without_type(value)).map(Self::NotFound)
             }
             Some("fm.plyr.graph.defs#hidden") => {
-                let fields = typed::fields_of_type(value, "fm.plyr.graph.defs#hidden")?;
-                Typed::read(Ipld::Map(fields)).map(Self::Hidden)
+                Typed::read(typed::without_type(value)).map(Self::Hidden)
             }
             _ => Ok(Self::Other(value)),
         }
@@ -113,24 +109,38 @@ pub struct ListView {
     /// `author`
     pub author: super::fm_plyr_actor_defs::ProfileViewBasic,
     /// `cid`
+    ///
+    /// A `cid`.
     pub cid: String,
     /// When this instance received this version.
+    ///
+    /// A `datetime`.
     pub indexed_at: String,
     /// `itemCount`
+    ///
+    /// At least 0.
     pub item_count: i64,
     /// `listType`
+    ///
+    /// Known values `album`, `playlist`, `liked`.
     pub list_type: Option<String>,
     /// `name`
     pub name: Option<String>,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
+    ///
+    /// A `tid`.
     pub rev: String,
     /// Where the record stands in time: a function of the record and its address.
+    ///
+    /// A `datetime`.
     pub sort_at: String,
     /// The record exceeds lengths of its lexicon; presented fields are cut.
     pub tolerated: Option<bool>,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -173,6 +183,8 @@ impl Typed for ListView {
 #[derive(Clone, PartialEq, Debug)]
 pub struct NotFound {
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -1,6 +1,7 @@
 //! fm.plyr.like
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,6 +9,8 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Like {
     /// When it was liked.
+    ///
+    /// A `datetime`.
     pub created_at: String,
     /// What is liked.
     pub subject: super::com_atproto_repo_strong_ref::StrongRef,
@@ -16,7 +19,7 @@ pub struct Like {
 }
 impl Typed for Like {
     fn read(value: Ipld) -> Result<Self, typed::Misfit> {
-        let mut fields = typed::fields_of_type(value, "fm.plyr.like")?;
+        let mut fields = typed::fields_of_record(value)?;
         Ok(Self {
             created_at: typed::required(&mut fields, "createdAt")?,
             subject: typed::required(&mut fields, "subject")?,
@@ -27,6 +30,6 @@ impl Typed for Like {
         let mut fields = self.other;
         typed::put(&mut fields, "createdAt", self.created_at);
         typed::put(&mut fields, "subject", self.subject);
-        typed::with_type(Ipld::Map(fields), "fm.plyr.like")
+        typed::record(fields, "fm.plyr.like")
     }
 }

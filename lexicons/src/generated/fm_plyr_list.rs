@@ -1,6 +1,7 @@
 //! fm.plyr.list
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -30,29 +31,43 @@ impl Typed for ListItem {
 #[derive(Clone, PartialEq, Debug)]
 pub struct List {
     /// Cover artwork, in the author's repository.
+    ///
+    /// Of the types `image/jpeg`, `image/png`, `image/webp`; up to 2000000 bytes.
     pub cover: Option<typed::Blob>,
     /// When the list was made.
+    ///
+    /// A `datetime`.
     pub created_at: String,
     /// What the list is about.
+    ///
+    /// At most 5000 bytes.
     pub description: Option<String>,
     /// The list, in order.
+    ///
+    /// At most 500 items.
     pub items: typed::List<ListItem>,
     /// What kind of list it is.
+    ///
+    /// Known values `album`, `playlist`, `liked`.
     pub list_type: Option<String>,
     /// What the list is called.
+    ///
+    /// At most 256 bytes; at most 64 graphemes.
     pub name: Option<String>,
     /// When it was last changed.
+    ///
+    /// A `datetime`.
     pub updated_at: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
 }
 impl Typed for List {
     fn read(value: Ipld) -> Result<Self, typed::Misfit> {
-        let mut fields = typed::fields_of_type(value, "fm.plyr.list")?;
+        let mut fields = typed::fields_of_record(value)?;
         Ok(Self {
-            cover: typed::optional(&mut fields, "cover")?,
+            cover: typed::own(&mut fields, "cover"),
             created_at: typed::required(&mut fields, "createdAt")?,
-            description: typed::optional(&mut fields, "description")?,
+            description: typed::own(&mut fields, "description"),
             items: typed::required(&mut fields, "items")?,
             list_type: typed::optional(&mut fields, "listType")?,
             name: typed::optional(&mut fields, "name")?,
@@ -69,6 +84,6 @@ impl Typed for List {
         typed::put_optional(&mut fields, "listType", self.list_type);
         typed::put_optional(&mut fields, "name", self.name);
         typed::put_optional(&mut fields, "updatedAt", self.updated_at);
-        typed::with_type(Ipld::Map(fields), "fm.plyr.list")
+        typed::record(fields, "fm.plyr.list")
     }
 }

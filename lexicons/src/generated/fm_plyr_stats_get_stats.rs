@@ -1,6 +1,7 @@
 //! fm.plyr.stats.getStats
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,16 +9,28 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Output {
     /// `artistCount`
+    ///
+    /// At least 0.
     pub artist_count: i64,
     /// `commentCount`
+    ///
+    /// At least 0.
     pub comment_count: i64,
     /// `durationSeconds`
+    ///
+    /// At least 0.
     pub duration_seconds: i64,
     /// `likeCount`
+    ///
+    /// At least 0.
     pub like_count: i64,
     /// `listCount`
+    ///
+    /// At least 0.
     pub list_count: i64,
     /// `trackCount`
+    ///
+    /// At least 0.
     pub track_count: i64,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -1,6 +1,7 @@
 //! fm.plyr.sync.getQuarantine
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -12,18 +13,26 @@ pub struct Entry {
     /// A sentence for people.
     pub detail: String,
     /// `did`
+    ///
+    /// A `did`.
     pub did: Option<String>,
     /// `id`
     pub id: String,
     /// A word: invalid, frame, early, rev, cid-mismatch, data-model …
     pub reason: String,
     /// `rev`
+    ///
+    /// A `tid`.
     pub rev: Option<String>,
     /// `seenAt`
+    ///
+    /// A `datetime`.
     pub seen_at: String,
     /// Which source delivered it.
     pub source: String,
     /// `uri`
+    ///
+    /// An `at-uri`.
     pub uri: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

@@ -1,6 +1,7 @@
 //! fm.plyr.track
 //! Written by lexicons/generator from the documents; not by hand.
 
+#[allow(unused_imports)]
 use crate::typed::{self, Typed};
 #[allow(unused_imports)]
 use crate::{Cid, Ipld};
@@ -8,10 +9,16 @@ use crate::{Cid, Ipld};
 #[derive(Clone, PartialEq, Debug)]
 pub struct FeaturedArtist {
     /// Who takes part.
+    ///
+    /// A `did`.
     pub did: String,
     /// Their name when the record was written. No longer written.
+    ///
+    /// At most 256 bytes.
     pub display_name: Option<String>,
     /// Their handle when the record was written. No longer written; the DID decides.
+    ///
+    /// At most 256 bytes.
     pub handle: Option<String>,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
@@ -46,11 +53,7 @@ impl Typed for TrackLabels {
     fn read(value: Ipld) -> Result<Self, typed::Misfit> {
         match typed::type_of(&value) {
             Some("com.atproto.label.defs#selfLabels") => {
-                let fields = typed::fields_of_type(
-                    value,
-                    "com.atproto.label.defs#selfLabels",
-                )?;
-                Typed::read(Ipld::Map(fields)).map(Self::SelfLabels)
+                Typed::read(typed::without_type(value)).map(Self::SelfLabels)
             }
             _ => Ok(Self::Other(value)),
         }
@@ -68,65 +71,97 @@ impl Typed for TrackLabels {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Track {
     /// Title of the album the track belongs to.
+    ///
+    /// At most 256 bytes.
     pub album: Option<String>,
     /// The name the track is published under.
+    ///
+    /// 1 to 256 bytes.
     pub artist: String,
     /// The audio itself, in the author's repository. When present it is the canonical source.
+    ///
+    /// Of the types `audio/*`; up to 104857600 bytes.
     pub audio_blob: Option<typed::Blob>,
     /// Where a copy of the audio is served. A hint: the blob decides.
+    ///
+    /// A `uri`.
     pub audio_url: Option<String>,
     /// Cover artwork, in the author's repository.
+    ///
+    /// Of the types `image/jpeg`, `image/png`, `image/webp`; up to 2000000 bytes.
     pub cover: Option<typed::Blob>,
     /// When the author says the track was published.
+    ///
+    /// A `datetime`.
     pub created_at: String,
     /// Notes, credits or anything else the author wants to say.
+    ///
+    /// At most 5000 bytes.
     pub description: Option<String>,
     /// Length in whole seconds.
+    ///
+    /// At least 0.
     pub duration: Option<i64>,
     /// Artists who take part besides the author.
+    ///
+    /// At most 10 items.
     pub features: Option<typed::List<FeaturedArtist>>,
     /// Short name of the audio format, such as mp3, wav or m4a.
+    ///
+    /// 1 to 16 bytes.
     pub file_type: String,
     /// Genres, in the author's words.
+    ///
+    /// At most 5 items.
     pub genres: Option<typed::List<String>>,
     /// Where cover artwork is served.
+    ///
+    /// A `uri`.
     pub image_url: Option<String>,
     /// International Standard Recording Code, without hyphens.
+    ///
+    /// At most 12 bytes.
     pub isrc: Option<String>,
     /// Labels the author gives their own track.
     pub labels: Option<TrackLabels>,
     /// Language that is sung or spoken.
+    ///
+    /// A `language`.
     pub language: Option<String>,
     /// Set when the author asks listeners for support first.
     pub support_gate: Option<SupportGate>,
     /// Words the author files the track under.
+    ///
+    /// At most 10 items.
     pub tags: Option<typed::List<String>>,
     /// What the track is called.
+    ///
+    /// 1 to 256 bytes.
     pub title: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,
 }
 impl Typed for Track {
     fn read(value: Ipld) -> Result<Self, typed::Misfit> {
-        let mut fields = typed::fields_of_type(value, "fm.plyr.track")?;
+        let mut fields = typed::fields_of_record(value)?;
         Ok(Self {
             album: typed::optional(&mut fields, "album")?,
             artist: typed::required(&mut fields, "artist")?,
             audio_blob: typed::optional(&mut fields, "audioBlob")?,
             audio_url: typed::optional(&mut fields, "audioUrl")?,
-            cover: typed::optional(&mut fields, "cover")?,
+            cover: typed::own(&mut fields, "cover"),
             created_at: typed::required(&mut fields, "createdAt")?,
             description: typed::optional(&mut fields, "description")?,
             duration: typed::optional(&mut fields, "duration")?,
             features: typed::optional(&mut fields, "features")?,
             file_type: typed::required(&mut fields, "fileType")?,
-            genres: typed::optional(&mut fields, "genres")?,
+            genres: typed::own(&mut fields, "genres"),
             image_url: typed::optional(&mut fields, "imageUrl")?,
-            isrc: typed::optional(&mut fields, "isrc")?,
+            isrc: typed::own(&mut fields, "isrc"),
             labels: typed::optional(&mut fields, "labels")?,
-            language: typed::optional(&mut fields, "language")?,
+            language: typed::own(&mut fields, "language"),
             support_gate: typed::optional(&mut fields, "supportGate")?,
-            tags: typed::optional(&mut fields, "tags")?,
+            tags: typed::own(&mut fields, "tags"),
             title: typed::required(&mut fields, "title")?,
             other: fields,
         })
@@ -151,13 +186,15 @@ impl Typed for Track {
         typed::put_optional(&mut fields, "supportGate", self.support_gate);
         typed::put_optional(&mut fields, "tags", self.tags);
         typed::put(&mut fields, "title", self.title);
-        typed::with_type(Ipld::Map(fields), "fm.plyr.track")
+        typed::record(fields, "fm.plyr.track")
     }
 }
 /// `SupportGate`
 #[derive(Clone, PartialEq, Debug)]
 pub struct SupportGate {
     /// Which support is asked for.
+    ///
+    /// Known values `any`.
     pub r#type: String,
     /// Fields the document doesn't know, kept as they are.
     pub other: typed::Fields,

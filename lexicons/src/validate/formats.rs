@@ -1,10 +1,12 @@
 //! The text formats of the lexicon language.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use atrium_api::types::string::{
     AtIdentifier, Datetime, Did, Handle, Language, Nsid, RecordKey, Tid,
 };
+use chrono::Datelike;
 use ipld_core::cid::{Cid, Version};
 
 use crate::at_uri::AtUri;
@@ -18,7 +20,7 @@ pub fn is_format(format: &str, text: &str) -> bool {
         "at-identifier" => AtIdentifier::from_str(text).is_ok(),
         "at-uri" => AtUri::from_str(text).is_ok(),
         "cid" => is_cid(text),
-        "datetime" => Datetime::from_str(text).is_ok(),
+        "datetime" => is_datetime(text),
         "did" => Did::new(text.to_owned()).is_ok(),
         "handle" => Handle::new(text.to_owned()).is_ok(),
         "language" => is_language(text),
@@ -30,11 +32,16 @@ pub fn is_format(format: &str, text: &str) -> bool {
     }
 }
 
+/// A time of the protocol that isn't before the year 0 where the offset is taken off.
+fn is_datetime(text: &str) -> bool {
+    Datetime::from_str(text).is_ok_and(|time| time.as_ref().naive_utc().year() >= 0)
+}
+
 fn is_cid(text: &str) -> bool {
     Cid::try_from(text).is_ok_and(|cid| cid.version() == Version::V1)
 }
 
-/// A scheme, a colon, and something without blanks behind it.
+/// A scheme (in either case, RFC 3986), a colon, and something without blanks behind it.
 fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
@@ -42,10 +49,8 @@ fn is_uri(text: &str) -> bool {
     let mut letters = scheme.bytes();
     let begins = letters
         .next()
-        .is_some_and(|letter| letter.is_ascii_lowercase());
-    let goes_on = letters.all(|letter| {
-        letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+.-".contains(&letter)
-    });
+        .is_some_and(|letter| letter.is_ascii_alphabetic());
+    let goes_on = letters.all(|letter| letter.is_ascii_alphanumeric() || b"+.-".contains(&letter));
     begins
         && goes_on
         && scheme.len() <= 80
@@ -61,5 +66,27 @@ fn is_language(text: &str) -> bool {
     let primary = text.split('-').next().unwrap_or_default();
     let plain = (2..=3).contains(&primary.len())
         && primary.bytes().all(|letter| letter.is_ascii_lowercase());
-    (plain || matches!(primary, "i" | "x" | "X")) && Language::new(text.to_owned()).is_ok()
+    (plain || matches!(primary, "i" | "x" | "X"))
+        && Language::new(text.to_owned()).is_ok()
+        && !repeats_itself(text)
+}
+
+/// Whether a language names a variant twice, or an extension (RFC 5646, section 2.2.9).
+fn repeats_itself(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut seen = BTreeSet::new();
+    let mut in_extension = false;
+    for part in lower.split('-').skip(1) {
+        if part == "x" {
+            return false;
+        }
+        let extension = part.len() == 1;
+        in_extension |= extension;
+        let digit = part.starts_with(|letter: char| letter.is_ascii_digit());
+        let variant = !in_extension && (part.len() >= 5 || part.len() == 4 && digit);
+        if (extension || variant) && !seen.insert(part) {
+            return true;
+        }
+    }
+    false
 }

@@ -10,6 +10,7 @@ use ipld_core::ipld::Ipld;
 
 use crate::collection::{Collection, Namespace};
 use crate::document::{Catalog, Document, Schema, catalog};
+use crate::own_fields::own_fields;
 use crate::verdict::{Judgement, Reason, Verdict};
 
 pub use formats::is_format;
@@ -18,16 +19,6 @@ pub use value::Walk;
 
 /// Reasons kept of one record; a hostile record could break thousands of rules.
 const MOST_REASONS: usize = 16;
-
-/// Fields that we add to the authority's records. Malformed, they are ignored: only the authority's
-/// rules can make a record invalid.
-const OWN_FIELDS: &[(Collection, &[&str])] = &[
-    (
-        Collection::Track,
-        &["tags", "genres", "isrc", "language", "cover"],
-    ),
-    (Collection::List, &["description", "cover"]),
-];
 
 /// Judges a record of one of our collections by the authority's document.
 pub fn judge(namespace: &Namespace, collection: Collection, record: &Ipld) -> Judgement {
@@ -50,9 +41,7 @@ pub fn judge(namespace: &Namespace, collection: Collection, record: &Ipld) -> Ju
     if !named {
         walk.note("/$type", "const", format!("$type must be {nsid}"));
     }
-    let own = OWN_FIELDS.iter().find(|(owner, _)| *owner == collection);
-    let own = own.map_or(&[][..], |(_, names)| names);
-    walk.object(document, rules, fields, own);
+    walk.object(document, rules, fields, own_fields(&document.id));
     walk.judgement()
 }
 
@@ -65,6 +54,7 @@ pub fn check(reference: &str, value: &Ipld) -> Vec<Reason> {
 /// The same in another catalog.
 pub fn check_in(catalog: &Catalog, reference: &str, value: &Ipld) -> Vec<Reason> {
     let nowhere = Document {
+        lexicon: 1,
         id: String::new(),
         defs: BTreeMap::new(),
     };

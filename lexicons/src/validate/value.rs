@@ -16,6 +16,9 @@ use crate::verdict::{Judgement, Reason, Verdict};
 /// References followed inside one another; documents that refer to themselves end here.
 const DEEPEST: usize = 64;
 
+/// The largest integer that every reader of JSON keeps; the official validators refuse larger ones.
+const LARGEST_INTEGER: i128 = (1 << 53) - 1;
+
 /// One walk: where it is and what it found.
 pub struct Walk<'a> {
     catalog: &'a Catalog,
@@ -189,6 +192,9 @@ impl<'a> Walk<'a> {
     }
 
     fn integer(&mut self, rules: &IntegerRules, number: i128) {
+        if number.abs() > LARGEST_INTEGER {
+            return self.wrong("type", "must be an integer of at most 53 bits");
+        }
         if rules.minimum.is_some_and(|least| number < least.into()) {
             self.wrong("minimum", format!("{number} is too small"));
         }
@@ -266,12 +272,14 @@ impl<'a> Walk<'a> {
         };
         let text =
             |name: &str| matches!(fields.get(name), Some(Ipld::String(text)) if !text.is_empty());
+        let only = |names: &[&str]| fields.keys().all(|name| names.contains(&name.as_str()));
         let typed = matches!(fields.get("$type"), Some(Ipld::String(name)) if name == "blob")
+            && only(&["$type", "ref", "size", "mimeType"])
             && matches!(fields.get("ref"), Some(Ipld::Link(_)))
             && matches!(fields.get("size"), Some(Ipld::Integer(size)) if *size >= -1)
             && text("mimeType");
         let cid = |text: &str| Cid::try_from(text).is_ok();
-        let legacy = !fields.contains_key("$type")
+        let legacy = only(&["cid", "mimeType"])
             && matches!(fields.get("cid"), Some(Ipld::String(text)) if cid(text))
             && text("mimeType");
         if !typed && !legacy {

@@ -77,6 +77,18 @@ impl Account {
         Ok((text("uri"), text("cid")))
     }
 
+    /// Uploads bytes; answers the blob that a record may hold.
+    pub async fn upload_blob(&self, mime_type: &str, bytes: Vec<u8>) -> Result<Value, PeersError> {
+        let method = "com.atproto.repo.uploadBlob";
+        let request = self
+            .client
+            .post(format!("{}/xrpc/{method}", self.pds))
+            .header("content-type", mime_type)
+            .bearer_auth(&self.token)
+            .body(bytes);
+        Ok(answer(method, request).await?["blob"].clone())
+    }
+
     /// Deletes a record.
     pub async fn delete(&self, collection: &str, rkey: &str) -> Result<(), PeersError> {
         let body = json!({ "repo": self.did, "collection": collection, "rkey": rkey });

@@ -56,7 +56,7 @@ pub struct Peers {
 }
 
 /// First start: the peers may have to be fetched and built.
-const START: Duration = Duration::from_secs(1500);
+pub(crate) const START: Duration = Duration::from_secs(1500);
 
 impl Peers {
     /// Starts peers. None, after saying so, where what they need is missing and
@@ -66,17 +66,8 @@ impl Peers {
         if options.relay || options.jetstream {
             needed.push("go");
         }
-        let missing: Vec<&str> = needed.into_iter().filter(|tool| !is_there(tool)).collect();
-        if !missing.is_empty() {
-            let missing = missing.join(", ");
-            if std::env::var("PLYR_REQUIRE_PEERS").as_deref() == Ok("1") {
-                let message = format!("PLYR_REQUIRE_PEERS is 1, but {missing} is not installed");
-                return Err(PeersError::Start(message));
-            }
-            let said = writeln!(std::io::stderr(), "skipped: real peers need {missing}");
-            return said
-                .map(|()| None)
-                .map_err(|problem| PeersError::Start(problem.to_string()));
+        if missing_tools(&needed)? {
+            return Ok(None);
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.mjs");
         let mut command = Command::new("node");
@@ -123,6 +114,26 @@ impl Peers {
             _starter: starter,
         }))
     }
+}
+
+/// Whether tools are missing here. That is said; it is an error when `PLYR_REQUIRE_PEERS` is 1.
+pub(crate) fn missing_tools(needed: &[&str]) -> Result<bool, PeersError> {
+    let missing: Vec<&str> = needed
+        .iter()
+        .copied()
+        .filter(|tool| !is_there(tool))
+        .collect();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let missing = missing.join(", ");
+    if std::env::var("PLYR_REQUIRE_PEERS").as_deref() == Ok("1") {
+        let message = format!("PLYR_REQUIRE_PEERS is 1, but {missing} is not installed");
+        return Err(PeersError::Start(message));
+    }
+    let said = writeln!(std::io::stderr(), "skipped: real peers need {missing}");
+    said.map(|()| true)
+        .map_err(|problem| PeersError::Start(problem.to_string()))
 }
 
 fn is_there(tool: &str) -> bool {
