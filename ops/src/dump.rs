@@ -30,7 +30,7 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
         path => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
     };
     if control::ask(&config.data_dir, &control::Request::Dump, &mut out)?.is_none() {
-        let store = open_store(config)?;
+        let store = open_store(config).await?;
         write(store.as_ref(), &mut out, &config.data_dir).await?;
         store.close().await?;
     }

@@ -25,11 +25,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 2_000;
 /// Block cache of the store, in bytes.
 const CACHE: u64 = 32 << 20;
+/// Records judged again between two lines of the log.
+const TOLD_EVERY: u64 = 100_000;
 /// How often the change log is trimmed.
 const TRIM: Duration = Duration::from_secs(600);
 
-/// Opens the embedded store of the configuration.
-pub fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError> {
+/// Opens the embedded store of the configuration, judged by the rules of this version.
+pub async fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError> {
     std::fs::create_dir_all(&config.data_dir).map_err(|detail| {
         OpsError::Start(format!(
             "data-dir = {}: {detail}; name a folder that this user can write",
@@ -39,7 +41,20 @@ pub fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError> {
     let mut options = EmbeddedOptions::new(config.data_dir.clone(), config.namespace.clone());
     options.reserve_bytes = config.disk_reserve;
     options.cache_bytes = CACHE;
-    Ok(Arc::new(EmbeddedStore::open(options)?))
+    let store = EmbeddedStore::open(options)?;
+    let mut told = 0;
+    let rejudged = store.rejudge(|progress| {
+        if progress.judged >= told + TOLD_EVERY {
+            told = progress.judged;
+            tracing::info!(judged = told, "judging kept records by new rules");
+        }
+    });
+    let rejudged = rejudged.await?;
+    if rejudged.judged > 0 {
+        let (judged, changed) = (rejudged.judged, rejudged.changed);
+        tracing::info!(judged, changed, "kept records were judged by new rules");
+    }
+    Ok(Arc::new(store))
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
@@ -52,7 +67,7 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     {
         tracing::debug!("a crypto provider was there already");
     }
-    let embedded = open_store(&config)?;
+    let embedded = open_store(&config).await?;
     let store: Arc<dyn Store> = embedded.clone();
     let outbound = outbound(&config)?;
     let appview_config = AppViewConfig {

@@ -12,7 +12,7 @@ use crate::model::{
 };
 
 /// What a store can answer with besides data.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The engine failed.
     #[error("the {engine} store failed while it tried to {doing}: {detail}")]

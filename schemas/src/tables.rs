@@ -88,6 +88,8 @@ tables! {
     QUARANTINE = Network 8 [&[]] [&[Number("newest_first"), Text("id")]];
     /// Where a refused event stands in the table above.
     QUARANTINE_IDS = Network 9 [&[Text("id")]] [&[]];
+    /// What the store knows of itself, by name.
+    META = Network 10 [&[Text("name")]] [&[]];
     /// Tracks of the network, newest first.
     LATEST_TRACKS = Derived 1 [&[]] [SORTED];
     /// Tracks of an actor, newest first.

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use plyr_lexicons::Verdict;
 use plyr_schemas::FaultHook;
-use plyr_schemas::conformance::{Checked, Place};
+use plyr_schemas::conformance::{self, Checked, Place};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{Change, Store, StoreError, StreamCursor, store_conformance};
+use plyr_schemas::{Body, Change, Derived, Store, StoreError, StreamCursor, store_conformance};
 
 struct Folder(tempfile::TempDir);
 
@@ -20,6 +21,20 @@ impl Folder {
     fn options(&self) -> EmbeddedOptions {
         EmbeddedOptions::new(self.0.path().to_owned(), "fm.plyr".parse().unwrap())
     }
+
+    /// The store before lets go of the folder when its writer has ended.
+    async fn open_as(&self, options: &EmbeddedOptions) -> Result<EmbeddedStore, StoreError> {
+        let mut tries = 0;
+        loop {
+            match EmbeddedStore::open(options.clone()) {
+                Err(StoreError::Locked { .. } | StoreError::Engine { .. }) if tries < 1_000_000 => {
+                    tries += 1;
+                    tokio::task::yield_now().await;
+                }
+                opened => return opened,
+            }
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -27,18 +42,7 @@ impl Place for Folder {
     async fn open(&self, fault: Option<FaultHook>) -> Result<Arc<dyn Store>, StoreError> {
         let mut options = self.options();
         options.fault = fault;
-        // The store before lets go of the folder when its writer has ended.
-        let mut tries = 0;
-        loop {
-            match EmbeddedStore::open(options.clone()) {
-                Ok(store) => return Ok(Arc::new(store)),
-                Err(StoreError::Locked { .. } | StoreError::Engine { .. }) if tries < 1_000_000 => {
-                    tries += 1;
-                    tokio::task::yield_now().await;
-                }
-                Err(problem) => return Err(problem),
-            }
-        }
+        Ok(Arc::new(self.open_as(&options).await?))
     }
 }
 
@@ -113,5 +117,74 @@ async fn a_folder_in_use_or_of_another_namespace_is_refused() -> Checked {
         EmbeddedStore::open(other),
         Err(StoreError::Unusable { .. })
     ));
+    Ok(())
+}
+
+/// What older rules said is judged again, both ways; a stop in between loses nothing.
+#[tokio::test]
+async fn new_rules_judge_everything_again() -> Checked {
+    let folder = folder();
+    let mut options = folder.options();
+    options.rules -= 1;
+    let store = EmbeddedStore::open(options.clone())?;
+    assert!(store.rejudge(|_| ()).await?.done);
+    let wrongly = |rkey: &str, record: serde_json::Value, verdict: Verdict| {
+        let uri = format!("at://did:plc:a/fm.plyr.track/{rkey}").parse()?;
+        let Change::Version(mut version) = conformance::put(&uri, 1, &record)? else {
+            return Err("no version".into());
+        };
+        if let Body::Record {
+            judgement, derived, ..
+        } = &mut version.body
+        {
+            judgement.verdict = verdict;
+            if verdict == Verdict::Invalid {
+                *derived = Derived::default();
+            }
+        }
+        Ok::<Change, conformance::BoxError>(Change::Version(version))
+    };
+    let good = || serde_json::json!({ "title": "t", "artist": "a", "fileType": "mp3" });
+    let bad = || serde_json::json!({ "title": 7, "artist": "a", "fileType": "mp3" });
+    let mut changes = vec![
+        wrongly("good", good(), Verdict::Invalid)?,
+        wrongly("bad", bad(), Verdict::Valid)?,
+    ];
+    for number in 0..1_200 {
+        changes.push(wrongly(&format!("more{number}"), good(), Verdict::Invalid)?);
+    }
+    store.apply(changes).await?;
+    let head = store.log_head().await?;
+    store.close().await?;
+    drop(store);
+
+    options.rules += 1;
+    let store = folder.open_as(&options).await?;
+    // Cut off after the first go, then begun again.
+    let begun = tokio::sync::Notify::new();
+    tokio::select! {
+        done = store.rejudge(|_| begun.notify_one()) => assert!(done?.done),
+        () = begun.notified() => {}
+    }
+    store.close().await?;
+    drop(store);
+    let store = folder.open_as(&options).await?;
+    let mut goes = 0;
+    let done = store.rejudge(|_| goes += 1).await?;
+    assert_eq!((done.judged, goes), (1_202, 3));
+    assert!(
+        done.changed <= 702,
+        "what was judged before was judged again: {done:?}"
+    );
+    let snapshot = store.snapshot().await?;
+    assert_eq!(snapshot.totals().await?.sums.tracks, 1_201);
+    let refused = snapshot.quarantine(None, 10).await?;
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].id.ends_with("/bad"), "{refused:?}");
+    let told = store.log_after(&head, 2_000).await?;
+    assert_eq!(told.len(), 1_202, "a change of verdict isn't told");
+    let again = store.rejudge(|_| ()).await?;
+    assert_eq!((again.judged, again.done), (0, true));
+    store.close().await?;
     Ok(())
 }

@@ -70,7 +70,7 @@ pub(crate) fn rev(number: i64) -> Rev {
 }
 
 /// A version of a record, judged as an indexer would.
-pub(crate) fn put(uri: &RecordUri, at: i64, record: &Value) -> Result<Change, BoxError> {
+pub fn put(uri: &RecordUri, at: i64, record: &Value) -> Result<Change, BoxError> {
     let namespace = namespace()?;
     let collection = namespace
         .collection(uri.collection.as_str())

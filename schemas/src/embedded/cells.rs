@@ -25,6 +25,8 @@ pub struct Content {
     pub cid: Cid,
     pub bytes: Vec<u8>,
     pub judgement: Judgement,
+    /// The rules' version it was judged by.
+    pub rules: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,7 +65,7 @@ impl VersionCell {
             Verdict::Tolerated => 1,
             Verdict::Invalid => 2,
         };
-        cell.extend_from_slice(&plyr_lexicons::RULES_VERSION.to_be_bytes());
+        cell.extend_from_slice(&content.rules.to_be_bytes());
         cell.push(verdict);
         let reasons = match content.judgement.reasons.as_slice() {
             [] => Vec::new(),
@@ -101,6 +103,7 @@ impl VersionCell {
             cid,
             bytes,
             judgement,
+            ..
         } = self.content?;
         Some(Record {
             uri,
@@ -133,7 +136,7 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
             content: None,
         });
     }
-    let (_rules, rest) = rest.split_first_chunk::<2>()?;
+    let (rules, rest) = rest.split_first_chunk::<2>()?;
     let (&verdict, rest) = rest.split_first()?;
     let verdict = match verdict {
         0 => Verdict::Valid,
@@ -159,6 +162,7 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         cid: Cid::try_from(cid).ok()?,
         bytes: bytes.to_vec(),
         judgement: Judgement { verdict, reasons },
+        rules: u16::from_be_bytes(*rules),
     };
     Some(VersionCell {
         standing,

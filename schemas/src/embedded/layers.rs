@@ -119,6 +119,38 @@ impl Layers {
         Ok(found.into_iter().take(limit).collect())
     }
 
+    /// Stored rows under a prefix, strictly after a key, in order, at most `limit`; nothing may be
+    /// pending.
+    pub fn after(
+        &self,
+        kind: Kind,
+        prefix: Key,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        debug_assert!(self.group.is_empty() && self.batch.is_empty());
+        let prefix = prefix.into_bytes();
+        let from = match after {
+            Some(key) => Bound::Excluded(key),
+            None => Bound::Included(prefix.clone()),
+        };
+        let rows = self
+            .engine
+            .keyspace(kind)
+            .range::<Vec<u8>, _>((from, Bound::Unbounded));
+        let mut found = Vec::new();
+        for row in rows.take(limit) {
+            let (key, value) = row
+                .into_inner()
+                .map_err(|problem| failed("read a range", &problem))?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            found.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(found)
+    }
+
     pub fn put(&mut self, kind: Kind, key: Key, value: Vec<u8>) {
         self.batch.insert((kind, key.into_bytes()), Some(value));
     }

@@ -7,6 +7,7 @@ mod folder;
 mod layers;
 mod observations;
 mod reader;
+mod rejudge;
 mod rows;
 mod sums;
 mod versions;
@@ -30,6 +31,7 @@ pub use disk::Probe;
 pub use folder::FORMAT;
 use layers::{Engine, Layers, failed};
 use reader::EmbeddedSnapshot;
+pub use rejudge::Rejudging;
 use rows::LogRow;
 pub use writer::{AFTER_COMMIT, BEFORE_COMMIT};
 use writer::{Command, Writer};
@@ -59,6 +61,8 @@ pub struct EmbeddedOptions {
     pub reserve_bytes: u64,
     /// Tells how much disk is free; none asks the file system.
     pub probe: Option<Probe>,
+    /// The version of the rules that records are judged by; another one only in tests.
+    pub rules: u16,
     /// Stops the engine at a crash point, as if killed; for tests.
     pub fault: Option<FaultHook>,
 }
@@ -73,6 +77,7 @@ impl EmbeddedOptions {
             cache_bytes,
             reserve_bytes,
             probe: None,
+            rules: plyr_lexicons::RULES_VERSION,
             fault: None,
         }
     }
@@ -101,6 +106,7 @@ impl EmbeddedStore {
             cache_bytes,
             reserve_bytes,
             probe,
+            rules,
             fault,
         } = options;
         std::fs::create_dir_all(&folder).map_err(|problem| StoreError::Unusable {
@@ -130,6 +136,7 @@ impl EmbeddedStore {
         let writer = Writer {
             layers: Layers::new(engine.clone()),
             namespace,
+            rules,
             commands: receiver,
             head: head_sender,
             space: space.clone(),
@@ -166,6 +173,17 @@ impl EmbeddedStore {
             .await
             .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Judges everything again that was judged by older rules; a store of the same rules has
+    /// nothing to do. May be stopped and begun again at any time.
+    pub async fn rejudge(&self, mut tell: impl FnMut(&Rejudging)) -> Result<Rejudging, StoreError> {
+        let mut progress = Rejudging::default();
+        while !progress.done {
+            progress = self.ask(|reply| Command::Rejudge(progress, reply)).await?;
+            tell(&progress);
+        }
+        Ok(progress)
     }
 
     /// Removes log entries written before a time, some thousands at a call; answers how many.

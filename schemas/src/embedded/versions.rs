@@ -21,6 +21,7 @@ const MOST_VERSIONS: usize = 64;
 pub fn apply(
     layers: &mut Layers,
     namespace: &Namespace,
+    rules: u16,
     version: Version,
 ) -> Result<Outcome, StoreError> {
     if version.rev <= floor(layers, &version.uri)? {
@@ -38,6 +39,7 @@ pub fn apply(
                 cid,
                 bytes,
                 judgement,
+                rules,
             }),
             derived,
         ),
@@ -61,9 +63,7 @@ pub fn apply(
 
     let uri = &version.uri;
     layers.put(Kind::Network, version_key(uri, version.rev), cell.encode()?);
-    let mut after = held.clone();
-    after.retain(|(rev, _)| *rev != version.rev);
-    after.push((version.rev, cell));
+    let after = with(&held, version.rev, cell);
     let settled = current(&after);
     sweep(layers, uri, &after, settled.as_ref().map(|(rev, _)| *rev));
 
@@ -79,6 +79,36 @@ pub fn apply(
     rederive(layers, uri, &old, &new)?;
     reinvalidate(layers, uri, before.as_ref(), settled.as_ref());
     Ok(Outcome::Applied)
+}
+
+/// The versions with another cell at one rev.
+fn with(held: &[(Rev, VersionCell)], rev: Rev, cell: VersionCell) -> Vec<(Rev, VersionCell)> {
+    let others = held.iter().filter(|(at, _)| *at != rev).cloned();
+    others.chain([(rev, cell)]).collect()
+}
+
+/// Writes a version that is held once more, judged anew. Answers whether it is the current one.
+pub fn replace(
+    layers: &mut Layers,
+    namespace: &Namespace,
+    uri: &RecordUri,
+    rev: Rev,
+    cell: VersionCell,
+) -> Result<bool, StoreError> {
+    let held = held(layers, uri)?;
+    let Some(before) = current(&held) else {
+        return Ok(false);
+    };
+    layers.put(Kind::Network, version_key(uri, rev), cell.encode()?);
+    if before.0 != rev {
+        return Ok(false);
+    }
+    let old = derived_of(namespace, uri, &before.1)?;
+    let after = (rev, cell);
+    let new = derived_of(namespace, uri, &after.1)?;
+    rederive(layers, uri, &old, &new)?;
+    reinvalidate(layers, uri, Some(&before), Some(&after));
+    Ok(true)
 }
 
 fn version_key(uri: &RecordUri, rev: Rev) -> Key {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::disk::FreeSpace;
 use super::layers::{Layers, failed};
+use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
 use super::{cells, observations, versions};
 use crate::fault::{CrashPoint, FaultHook};
@@ -41,12 +42,14 @@ pub enum Command {
         oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
     ),
     Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
+    Rejudge(Rejudging, oneshot::Sender<Result<Rejudging, StoreError>>),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
 pub struct Writer {
     pub layers: Layers,
     pub namespace: Namespace,
+    pub rules: u16,
     pub commands: mpsc::Receiver<Command>,
     pub head: watch::Sender<u64>,
     pub space: FreeSpace,
@@ -94,6 +97,15 @@ impl Writer {
                 answer(reply, self.trim(before));
                 true
             }
+            Command::Rejudge(progress, reply) => {
+                let rejudged = self.space.check().and_then(|()| self.rejudge(progress));
+                if rejudged.is_err() {
+                    self.layers.drop_batch();
+                    self.layers.drop_group();
+                }
+                answer(reply, rejudged);
+                true
+            }
             Command::Close(reply) => {
                 let synced = self
                     .layers
@@ -112,22 +124,9 @@ impl Writer {
             return true;
         }
         let began = Instant::now();
-        if let Err(full) = self.space.check() {
-            let StoreError::DiskFull {
-                free_bytes,
-                reserve_bytes,
-            } = full
-            else {
-                return true;
-            };
+        if let Err(problem) = self.space.check() {
             for (_, reply) in group {
-                answer(
-                    reply,
-                    Err(StoreError::DiskFull {
-                        free_bytes,
-                        reserve_bytes,
-                    }),
-                );
+                answer(reply, Err(problem.clone()));
             }
             return true;
         }
@@ -164,18 +163,8 @@ impl Writer {
             Err(problem) => {
                 self.layers.drop_group();
                 self.quarantined = quarantined_before;
-                let detail = problem.to_string();
                 for (_, reply) in done {
-                    let detail = detail.clone();
-                    let engine = super::NAME;
-                    answer(
-                        reply,
-                        Err(StoreError::Engine {
-                            engine,
-                            doing: "commit",
-                            detail,
-                        }),
-                    );
+                    answer(reply, Err(problem.clone()));
                 }
             }
         }
@@ -200,7 +189,7 @@ impl Writer {
                 Change::Version(version) => {
                     let subject = LogSubject::Record(version.uri.clone());
                     (
-                        versions::apply(layers, &self.namespace, version)?,
+                        versions::apply(layers, &self.namespace, self.rules, version)?,
                         Some(subject),
                     )
                 }
@@ -231,13 +220,17 @@ impl Writer {
             };
             if let (Outcome::Applied, Some(subject)) = (outcome, subject) {
                 *head += 1;
-                let key = Key::of(&LOG).number(*head as i64);
-                let cell = cells::encode("LOG", &LogRow::of(&subject, now))?;
-                self.layers.put(Kind::Log, key, cell);
+                self.log(*head, &LogRow::of(&subject, now))?;
             }
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    pub(super) fn log(&mut self, number: u64, row: &LogRow) -> Result<(), StoreError> {
+        let key = Key::of(&LOG).number(number as i64);
+        self.layers.put(Kind::Log, key, cells::encode("LOG", row)?);
+        Ok(())
     }
 
     fn quarantine(&mut self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {
