@@ -349,6 +349,26 @@ mod tests {
     }
 
     #[test]
+    fn what_breaks_a_rule_of_the_language_is_refused_with_the_place() {
+        let read = |lexicon: u8, id: &str, defs: &str| {
+            let text = format!(r#"{{"lexicon":{lexicon},"id":"{id}","defs":{{{defs}}}}}"#);
+            Document::read(&text).map_err(|problem| problem.to_string())
+        };
+        let object = r#""main":{"type":"object","properties":{}}"#;
+        assert!(read(1, "a.b.c", object).is_ok());
+        let refused = |result: Result<Document, String>, expected: &str| {
+            let said = result.unwrap_err();
+            assert!(said.contains(expected), "{said}");
+        };
+        refused(read(2, "a.b.c", object), "a.b.c: only version 1");
+        refused(read(1, "a", object), "a: the id is no NSID");
+        let lost = r#""x":{"type":"object","required":["y"],"properties":{}}"#;
+        refused(read(1, "a.b.c", lost), "a.b.c#x: y is required");
+        let inner = r#""x":{"type":"query"}"#;
+        refused(read(1, "a.b.c", inner), "a.b.c#x: a record, method");
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         fn references(schema: &Schema, found: &mut Vec<String>) {
             match schema {

@@ -38,7 +38,9 @@ const DIFFERENCES: &[Difference] = &[
         ours: "valid",
         theirs: "Expected blob value type",
         reason: "",
-        why: "the protocol's oldest blobs, a size of -1, a CID that isn't raw, a type without a slash: `@atproto/lexicon` takes them, and so does `@atproto/lex` where it isn't strict (the type apart)",
+        why: "the oldest blobs, a size of -1, a CID that isn't raw, a type without a slash: \
+              `@atproto/lexicon` takes them, and but for the last so does a `@atproto/lex` that \
+              isn't strict",
     },
     Difference {
         validator: "lex",

@@ -11,7 +11,7 @@ use corpus::{Record, namespace};
 use plyr_lexicons::generated::{
     fm_plyr_actor_profile, fm_plyr_comment, fm_plyr_like, fm_plyr_list, fm_plyr_track,
 };
-use plyr_lexicons::typed::{Fields, Misfit};
+use plyr_lexicons::typed::{Blob, Fields, Misfit};
 use plyr_lexicons::validate::judge;
 use plyr_lexicons::{Collection, Ipld, Typed, Verdict, data};
 
@@ -124,6 +124,27 @@ fn a_record_that_is_made_here_gets_its_type_and_ours_is_kept_apart() {
         fm_plyr_like::Like::read(value).unwrap().subject,
         like.subject
     );
+}
+
+#[test]
+fn a_blob_of_the_oldest_form_can_be_made() {
+    let text = "bafkreifnvhfnyy7p3ara2gdyv6krztsd26luv2mi45j7hw3sreq7xjpd24";
+    let blob = Blob {
+        r#ref: text.parse().unwrap(),
+        mime_type: "audio/mpeg".to_owned(),
+        size: None,
+        other: Fields::new(),
+    };
+    let written = data::to_json(&blob.clone().write());
+    assert_eq!(
+        written,
+        serde_json::json!({ "cid": text, "mimeType": "audio/mpeg" })
+    );
+    let sized = Blob {
+        size: Some(7),
+        ..blob
+    };
+    assert_eq!(Blob::read(sized.clone().write()), Ok(sized));
 }
 
 #[test]

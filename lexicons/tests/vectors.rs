@@ -1,5 +1,6 @@
 //! The protocol's own vectors, each file of them, and the table of what came of it, `vectors.md`
-//! beside this file. After a change: `PLYR_WRITE_TABLE=1 cargo test -p plyr-lexicons --test vectors`
+//! beside this file. After a change:
+//! `PLYR_WRITE_TABLE=1 cargo test -p plyr-lexicons --test vectors`
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // in helpers of tests
 

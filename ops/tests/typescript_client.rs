@@ -155,7 +155,7 @@ async fn alice_writes(
         let like = json!({ "$type": "fm.plyr.like", "subject": subject(uri, cid),
             "createdAt": WHEN });
         alice.put("fm.plyr.like", rkey, &like).await?;
-        let comment = json!({ "$type": "fm.plyr.comment", "subject": subject(&track, &cid),
+        let comment = json!({ "$type": "fm.plyr.comment", "subject": subject(&track, cid),
             "text": "here", "timestampMs": 1500, "createdAt": WHEN, "updatedAt": WHEN });
         alice.put("fm.plyr.comment", rkey, &comment).await?;
     }

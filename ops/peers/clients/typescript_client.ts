@@ -20,7 +20,8 @@ type Held = {
 const [server, held] = [process.argv[2]!, JSON.parse(process.argv[3]!) as Held]
 const say = (finding: object) => process.stdout.write(`${JSON.stringify(finding)}\n`)
 
-const [author, , rkey] = held.track.slice('at://'.length).split('/') as [l.DidString, string, string]
+type Parts = [l.DidString, string, string]
+const [author, , rkey] = held.track.slice('at://'.length).split('/') as Parts
 const nobody = 'nobody.test' as l.HandleString
 const ofNobody = (collection: string) => `at://${nobody}/${collection}/none` as l.AtUriString
 const missing = (collection: string) => `at://${author}/${collection}/none` as l.AtUriString
@@ -69,7 +70,8 @@ async function answers() {
   const tracks = await xrpc(server, feed.getTracks, { params: { uris } })
   say({ method: feed.getTracks.$nsid, pages: 1, items: tracks.body.tracks.length })
   await pages(feed.getActorTracks.$nsid, async (cursor) => {
-    const { body } = await xrpc(server, feed.getActorTracks, { params: { actor: who, limit, cursor } })
+    const params = { actor: who, limit, cursor }
+    const { body } = await xrpc(server, feed.getActorTracks, { params })
     return { cursor: body.cursor, items: body.tracks }
   })
   await pages(feed.getLatest.$nsid, async (cursor) => {
@@ -81,17 +83,20 @@ async function answers() {
     return { cursor: body.cursor, items: body.likes }
   })
   await pages(feed.getActorLikes.$nsid, async (cursor) => {
-    const { body } = await xrpc(server, feed.getActorLikes, { params: { actor: who, limit, cursor } })
+    const params = { actor: who, limit, cursor }
+    const { body } = await xrpc(server, feed.getActorLikes, { params })
     return { cursor: body.cursor, items: body.likes }
   })
   for (const sort of ['position', 'time'] as const) {
     await pages(feed.getComments.$nsid, async (cursor) => {
-      const { body } = await xrpc(server, feed.getComments, { params: { uri, sort, limit, cursor } })
+      const params = { uri, sort, limit, cursor }
+      const { body } = await xrpc(server, feed.getComments, { params })
       return { cursor: body.cursor, items: body.comments }
     })
   }
   await pages(graph.getList.$nsid, async (cursor) => {
-    const { body } = await xrpc(server, graph.getList, { params: { uri: held.list, limit, cursor } })
+    const params = { uri: held.list, limit, cursor }
+    const { body } = await xrpc(server, graph.getList, { params })
     return { cursor: body.cursor, items: body.items }
   })
   await pages(graph.getActorLists.$nsid, async (cursor) => {
@@ -100,7 +105,8 @@ async function answers() {
     return { cursor: body.cursor, items: body.lists }
   })
   await pages(graph.getListsWithItem.$nsid, async (cursor) => {
-    const { body } = await xrpc(server, graph.getListsWithItem, { params: { uri, limit, cursor } })
+    const params = { uri, limit, cursor }
+    const { body } = await xrpc(server, graph.getListsWithItem, { params })
     return { cursor: body.cursor, items: body.lists }
   })
   const profile = await xrpc(server, actor.getProfile, { params: { actor: who } })
