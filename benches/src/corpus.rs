@@ -44,7 +44,7 @@ impl Random {
 /// The DID of a made-up repo.
 pub fn did(number: usize) -> Result<Did, String> {
     let digits: String = (0..24)
-        .map(|place| char::from(b'a' + ((number >> (place * 4)) & 15) as u8))
+        .map(|place| char::from(b'a' + ((number >> (place % 16 * 4)) & 15) as u8))
         .collect();
     Did::new(format!("did:plc:{digits}")).map_err(str::to_owned)
 }

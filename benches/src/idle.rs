@@ -18,7 +18,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         let (over, aim) = if count == 0 {
             (
                 "an empty store".to_owned(),
-                "< 100 MB (beyond: 60); 30.5 MB",
+                "< 100 MB (beyond: 60); nearest system: 30.5 MB",
             )
         } else {
             (format!("{count} tracks"), "< 100 MB (beyond: 60)")

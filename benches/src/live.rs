@@ -129,7 +129,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     report.add(
         "resident memory after these writes",
         memory::megabytes(memory.now),
-        "38 MB",
+        "nearest system: 38 MB",
     );
     if let Some(plyr) = Arc::into_inner(plyr) {
         plyr.stop().await?;

@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value_t = 100_000)]
     records: usize,
     /// Tracks of each store that lists are asked of.
-    #[arg(long, value_delimiter = ',', default_values_t = [12_000, 100_000, 1_000_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [12_000, 100_000])]
     sizes: Vec<usize>,
     /// Records written to a real PDS, to be replayed.
     #[arg(long, default_value_t = 12_800)]

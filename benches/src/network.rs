@@ -105,14 +105,14 @@ pub struct BareReader {
 
 impl BareReader {
     /// The next frame about a record, as text.
-    pub async fn next(&mut self) -> Result<String, Failure> {
+    pub async fn next(&mut self) -> Result<String, String> {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) if text.contains("\"kind\":\"commit\"") => {
                     return Ok(text.to_string());
                 }
                 Some(Ok(_)) => {}
-                Some(Err(problem)) => return Err(problem.into()),
+                Some(Err(problem)) => return Err(problem.to_string()),
                 None => return Err("jetstream closed the connection".into()),
             }
         }
