@@ -128,6 +128,11 @@ impl Plyr {
         }
     }
 
+    /// The process's id, while it has not ended; what its memory is asked by.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// GETs a path of the AppView; answers status and JSON (null for no JSON).
     pub async fn get(&self, path: &str) -> Result<(u16, Value), PeersError> {
         let failed = |problem: reqwest::Error| PeersError::Request {
