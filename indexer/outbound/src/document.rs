@@ -136,4 +136,50 @@ mod tests {
         assert!(read_document(&did, br#"{"id":"did:plc:other"}"#).is_err());
         assert!(read_document(&did, b"<html>").is_err());
     }
+
+    /// Captured documents, and the old shape of one of them.
+    #[test]
+    fn captured_documents_give_the_key_of_their_log() {
+        let Some(shared) = std::env::var_os("PLYR_SHARED") else {
+            println!("skipped: captured documents need PLYR_SHARED");
+            return;
+        };
+        let folder = std::path::Path::new(&shared).join("fixtures/pds-0.5.35/dids");
+        let read = |name: &str| -> serde_json::Value {
+            let text = std::fs::read(folder.join(name)).unwrap();
+            serde_json::from_slice(&text).unwrap()
+        };
+        for name in [
+            "alice-0",
+            "alice-1-handle",
+            "bob-9-final",
+            "dave-0",
+            "dave-1-migrated",
+        ] {
+            let (document, log) = (
+                read(&format!("{name}.doc.json")),
+                read(&format!("{name}.data.json")),
+            );
+            let did = Did::new(document["id"].as_str().unwrap().to_owned()).unwrap();
+            let found = read_document(&did, document.to_string().as_bytes()).unwrap();
+            let told = log["verificationMethods"]["atproto"].as_str().unwrap();
+            assert_eq!(found.signing_key.as_deref(), told.strip_prefix("did:key:"));
+            assert_eq!(
+                found.pds.as_deref(),
+                log["services"]["atproto_pds"]["endpoint"].as_str()
+            );
+            // The old shape: ids without the DID, the bare point. (Its own PLC directory wrote
+            // it, see the tests of the keys.)
+            let mut old = document.clone();
+            old["verificationMethod"][0]["id"] = "#atproto".into();
+            old["verificationMethod"][0]["type"] = "EcdsaSecp256k1VerificationKey2019".into();
+            let (_, key) = multibase::decode(found.signing_key.as_deref().unwrap()).unwrap();
+            let point = multibase::encode(multibase::Base::Base58Btc, &key[2..]);
+            old["verificationMethod"][0]["publicKeyMultibase"] = point.into();
+            assert_eq!(
+                read_document(&did, old.to_string().as_bytes()).unwrap(),
+                found
+            );
+        }
+    }
 }

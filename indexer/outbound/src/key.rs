@@ -44,10 +44,11 @@ fn compressed(point: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const MODERN: &str = "zQ3shMkeStrqJEvy95xb3CyBcuMKafpTfqRD8eeqLzhVXnHVb";
-    /// The same key as the PLC directory of 2023 wrote it.
-    const LEGACY: &str = "zMaLRv173teWVehZhXM1qDBr6ANdd3FckcTWKLaKVoNUXJuK5PBSXHbadL3ZQS6K79HSQ\
-        Pkx9xyFxin3ZxJbcEjuR";
+    /// One account's key as captured from a PLC directory (`@did-plc/server` 0.0.1): what its log
+    /// says, and what its DID document of the old shape says.
+    const MODERN: &str = "zQ3shszez9bgVeQngHsEZQeZXLnCCbWUk3GHt3UbhmmUFxLsp";
+    const LEGACY: &str = "zRSXUpFGvVnDGhhBgV1EPCdtNwGbEFBcSgQBHjVwpH3ja6VtsbNJSY2Ckuq4yccS5DGmC\
+        zzsjEaKgPT9XfPMamFLv";
 
     #[test]
     fn one_key_has_one_form() {

@@ -87,7 +87,9 @@ impl Outbound {
             return Err(problem);
         }
         // Of many who ask at once, one does.
-        let document = self.documents.try_get_with_by_ref(did, self.fetch_document(did));
+        let document = self
+            .documents
+            .try_get_with_by_ref(did, self.fetch_document(did));
         match document.await {
             Ok(document) => Ok(document),
             Err(problem) => Err(self.failed(did.as_str(), (*problem).clone()).await),
@@ -171,7 +173,9 @@ impl Outbound {
         if let Some(problem) = self.failures.get(handle.as_str()).await {
             return Err(problem);
         }
-        let named = self.handles.try_get_with_by_ref(&handle, self.fetch_handle(&handle));
+        let named = self
+            .handles
+            .try_get_with_by_ref(&handle, self.fetch_handle(&handle));
         match named.await {
             Ok(did) => Ok(did),
             Err(problem) => Err(self.failed(handle.as_str(), (*problem).clone()).await),

@@ -1,6 +1,8 @@
 //! i10: asking a host that hangs, floods, redirects, lies or sends away. The server is a fake,
 //! because a real PDS does none of this; every reply is bytes on a socket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream};
 const PATIENCE: Duration = Duration::from_secs(25);
 
 type Reply = Vec<u8>;
-type Deciding = dyn Fn(&str) -> Behaviour + Send + Sync;
 
 /// What a server does with a request.
 #[derive(Clone)]
@@ -63,7 +64,11 @@ async fn server(behaviour: impl Fn(&str) -> Behaviour + Send + Sync + 'static) -
     (origin, seen)
 }
 
-async fn serve(mut stream: TcpStream, behaviour: &Deciding, seen: &Seen) {
+async fn serve(
+    mut stream: TcpStream,
+    behaviour: &(dyn Fn(&str) -> Behaviour + Send + Sync),
+    seen: &Seen,
+) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -108,7 +113,11 @@ fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
 }
 
 fn json(body: &str) -> Reply {
-    reply("200 OK", "content-type: application/json\r\n", body.as_bytes())
+    reply(
+        "200 OK",
+        "content-type: application/json\r\n",
+        body.as_bytes(),
+    )
 }
 
 fn outbound(plc: &str, dev: bool) -> Outbound {
@@ -186,19 +195,33 @@ async fn i10_bodies_are_bounded() {
     // Endless headers end too.
     let head = b"HTTP/1.1 200 OK\r\n".to_vec();
     let (answer, _) = asked(Behaviour::Floods(head, b"x-a: b\r\n".to_vec())).await;
-    assert!(matches!(answer, Err(OutboundError::Unreachable { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(OutboundError::Unreachable { .. })),
+        "{answer:?}"
+    );
     assert!(began.elapsed() < PATIENCE);
 }
 
 #[tokio::test]
 async fn i10_no_redirect_is_followed() {
     let (inside, seen) = server(|_| Behaviour::Says(json(r#"{"active":true}"#))).await;
-    for target in [inside.as_str(), "https://elsewhere.example.com/", "/xrpc/elsewhere"] {
-        for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"] {
+    for target in [
+        inside.as_str(),
+        "https://elsewhere.example.com/",
+        "/xrpc/elsewhere",
+    ] {
+        for status in [
+            "301 Moved Permanently",
+            "302 Found",
+            "307 Temporary Redirect",
+        ] {
             let location = format!("location: {target}\r\n");
             let behaviour = Behaviour::Says(reply(status, &location, b""));
             let (answer, asked) = asked(behaviour).await;
-            assert!(matches!(answer, Err(OutboundError::Status { .. })), "{answer:?}");
+            assert!(
+                matches!(answer, Err(OutboundError::Status { .. })),
+                "{answer:?}"
+            );
             assert_eq!(asked.requests(), 1);
         }
     }
@@ -207,19 +230,42 @@ async fn i10_no_redirect_is_followed() {
 
 #[tokio::test]
 async fn answers_that_are_none_change_nothing() {
-    let html = reply("200 OK", "content-type: text/html\r\n", b"<html>hello</html>");
+    let html = reply(
+        "200 OK",
+        "content-type: text/html\r\n",
+        b"<html>hello</html>",
+    );
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{\"active\":true}".to_vec();
-    for unusable in [html, json(r#"{"active":"#), json(""), json("[]"), json(r#"{"active":1}"#)] {
+    for unusable in [
+        html,
+        json(r#"{"active":"#),
+        json(""),
+        json("[]"),
+        json(r#"{"active":1}"#),
+    ] {
         let (answer, _) = asked(Behaviour::Says(unusable)).await;
-        assert!(matches!(answer, Err(OutboundError::Malformed { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(OutboundError::Malformed { .. })),
+            "{answer:?}"
+        );
     }
     for broken in [cut, b"SSH-2.0-OpenSSH\r\n".to_vec(), Vec::new()] {
         let (answer, _) = asked(Behaviour::Says(broken)).await;
-        assert!(matches!(answer, Err(OutboundError::Unreachable { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(OutboundError::Unreachable { .. })),
+            "{answer:?}"
+        );
     }
-    for status in ["500 Internal Server Error", "502 Bad Gateway", "404 Not Found"] {
+    for status in [
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "404 Not Found",
+    ] {
         let (answer, _) = asked(Behaviour::Says(reply(status, "", b"no"))).await;
-        assert!(matches!(answer, Err(OutboundError::Status { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(OutboundError::Status { .. })),
+            "{answer:?}"
+        );
     }
 }
 
@@ -229,7 +275,10 @@ async fn a_host_that_sends_away_is_left_alone_as_long_as_it_says() {
     let (pds, seen) = server(move |_| Behaviour::Says(away.clone())).await;
     let outbound = outbound("http://127.0.0.1:1", true);
     let told = outbound.repo_status(&pds, &did(1)).await;
-    assert!(matches!(told, Err(OutboundError::Status { status: 429, .. })), "{told:?}");
+    assert!(
+        matches!(told, Err(OutboundError::Status { status: 429, .. })),
+        "{told:?}"
+    );
     let told = outbound.repo_status(&pds, &did(2)).await;
     assert!(told.unwrap_err().to_string().contains("left alone"));
     assert_eq!(seen.requests(), 1);
@@ -239,7 +288,9 @@ async fn a_host_that_sends_away_is_left_alone_as_long_as_it_says() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, again).await.expect("it is asked again");
+    tokio::time::timeout(PATIENCE, again)
+        .await
+        .expect("it is asked again");
 }
 
 #[tokio::test]
@@ -248,7 +299,10 @@ async fn i10_failures_are_cached_and_of_many_who_ask_one_does() {
     let failing = outbound(&plc, true);
     for _ in 0..5 {
         let told = failing.did_document(&did(1), Freshness::Cached).await;
-        assert!(matches!(told, Err(OutboundError::Status { status: 502, .. })));
+        assert!(matches!(
+            told,
+            Err(OutboundError::Status { status: 502, .. })
+        ));
     }
     assert_eq!(seen.requests(), 1);
     let told = failing.did_document(&did(1), Freshness::Fresh).await;
@@ -270,8 +324,7 @@ async fn i10_failures_are_cached_and_of_many_who_ask_one_does() {
 #[tokio::test]
 async fn i10_few_questions_to_one_host_at_the_same_time() {
     let wait = Duration::from_millis(100);
-    let (pds, seen) =
-        server(move |_| Behaviour::Slow(wait, json(r#"{"active":true}"#))).await;
+    let (pds, seen) = server(move |_| Behaviour::Slow(wait, json(r#"{"active":true}"#))).await;
     let outbound = outbound("http://127.0.0.1:1", true);
     let dids: Vec<Did> = (0..24).map(did).collect();
     let asking = dids.iter().map(|did| outbound.repo_status(&pds, did));
@@ -312,14 +365,20 @@ async fn i10_a_document_may_not_send_us_inside() {
         let document = outbound.did_document(&did(1), Freshness::Fresh).await;
         let found = document.unwrap().unwrap().pds.expect("it names a PDS");
         let told = outbound.repo_status(&found, &did(1)).await;
-        assert!(matches!(told, Err(OutboundError::Refused { .. })), "{pds}: {told:?}");
+        assert!(
+            matches!(told, Err(OutboundError::Refused { .. })),
+            "{pds}: {told:?}"
+        );
     }
     assert_eq!(seen.requests(), 0);
     let web = Did::new(format!("did:web:localhost%3A{port}")).unwrap();
     let told = outbound("http://127.0.0.1:1", false)
         .did_document(&web, Freshness::Fresh)
         .await;
-    assert!(matches!(told, Err(OutboundError::Refused { .. })), "{told:?}");
+    assert!(
+        matches!(told, Err(OutboundError::Refused { .. })),
+        "{told:?}"
+    );
     assert_eq!(seen.requests(), 0);
 }
 
@@ -332,7 +391,10 @@ async fn documents_come_from_a_port_and_from_under_a_base_path() {
         let found = outbound(&base, false)
             .did_document(&who, Freshness::Fresh)
             .await;
-        assert_eq!(found.unwrap().unwrap().pds.as_deref(), Some("https://pds.example.com"));
+        assert_eq!(
+            found.unwrap().unwrap().pds.as_deref(),
+            Some("https://pds.example.com")
+        );
     }
     let expected = format!("/some/base/{}", who.as_str());
     assert_eq!(*seen.paths.lock().unwrap(), [expected.clone(), expected]);
@@ -353,11 +415,21 @@ async fn documents_come_from_a_port_and_from_under_a_base_path() {
     let dev = outbound("http://127.0.0.1:1", true);
     let found = dev.did_document(&web, Freshness::Fresh).await.unwrap();
     assert_eq!(found.unwrap().did, web);
-    assert_eq!(asked.await.unwrap().as_deref(), Some("/.well-known/did.json"));
-    for odd in ["did:web:example.com:user:alice", "did:web:example.com%3A1%3A2", "did:key:zQ3sh"] {
+    assert_eq!(
+        asked.await.unwrap().as_deref(),
+        Some("/.well-known/did.json")
+    );
+    for odd in [
+        "did:web:example.com:user:alice",
+        "did:web:example.com%3A1%3A2",
+        "did:key:zQ3sh",
+    ] {
         let odd = Did::new(odd.to_owned()).unwrap();
         let told = dev.did_document(&odd, Freshness::Fresh).await;
-        assert!(matches!(told, Err(OutboundError::Refused { .. })), "{told:?}");
+        assert!(
+            matches!(told, Err(OutboundError::Refused { .. })),
+            "{told:?}"
+        );
     }
 }
 
@@ -375,7 +447,10 @@ async fn a_resolver_that_is_busy_says_nothing_about_a_handle() {
             contact: "test".to_owned(),
         });
         let handle = Handle::new("alice.test".to_owned()).unwrap();
-        outbound.unwrap().resolve_handle(&handle, Freshness::Fresh).await
+        outbound
+            .unwrap()
+            .resolve_handle(&handle, Freshness::Fresh)
+            .await
     };
     assert!(ask(&[&busy, &other]).await.is_err());
     assert_eq!(ask(&[&other]).await.unwrap(), None);

@@ -54,7 +54,9 @@ impl Connection {
             Ok(Err(SocketError::Http(answer))) => {
                 let body = answer.body().as_deref().unwrap_or_default();
                 let (status, body) = (answer.status(), shortened(&String::from_utf8_lossy(body)));
-                return Err(IndexerError::Stream(format!("it answered {status}: {body}")));
+                return Err(IndexerError::Stream(format!(
+                    "it answered {status}: {body}"
+                )));
             }
             Ok(Err(problem)) => return Err(ended(problem)),
             Err(_) => {

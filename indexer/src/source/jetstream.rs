@@ -195,9 +195,7 @@ impl Jetstream {
         match problem {
             IndexerError::TooLarge { .. } => {
                 host.too_large_after = Some(intake.at());
-                intake
-                    .take_refused("too-large", &problem.to_string())
-                    .await
+                intake.take_refused("too-large", &problem.to_string()).await
             }
             IndexerError::NotText => intake.take_refused("frame", &problem.to_string()).await,
             IndexerError::Stream(_) | IndexerError::Store(_) => Ok(()),

@@ -58,7 +58,10 @@ mod tests {
         assert!(bomb.len() < 100);
         assert!(matches!(unzip.unzip(&bomb), Unzipped::TooLarge));
         assert!(matches!(unzip.unzip(b"garbage"), Unzipped::Broken(_)));
-        assert!(matches!(unzip.unzip(b""), Unzipped::Broken(_) | Unzipped::Frame(b"")));
+        assert!(matches!(
+            unzip.unzip(b""),
+            Unzipped::Broken(_) | Unzipped::Frame(b"")
+        ));
         let mut compressor = zstd::bulk::Compressor::with_dictionary(3, DICTIONARY).unwrap();
         let small = compressor.compress(b"{}").unwrap();
         assert!(matches!(unzip.unzip(&small), Unzipped::Frame(b"{}")));

@@ -2,6 +2,7 @@
 //! end-to-end tests stand on. Everything ends when its handle is dropped, or when the test dies.
 
 mod account;
+mod lifecycle;
 mod peers;
 mod plyr;
 
