@@ -3,6 +3,7 @@
 
 mod account;
 mod clients;
+mod lifecycle;
 mod peers;
 mod plyr;
 

@@ -62,18 +62,18 @@ impl Plyr {
             .append(true)
             .open(data_dir.with_extension("log"))
             .map_err(start)?;
+        let is_own = arguments.iter().any(|one| one == "--disk-reserve");
+        let reserve: &[&str] = if is_own {
+            &[]
+        } else {
+            &["--disk-reserve", "1MiB"]
+        };
         let mut child = Command::new(binary)
             .arg("serve")
             .arg("--data-dir")
             .arg(data_dir)
-            .args([
-                "--listen",
-                ":0",
-                "--metrics-listen",
-                ":0",
-                "--disk-reserve",
-                "1MiB",
-            ])
+            .args(["--listen", ":0", "--metrics-listen", ":0"])
+            .args(reserve)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
