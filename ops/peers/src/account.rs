@@ -77,6 +77,16 @@ impl Account {
         Ok((text("uri"), text("cid")))
     }
 
+    /// Uploads a blob, to be referred to by a record.
+    pub async fn upload(&self, bytes: Vec<u8>, mime_type: &str) -> Result<Value, PeersError> {
+        let method = "com.atproto.repo.uploadBlob";
+        let request = self.client.post(format!("{}/xrpc/{method}", self.pds));
+        let request = request
+            .bearer_auth(&self.token)
+            .header("content-type", mime_type);
+        answer(method, request.body(bytes)).await
+    }
+
     /// Deletes a record.
     pub async fn delete(&self, collection: &str, rkey: &str) -> Result<(), PeersError> {
         let body = json!({ "repo": self.did, "collection": collection, "rkey": rkey });
