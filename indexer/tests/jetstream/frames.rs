@@ -44,10 +44,9 @@ fn normal_frames_have_the_shape_of_captured_ones() {
     let path = std::path::Path::new(&shared).join("fixtures/jetstream-v1/live.jsonl");
     let captured = std::fs::read_to_string(path).unwrap();
     let is_track = |frame: &Value| frame["commit"]["collection"] == "fm.plyr.track";
-    let captured = captured
+    let mut captured = captured
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
-    let mut captured = captured;
     let captured = captured.find(is_track).unwrap();
     let keys = |value: &Value| -> Vec<String> {
         let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
