@@ -29,7 +29,7 @@ pub struct IndexerConfig {
     pub namespace: Namespace,
     /// Jetstream hosts, in order of preference; one is read at a time.
     pub jetstreams: Vec<Url>,
-    /// Whether Bluesky profile changes are followed (never in a test network).
+    /// Whether Bluesky profile changes are followed.
     pub bluesky_hints: bool,
     /// How long a source waits for what.
     pub patience: Patience,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use plyr_appview::{AppView, AppViewConfig};
 use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Patience};
 use plyr_outbound::{Outbound, OutboundConfig};
-use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{CountedStore, Store};
+use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore, Rejudging};
+use plyr_schemas::{CountedStore, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,10 +49,16 @@ pub async fn open_store(config: &Config) -> Result<Arc<EmbeddedStore>, OpsError>
             tracing::info!(judged = told, "judging kept records by new rules");
         }
     });
-    let rejudged = rejudged.await?;
-    if rejudged.judged > 0 {
-        let (judged, changed) = (rejudged.judged, rejudged.changed);
-        tracing::info!(judged, changed, "kept records were judged by new rules");
+    match rejudged.await {
+        Ok(Rejudging { judged: 0, .. }) => {}
+        Ok(Rejudging {
+            judged, changed, ..
+        }) => tracing::info!(judged, changed, "kept records were judged by new rules"),
+        // Reads go on without it.
+        Err(problem @ StoreError::DiskFull { .. }) => {
+            tracing::warn!(%problem, "kept records are judged by new rules at the next start");
+        }
+        Err(problem) => return Err(problem.into()),
     }
     Ok(Arc::new(store))
 }
@@ -88,7 +94,7 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     let indexer_config = IndexerConfig {
         namespace: config.namespace.clone(),
         jetstreams: config.jetstreams.clone(),
-        bluesky_hints: !config.dev,
+        bluesky_hints: true,
         patience: Patience::default(),
     };
     let indexer = Arc::new(Indexer::start(

@@ -40,6 +40,7 @@ impl Writer {
             progress.done = true;
             return Ok(progress);
         }
+        self.space.check()?;
         let prefix = Key::of(&VERSIONS);
         let start = prefix.clone().into_bytes().len();
         let after = progress.after.take();
