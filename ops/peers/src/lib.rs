@@ -2,6 +2,7 @@
 //! end-to-end tests stand on. Everything ends when its handle is dropped, or when the test dies.
 
 mod account;
+mod cluster;
 mod peers;
 mod plyr;
 
@@ -9,6 +10,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub use account::Account;
+pub use cluster::Cluster;
 pub use peers::{Pds, Peers, PeersOptions};
 pub use plyr::Plyr;
 
