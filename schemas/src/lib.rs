@@ -5,9 +5,11 @@ pub mod conformance;
 pub mod dump;
 pub mod embedded;
 pub mod fault;
+mod held;
 pub mod index;
 pub mod log;
 pub mod model;
+pub mod scylla;
 pub mod store;
 pub mod tables;
 

@@ -239,6 +239,7 @@ launch() { # NODE
     -cp "$LIB/*" org.apache.cassandra.service.CassandraDaemon
   ) >"$d/stdout.log" 2>&1 </dev/null 9>&- &
   echo $! >"$d/pid"
+  disown
 }
 
 await() { # NODE N DEADLINE : CQL answers and, with 3 nodes, the living peers are seen as up

@@ -41,11 +41,14 @@ fn free_port(nodes: u8, width: u16) -> Result<u16, PeersError> {
     for _ in 0..100 {
         let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let probe = probe.and_then(|listener| listener.local_addr());
-        let port = probe.map_err(|problem| failed("no free port", problem))?.port();
+        let port = probe
+            .map_err(|problem| failed("no free port", problem))?
+            .port();
         let Some(last) = port.checked_add(width) else {
             continue;
         };
-        let is_free = |(node, port)| TcpListener::bind((Ipv4Addr::new(127, 0, 0, node), port)).is_ok();
+        let is_free =
+            |(node, port)| TcpListener::bind((Ipv4Addr::new(127, 0, 0, node), port)).is_ok();
         if (1..=nodes).all(|node| (port..=last).all(|port| is_free((node, port)))) {
             return Ok(port);
         }
@@ -66,7 +69,9 @@ impl Cluster {
                 return Err(PeersError::Start(message));
             }
             let said = writeln!(std::io::stderr(), "skipped: a CQL cluster needs {missing}");
-            return said.map(|()| None).map_err(|problem| failed("stderr", problem));
+            return said
+                .map(|()| None)
+                .map_err(|problem| failed("stderr", problem));
         }
         let (cql, storage, jmx) = (
             free_port(nodes, 0)?,
@@ -75,6 +80,8 @@ impl Cluster {
         );
         let run = std::env::temp_dir().join(format!("plyr-cassandra-{}-{cql}", std::process::id()));
         let environment = vec![
+            // Keyspaces of tests have twenty tables each.
+            ("CASSANDRA_HEAP", "384m".to_owned()),
             ("CASSANDRA_PORT", cql.to_string()),
             ("CASSANDRA_STORAGE_PORT", storage.to_string()),
             ("CASSANDRA_JMX_PORT", jmx.to_string()),

@@ -7,7 +7,7 @@ mod folder;
 mod layers;
 mod observations;
 mod reader;
-mod rows;
+pub(crate) mod rows;
 mod sums;
 mod versions;
 mod writer;
