@@ -3,6 +3,7 @@
 
 mod account;
 mod clients;
+mod cluster;
 mod peers;
 mod plyr;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use account::Account;
 pub use clients::Clients;
+pub use cluster::Cluster;
 pub use peers::{Pds, Peers, PeersOptions};
 pub use plyr::Plyr;
 

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use fjall::{Readable, Snapshot as View};
 use plyr_lexicons::{Did, Handle, RecordUri, Rev};
 
-use super::cells::{self, VersionCell};
+use super::cells;
 use super::layers::{Engine, failed};
 use super::rows::{ActorRow, CursorRow, DueRow, HandleRow, QuarantineRow};
+use crate::held::HeldVersion;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
@@ -65,7 +66,7 @@ impl EmbeddedSnapshot {
             .prefix(self.engine.keyspace(Kind::Network), prefix.into_bytes());
         for row in rows.rev() {
             let (key, cell) = read(row)?;
-            let cell = VersionCell::decode(&cell)?;
+            let cell = HeldVersion::decode(&cell)?;
             if cell.standing == Standing::Void {
                 continue;
             }
@@ -193,21 +194,7 @@ impl EmbeddedSnapshot {
             if record.is_shown() {
                 continue;
             }
-            let reasons = record.judgement.reasons.iter();
-            let detail: Vec<String> = reasons
-                .map(|reason| format!("{}: {}", reason.path, reason.message))
-                .collect();
-            entries.push(QuarantineEntry {
-                id: record.uri.to_string(),
-                source: "lexicon".to_owned(),
-                reason: "invalid".to_owned(),
-                detail: detail.join("; "),
-                did: Some(record.uri.did.clone()),
-                rev: Some(record.rev),
-                cid: Some(record.cid.to_string()),
-                seen_at: record.seen_at,
-                uri: Some(record.uri),
-            });
+            entries.push(record.into_refused());
             if entries.len() >= limit {
                 break;
             }
