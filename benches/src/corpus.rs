@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, SecondsFormat};
 use plyr_lexicons::{Collection, Did, Namespace, RecordKey, RecordUri, Rev, data, validate};
 use plyr_schemas::{Body, Change, Derived, Standing, Version};
 
@@ -43,25 +44,46 @@ impl Random {
 /// The DID of a made-up repo.
 pub fn did(number: usize) -> Result<Did, String> {
     let digits: String = (0..24)
-        .map(|place| char::from(b'a' + ((number >> (place * 4)) & 15) as u8))
+        .map(|place| char::from(b'a' + ((number >> (place % 16 * 4)) & 15) as u8))
         .collect();
     Did::new(format!("did:plc:{digits}")).map_err(str::to_owned)
 }
 
 /// `count` tracks, 100 a repo.
 pub fn tracks(seed: u64, count: usize) -> Result<Vec<Entry>, Box<dyn std::error::Error>> {
-    let namespace = Namespace::from_str("fm.plyr")?;
-    let mut random = Random::new(seed);
-    let mut entries = Vec::with_capacity(count);
-    for number in 0..count {
-        let rev = Rev::from_micros(BEGIN + number as i64 * 1_000_000, (number % 1024) as u16);
+    Corpus::new(seed)?.take(count).collect()
+}
+
+/// The tracks one after another, without end: the first of a long corpus are a short one.
+pub struct Corpus {
+    namespace: Namespace,
+    random: Random,
+    number: usize,
+}
+
+impl Corpus {
+    pub fn new(seed: u64) -> Result<Corpus, Box<dyn std::error::Error>> {
+        Ok(Corpus {
+            namespace: Namespace::from_str("fm.plyr")?,
+            random: Random::new(seed),
+            number: 0,
+        })
+    }
+
+    fn track(&mut self) -> Result<Entry, Box<dyn std::error::Error>> {
+        let number = self.number;
+        self.number += 1;
+        let random = &mut self.random;
+        let made_at = BEGIN + number as i64 * 1_000_000;
+        let rev = Rev::from_micros(made_at, (number % 1024) as u16);
         let uri = RecordUri::new(
             did(number / PER_REPO)?,
-            namespace.nsid(Collection::Track).clone(),
+            self.namespace.nsid(Collection::Track).clone(),
             RecordKey::new(rev.to_string())?,
         );
         let size = 1_000_000 + random.below(20_000_000);
         let tag = random.next();
+        let created_at = DateTime::from_timestamp_micros(made_at).unwrap_or_default();
         let json = serde_json::json!({
             "$type": "fm.plyr.track",
             "title": format!("Night transit {tag:016x}"),
@@ -79,20 +101,27 @@ pub fn tracks(seed: u64, count: usize) -> Result<Vec<Entry>, Box<dyn std::error:
             },
             "features": [{ "did": did(random.below(1000))? }],
             "description": "Recorded in one take, late, with the window open to the railway.",
-            "createdAt": "2026-06-01T12:00:00.000Z",
+            "createdAt": created_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         })
         .to_string();
         let cbor = data::to_cbor(&data::from_json(json.as_bytes())?)?;
         let cid = data::cid_of(&cbor).to_string();
-        entries.push(Entry {
+        Ok(Entry {
             uri,
             rev,
             json,
             cbor,
             cid,
-        });
+        })
     }
-    Ok(entries)
+}
+
+impl Iterator for Corpus {
+    type Item = Result<Entry, Box<dyn std::error::Error>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.track())
+    }
 }
 
 /// An entry as a Jetstream v1 frame.

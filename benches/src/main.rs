@@ -1,30 +1,72 @@
-//! Measuring it: one command a campaign, each figure beside what it is compared with in the same
-//! run. `cargo run --release -p plyr-benches -- all` prints the table of docs/performance.md.
+//! Measuring it: one file a campaign, each figure beside what it is compared with in the same run
+//! where that can be. `cargo run --release -p plyr-benches -- all` prints the table of
+//! docs/performance.md.
 
 mod apply;
+mod binary;
 mod corpus;
 mod decode;
 mod disk;
+mod fill;
+mod idle;
+mod live;
+mod load;
+mod memory;
+mod network;
+mod pages;
 mod read;
+mod replay;
 mod report;
 
-use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
 use report::Report;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[derive(Parser)]
 #[command(about = "Measures plyr on this machine; trust the ratios, not the absolutes")]
 struct Arguments {
-    #[command(subcommand)]
-    campaign: Campaign,
+    /// What to measure.
+    #[arg(required = true, value_enum)]
+    campaigns: Vec<Campaign>,
     /// Seed of the corpus.
-    #[arg(long, default_value_t = 1, global = true)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Records in the corpus.
-    #[arg(long, default_value_t = 100_000, global = true)]
+    #[arg(long, default_value_t = 100_000)]
     records: usize,
+    /// Tracks of each store that lists are asked of.
+    #[arg(long, value_delimiter = ',', default_values_t = [12_000, 100_000])]
+    sizes: Vec<usize>,
+    /// Records written to a real PDS, to be replayed.
+    #[arg(long, default_value_t = 12_800)]
+    replay_records: usize,
+    /// Records written to a real PDS one by one, to be seen live.
+    #[arg(long, default_value_t = 1_200)]
+    live_records: usize,
+    /// Records a second written to be seen live.
+    #[arg(long, default_value_t = 20)]
+    live_rate: u32,
+    /// Seconds that each kind of request is asked over and over.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.
+    #[arg(long)]
+    binary: Option<PathBuf>,
 }
 
-#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
+impl Arguments {
+    fn run(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum Campaign {
     /// Frames decoded, routed, checked and judged, in memory.
     Decode,
@@ -32,13 +74,32 @@ enum Campaign {
     Apply,
     /// getTrack and a page of 50 over HTTP, beside a plain handler with the same bytes.
     Read,
+    /// Lists of the binary, on page 1 and far down, in stores of several sizes.
+    Pages,
     /// What the disk does when most records are deleted.
     Disk,
+    /// Memory of the binary that has nothing to do.
+    Idle,
+    /// From a write on a real PDS to a record that can be read (needs Node and Go).
+    Live,
+    /// Everything a real Jetstream has, into an empty store (needs Node and Go).
+    Replay,
     /// All of them.
     All,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+const ORDER: [Campaign; 8] = [
+    Campaign::Decode,
+    Campaign::Apply,
+    Campaign::Read,
+    Campaign::Pages,
+    Campaign::Disk,
+    Campaign::Idle,
+    Campaign::Live,
+    Campaign::Replay,
+];
+
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
@@ -46,19 +107,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     let mut report = Report::default();
-    let chosen = |campaign| [campaign, Campaign::All].contains(&arguments.campaign);
-    if chosen(Campaign::Decode) {
-        decode::run(&arguments, &mut report)?;
-    }
-    if chosen(Campaign::Apply) {
-        runtime.block_on(apply::run(&arguments, &mut report))?;
-    }
-    if chosen(Campaign::Read) {
-        runtime.block_on(read::run(&arguments, &mut report))?;
-    }
-    if chosen(Campaign::Disk) {
-        runtime.block_on(disk::run(&arguments, &mut report))?;
+    let mut code = ExitCode::SUCCESS;
+    let asked = |campaign| {
+        let asked = &arguments.campaigns;
+        asked.contains(&campaign) || asked.contains(&Campaign::All)
+    };
+    for campaign in ORDER.into_iter().filter(|campaign| asked(*campaign)) {
+        let began = Instant::now();
+        let outcome = runtime.block_on(run(campaign, &arguments, &mut report));
+        // What was measured before is still worth its table.
+        if let Err(problem) = outcome {
+            report.add(&format!("{campaign:?}"), format!("failed: {problem}"), "");
+            code = ExitCode::FAILURE;
+        }
+        let seconds = began.elapsed().as_secs();
+        writeln!(std::io::stderr(), "{campaign:?} took {seconds} s")?;
     }
     report.print()?;
-    Ok(())
+    Ok(code)
+}
+
+async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> Outcome {
+    match campaign {
+        Campaign::Decode => decode::run(arguments, report),
+        Campaign::Apply => apply::run(arguments, report).await,
+        Campaign::Read => read::run(arguments, report).await,
+        Campaign::Pages => pages::run(arguments, report).await,
+        Campaign::Disk => disk::run(arguments, report).await,
+        Campaign::Idle => idle::run(arguments, report).await,
+        Campaign::Live => live::run(arguments, report).await,
+        Campaign::Replay => replay::run(arguments, report).await,
+        Campaign::All => Ok(()),
+    }
 }

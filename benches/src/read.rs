@@ -2,49 +2,28 @@
 //! under warp's own server, in one run.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use plyr_appview::{AppView, AppViewConfig};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::Store;
-use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
+use crate::corpus::Corpus;
+use crate::load::{CLIENTS, measure};
 use crate::report::Report;
-use crate::{Arguments, corpus};
-
-const BATCH: usize = 500;
-const CLIENTS: usize = 8;
-const RUN: Duration = Duration::from_secs(5);
-
-/// Requests a second, and latencies in milliseconds.
-struct Measured {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-}
+use crate::{Arguments, fill};
 
 /// Runs the campaign.
 pub async fn run(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let entries = corpus::tracks(arguments.seed, arguments.records)?;
+    let (seed, count) = (arguments.seed, arguments.records);
     let folder = tempfile::tempdir()?;
-    let options = EmbeddedOptions::new(folder.path().to_owned(), "fm.plyr".parse()?);
-    let store = Arc::new(EmbeddedStore::open(options)?);
-    for chunk in entries.chunks(BATCH) {
-        store
-            .apply(
-                chunk
-                    .iter()
-                    .map(corpus::version)
-                    .collect::<Result<_, _>>()?,
-            )
-            .await?;
-    }
+    let store = fill::open(folder.path(), seed, count).await?;
+    let middle = Corpus::new(seed)?.nth(count / 2);
+    let middle = middle.ok_or("no record to ask for")??.uri;
     let outbound = Outbound::new(OutboundConfig {
         plc_url: "http://127.0.0.1:1".parse()?,
         handle_resolvers: Vec::new(),
@@ -62,7 +41,6 @@ pub async fn run(
     let cancel = CancellationToken::new();
     let serving = tokio::spawn(appview.serve(cancel.clone()));
 
-    let middle = &entries[entries.len() / 2].uri;
     let calls = [
         (
             "getTrack",
@@ -74,27 +52,18 @@ pub async fn run(
         ),
     ];
     for (name, path) in calls {
-        let ours = measure(address, &path).await?;
-        let body = reqwest::get(format!("http://{address}{path}"))
-            .await?
-            .text()
-            .await?;
-        let plain = serve_plain(body)?;
-        let bare = measure(plain, &path).await?;
+        let ours = format!("http://{address}{path}");
+        let plain = serve_plain(reqwest::get(&ours).await?.text().await?)?;
+        let plain = format!("http://{plain}{path}");
+        let [ours, bare] = measure([&ours, &plain], arguments.run()).await?;
         report.add(
-            &format!("{name} at {} tracks, {CLIENTS} connections", entries.len()),
-            format!(
-                "{:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
-                ours.rate, ours.p50, ours.p99
-            ),
+            &format!("{name} at {count} tracks, {CLIENTS} connections"),
+            ours.to_string(),
             "absolute",
         );
         report.add(
             "a plain warp handler with the same bytes",
-            format!(
-                "{:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
-                bare.rate, bare.p50, bare.p99
-            ),
+            bare.to_string(),
             "compared",
         );
         report.add(
@@ -119,36 +88,4 @@ fn serve_plain(body: String) -> Result<SocketAddr, Box<dyn std::error::Error>> {
         .map(move || warp::reply::with_header(body.clone(), "content-type", "application/json"));
     tokio::spawn(warp::serve(routes).incoming(listener).run());
     Ok(address)
-}
-
-/// A closed loop of a few connections for some seconds.
-async fn measure(address: SocketAddr, path: &str) -> Result<Measured, Box<dyn std::error::Error>> {
-    let mut clients = Vec::new();
-    let began = Instant::now();
-    for _ in 0..CLIENTS {
-        let url = format!("http://{address}{path}");
-        clients.push(tokio::spawn(async move {
-            let client = reqwest::Client::builder().no_gzip().build()?;
-            let mut times = Vec::new();
-            while began.elapsed() < RUN {
-                let asked = Instant::now();
-                let answer = client.get(&url).send().await?.error_for_status()?;
-                answer.bytes().await?;
-                times.push(asked.elapsed().as_secs_f64() * 1000.0);
-            }
-            Ok::<_, reqwest::Error>(times)
-        }));
-    }
-    let mut times = Vec::new();
-    for client in clients {
-        times.extend(client.await??);
-    }
-    let rate = times.len() as f64 / began.elapsed().as_secs_f64();
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    Ok(Measured {
-        rate,
-        p50: at(0.5),
-        p99: at(0.99),
-    })
 }

@@ -13,6 +13,7 @@ struct Row {
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -25,12 +26,22 @@ impl Report {
         });
     }
 
+    /// Adds a line under the table, once.
+    pub fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// Prints the table on stdout.
     pub fn print(&self) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "| what | measured | aim |\n|---|---|---|")?;
         for row in &self.rows {
             writeln!(out, "| {} | {} | {} |", row.what, row.figure, row.aim)?;
+        }
+        for note in &self.notes {
+            writeln!(out, "\n{note}")?;
         }
         out.flush()
     }

@@ -6,8 +6,11 @@ use plyr_schemas::{Body, Derived, Micros, QuarantineEntry, Standing, Version};
 
 /// How far ahead of our clock a rev may be, in microseconds.
 pub const AHEAD: Micros = 300 * 1_000_000;
-/// Largest record, in bytes of its JSON; a PDS takes at most a megabyte.
-const LARGEST_RECORD: usize = 4 << 20;
+/// Largest record, in bytes of its DAG-CBOR; a PDS takes at most a megabyte. (Its JSON may be six
+/// times as long, where every character is escaped.)
+const LARGEST_RECORD: usize = 2 << 20;
+/// Longest explanation of a malformed frame, in characters: the parser's words may quote it.
+const LONGEST_PROBLEM: usize = 200;
 
 /// One operation on one record, taken out of its frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,10 +88,6 @@ pub fn check(namespace: &Namespace, source: &str, operation: &Operation, now: Mi
         let detail = "a create or update without a record and its CID".to_owned();
         return refuse("frame", detail, Some(&uri), Some(rev));
     };
-    if json.len() > LARGEST_RECORD {
-        let detail = format!("the record has {} bytes of JSON", json.len());
-        return refuse("too-large", detail, Some(&uri), Some(rev));
-    }
     let record = match data::from_json(json.as_bytes()) {
         Ok(record) => record,
         Err(problem) => return refuse("data-model", problem.to_string(), Some(&uri), Some(rev)),
@@ -97,6 +96,10 @@ pub fn check(namespace: &Namespace, source: &str, operation: &Operation, now: Mi
         Ok(bytes) => bytes,
         Err(problem) => return refuse("data-model", problem.to_string(), Some(&uri), Some(rev)),
     };
+    if bytes.len() > LARGEST_RECORD {
+        let detail = format!("the record has {} bytes", bytes.len());
+        return refuse("too-large", detail, Some(&uri), Some(rev));
+    }
     let hash = data::cid_of(&bytes);
     if hash.to_string() != *cid {
         let detail = format!("the record hashes to {hash}");
@@ -163,12 +166,25 @@ fn entry(
 
 /// A frame that is none: the reason, and a fingerprint that is the same at every replay. Nothing
 /// of its content is kept.
-pub fn malformed(source: &str, frame: &[u8], problem: String, now: Micros) -> QuarantineEntry {
+pub fn malformed(source: &str, frame: &[u8], problem: &str, now: Micros) -> QuarantineEntry {
+    let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
+    let detail = format!("{problem} ({} bytes)", frame.len());
+    refused(source, "frame", frame, detail, now)
+}
+
+/// What was refused before it could be read; `what` is what the fingerprint is made of.
+pub fn refused(
+    source: &str,
+    reason: &str,
+    what: &[u8],
+    detail: String,
+    now: Micros,
+) -> QuarantineEntry {
     QuarantineEntry {
-        id: fingerprint("frame", frame),
+        id: fingerprint(reason, what),
         source: source.to_owned(),
-        reason: "frame".to_owned(),
-        detail: format!("{problem} ({} bytes)", frame.len()),
+        reason: reason.to_owned(),
+        detail,
         did: None,
         uri: None,
         rev: None,

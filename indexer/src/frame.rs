@@ -66,6 +66,8 @@ pub struct Trigger<'a> {
     pub did: Cow<'a, str>,
     /// Where the stream is.
     pub cursor: u64,
+    /// When the repo's host said it, as told; the same on every Jetstream.
+    pub time: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +79,16 @@ struct Raw<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     commit: Option<RawCommit<'a>>,
+    #[serde(borrow)]
+    account: Option<&'a RawValue>,
+    #[serde(borrow)]
+    identity: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct JustTime<'a> {
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -139,7 +151,12 @@ pub fn decode(bytes: &[u8]) -> Frame<'_> {
             })
         }
         ("commit", _, _) => malformed("a commit without a repo or a body"),
-        ("account" | "identity" | "sync", Some(did), _) => Frame::Trigger(Trigger { did, cursor }),
+        ("account" | "identity" | "sync", Some(did), _) => {
+            let body = raw.account.or(raw.identity);
+            let told = body.and_then(|body| serde_json::from_str::<JustTime<'_>>(body.get()).ok());
+            let time = told.and_then(|told| told.time);
+            Frame::Trigger(Trigger { did, cursor, time })
+        }
         ("account" | "identity" | "sync", None, _) => malformed("an event without a repo"),
         _ => Frame::Unknown { cursor },
     }

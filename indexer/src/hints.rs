@@ -2,7 +2,7 @@
 //! whose loss costs nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jetstream_oxide::events::JetstreamEvent;
 use jetstream_oxide::events::commit::CommitEvent;
@@ -16,11 +16,14 @@ use url::Url;
 
 const LEAST_WAIT: Duration = Duration::from_secs(30);
 const MOST_WAIT: Duration = Duration::from_secs(600);
+/// All of Bluesky's profile changes come by here: it is never quiet for long.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Follows a host until cancelled, starting again after failures.
 pub async fn run(host: Url, store: Arc<dyn Store>, due: Arc<Notify>, cancel: CancellationToken) {
     let mut failures = 0;
     loop {
+        let began = Instant::now();
         let task = tokio::spawn(follow(host.clone(), store.clone(), due.clone()));
         let stop = task.abort_handle();
         let ended = tokio::select! {
@@ -34,6 +37,9 @@ pub async fn run(host: Url, store: Arc<dyn Store>, due: Arc<Notify>, cancel: Can
             Ok(problem) => problem,
             Err(broken) => broken.to_string(),
         };
+        if began.elapsed() >= MOST_WAIT {
+            failures = 0;
+        }
         let wait = crate::backoff(failures, LEAST_WAIT, MOST_WAIT);
         failures += 1;
         tracing::info!(
@@ -71,7 +77,12 @@ async fn follow(host: Url, store: Arc<dyn Store>, due: Arc<Notify>) -> String {
         },
         Err(problem) => return problem.to_string(),
     };
-    while let Ok(event) = events.recv_async().await {
+    loop {
+        let event = match tokio::time::timeout(SILENCE, events.recv_async()).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(_)) => return "the connection ended".to_owned(),
+            Err(_) => return format!("silent for {} s", SILENCE.as_secs()),
+        };
         let JetstreamEvent::Commit(commit) = event else {
             continue;
         };
@@ -108,5 +119,4 @@ async fn follow(host: Url, store: Arc<dyn Store>, due: Arc<Notify>) -> String {
             return problem.to_string();
         }
     }
-    "the connection ended".to_owned()
 }

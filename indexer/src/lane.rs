@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Did, Namespace, Verdict};
 use plyr_schemas::{Change, DueCheck, Outcome, QuarantineEntry, Store, StoreError};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::{self, Checked, Operation};
@@ -37,6 +37,8 @@ pub struct Event {
     pub received: Instant,
     pub progress: Arc<Progress>,
     pub number: u64,
+    /// Given back when the event is gone.
+    pub _room: OwnedSemaphorePermit,
 }
 
 pub struct Lane {

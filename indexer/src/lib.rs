@@ -5,9 +5,9 @@ pub mod accounts;
 pub mod check;
 pub mod frame;
 pub mod hints;
-mod jetstream;
 mod lane;
 pub mod progress;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub use jetstream::SourceStatus;
+pub use source::{Patience, SourceStatus};
 
 /// What the indexer needs to know.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct IndexerConfig {
     pub jetstreams: Vec<Url>,
     /// Whether Bluesky profile changes are followed (never in a test network).
     pub bluesky_hints: bool,
+    /// How long a source waits for what.
+    pub patience: Patience,
 }
 
 /// What can go wrong with a source.
@@ -39,6 +41,15 @@ pub enum IndexerError {
     /// The host could not be reached or ended the connection.
     #[error("{0}")]
     Stream(String),
+    /// A frame above the limit, told by its length.
+    #[error("a frame of {bytes} bytes, more than is taken")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A text frame that isn't UTF-8.
+    #[error("a text frame that isn't UTF-8")]
+    NotText,
     /// The store.
     #[error(transparent)]
     Store(#[from] plyr_schemas::StoreError),
@@ -51,7 +62,7 @@ const LANE_QUEUE: usize = 1_000;
 
 /// The running indexer.
 pub struct IndexerHandle {
-    status: Arc<jetstream::Status>,
+    status: Arc<source::Status>,
     tasks: TaskTracker,
 }
 
@@ -85,7 +96,7 @@ impl Indexer {
     ) -> IndexerHandle {
         let tasks = TaskTracker::new();
         let due = Arc::new(Notify::new());
-        let status = Arc::new(jetstream::Status::new(&config.jetstreams));
+        let status = Arc::new(source::Status::new(&config.jetstreams));
         let lanes = (0..LANES)
             .map(|number| {
                 let (sender, receiver) = mpsc::channel(LANE_QUEUE);
@@ -95,12 +106,14 @@ impl Indexer {
                 sender
             })
             .collect();
-        let jetstream = jetstream::Jetstream {
+        let jetstream = source::jetstream::Jetstream {
             hosts: config.jetstreams.clone(),
             namespace: config.namespace.clone(),
             store: store.clone(),
             lanes,
+            room: source::Room::new(),
             status: status.clone(),
+            patience: config.patience,
         };
         tasks.spawn(jetstream.run(cancel.clone()));
         let checks = accounts::Checks::new(store.clone(), outbound, due.clone());

@@ -1,4 +1,4 @@
-//! The cursor of a source: the greatest point up to which all its frames are finished, in
+//! The cursor of a source: the point of its stream up to which all frames are finished, in
 //! whichever lane. It never passes a frame that isn't.
 
 use std::collections::VecDeque;
@@ -71,11 +71,7 @@ impl Progress {
                 break;
             };
             inner.first += 1;
-            inner.position = Some(
-                inner
-                    .position
-                    .map_or(frame.cursor, |at| at.max(frame.cursor)),
-            );
+            inner.position = Some(frame.cursor);
             if let Some(key) = frame.key {
                 inner.recent.push_back(key);
                 if inner.recent.len() > RECENT {

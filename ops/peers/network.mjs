@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import fs from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { createWebAccount } from './didweb.mjs'
 const root = process.env.PEERS_ROOT || process.cwd()
 const req = createRequire(path.join(root, 'package.json'))
 const imp = async (n) => {
@@ -209,6 +210,10 @@ const ctl = (await import('node:http')).createServer(async (rq, rs) => {
       case '/lexauth':
         pds.ctx.cfg.lexicon.didAuthority = u.searchParams.get('did') || undefined
         return send(200, {}) // where com.atproto.lexicon.schema records are looked up
+      case '/didweb': {
+        const url = `http://localhost:${pdsPorts[i]}`
+        return send(200, await createWebAccount(imp, url, u.searchParams.get('handle')))
+      }
       case '/idle':
         await pds.ctx.backgroundQueue.processAll()
         return send(200, {})

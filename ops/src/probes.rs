@@ -24,10 +24,14 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Seconds, from a tenth of a millisecond to ten seconds.
+/// Seconds, from a tenth of a millisecond to a hundred seconds.
 const SECONDS: &[f64] = &[
-    0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0,
+    0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+    10.0, 20.0, 50.0, 100.0,
 ];
+
+/// Rounds to the store that a request takes.
+const ROUNDS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0];
 
 /// What `/ready` says.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -48,6 +52,8 @@ pub fn record() -> Result<PrometheusHandle, OpsError> {
     };
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .map_err(|detail| problem(&detail))?
+        .set_buckets_for_metric(Matcher::Full("plyr_store_rounds".to_owned()), ROUNDS)
         .map_err(|detail| problem(&detail))?
         .install_recorder()
         .map_err(|detail| problem(&detail))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plyr_appview::{AppView, AppViewConfig};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle};
+use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Patience};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::{CountedStore, Store};
@@ -89,6 +89,7 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
         namespace: config.namespace.clone(),
         jetstreams: config.jetstreams.clone(),
         bluesky_hints: !config.dev,
+        patience: Patience::default(),
     };
     let indexer = Arc::new(Indexer::start(
         indexer_config,

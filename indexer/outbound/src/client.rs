@@ -9,19 +9,15 @@ use moka::future::Cache;
 use plyr_lexicons::{Did, Handle};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::redirect::Policy;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::document::DidDocument;
 use crate::guard::{GuardedResolver, check_url};
+use crate::politeness::Hosts;
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
 const DNS: Duration = Duration::from_secs(3);
-/// Requests to one host at the same time.
-const PER_HOST: usize = 4;
-/// Hosts whose politeness is tracked.
-const HOSTS: u64 = 10_000;
 const FRESH: Duration = Duration::from_secs(600);
 const CACHED: u64 = 50_000;
 const FAILED: Duration = Duration::from_secs(30);
@@ -103,7 +99,7 @@ pub struct Outbound {
     pub(crate) dns: Arc<TokioResolver>,
     trusted: reqwest::Client,
     guarded: reqwest::Client,
-    hosts: Cache<String, Arc<Semaphore>>,
+    hosts: Hosts,
     pub(crate) documents: Cache<Did, Option<DidDocument>>,
     pub(crate) handles: Cache<Handle, Option<Did>>,
     pub(crate) failures: Cache<String, OutboundError>,
@@ -116,6 +112,8 @@ impl Outbound {
         let mut options = ResolverOpts::default();
         options.timeout = DNS;
         options.attempts = 1;
+        // The caches are ours, so that a check can ask past them.
+        options.cache_size = 0;
         let builder = TokioResolver::builder_tokio().map_err(|problem| start(&problem))?;
         let dns = Arc::new(builder.with_options(options).build());
         let agent = format!("plyr/{} (+{})", env!("CARGO_PKG_VERSION"), config.contact);
@@ -138,7 +136,7 @@ impl Outbound {
             dns,
             trusted: builder().build().map_err(|problem| start(&problem))?,
             guarded: guarded.map_err(|problem| start(&problem))?,
-            hosts: Cache::new(HOSTS),
+            hosts: Hosts::new(),
             documents: Cache::builder()
                 .max_capacity(CACHED)
                 .time_to_live(FRESH)
@@ -177,16 +175,9 @@ impl Outbound {
             }
             Named::ByNetwork => (&self.guarded, check_url(url, self.config.dev)?),
         };
-        let host = url_to_ask.origin().ascii_serialization();
-        let places = self
-            .hosts
-            .get_with(host, async { Arc::new(Semaphore::new(PER_HOST)) })
-            .await;
-        let place = tokio::time::timeout(TOTAL, places.acquire()).await;
-        let _place = match place {
-            Ok(Ok(place)) => place,
-            _ => return Err(unreachable(&"too many questions wait for this host")),
-        };
+        let origin = url_to_ask.origin().ascii_serialization();
+        let place = self.hosts.place(origin).await;
+        let place = place.map_err(|problem| unreachable(&problem))?;
         let asked = client
             .get(url_to_ask)
             .header(
@@ -197,6 +188,7 @@ impl Outbound {
             .await;
         let mut response = asked.map_err(|problem| unreachable(&root_cause(&problem)))?;
         let status = response.status().as_u16();
+        place.heed(status, response.headers());
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;

@@ -4,6 +4,8 @@ use plyr_lexicons::{Did, Handle};
 use serde::Deserialize;
 use url::Url;
 
+use crate::key::multikey;
+
 /// What we read of a DID document.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DidDocument {
@@ -11,9 +13,9 @@ pub struct DidDocument {
     pub did: Did,
     /// The `#atproto_pds` service's endpoint, without a trailing slash.
     pub pds: Option<String>,
-    /// The `#atproto` key as the document writes it (a multibase multikey in modern documents).
+    /// The `#atproto` key as a multikey, whichever way the document writes it.
     pub signing_key: Option<String>,
-    /// The first `at://` of `alsoKnownAs` that is a handle; not proven by itself.
+    /// The first `at://` of `alsoKnownAs` that is a handle, in lower case; not proven by itself.
     pub handle: Option<Handle>,
 }
 
@@ -33,6 +35,8 @@ struct RawDocument {
 #[serde(rename_all = "camelCase")]
 struct RawKey {
     id: String,
+    #[serde(default)]
+    r#type: String,
     public_key_multibase: Option<String>,
 }
 
@@ -69,11 +73,11 @@ pub fn read_document(did: &Did, json: &[u8]) -> Result<DidDocument, String> {
         .verification_method
         .iter()
         .find(|key| named(&key.id, "atproto"))
-        .and_then(|key| key.public_key_multibase.clone());
+        .and_then(|key| multikey(&key.r#type, key.public_key_multibase.as_deref()?));
     let handle = raw
         .also_known_as
         .iter()
-        .find_map(|name| Handle::new(name.strip_prefix("at://")?.to_owned()).ok());
+        .find_map(|name| Handle::new(name.strip_prefix("at://")?.to_lowercase()).ok());
     Ok(DidDocument {
         did: did.clone(),
         pds,
@@ -97,6 +101,8 @@ fn origin(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    const KEY: &str = "zQ3shMkeStrqJEvy95xb3CyBcuMKafpTfqRD8eeqLzhVXnHVb";
+
     #[test]
     fn modern_and_legacy_documents_are_read() {
         let did = Did::new("did:plc:slqhb5krekxahmuhnt2e5mlg".to_owned()).unwrap();
@@ -112,14 +118,14 @@ mod tests {
                 "id": did.as_str(),
                 "alsoKnownAs": ["https://example.com", "at://Alice.test"],
                 "verificationMethod": [{ "id": full(key, "atproto"), "type": "Multikey",
-                    "controller": did.as_str(), "publicKeyMultibase": "zQ3sh" }],
+                    "controller": did.as_str(), "publicKeyMultibase": KEY }],
                 "service": [{ "id": full(service, "atproto_pds"),
                     "type": "AtprotoPersonalDataServer",
                     "serviceEndpoint": "http://localhost:2583/" }],
             });
             let document = read_document(&did, json.to_string().as_bytes()).unwrap();
             assert_eq!(document.pds.as_deref(), Some("http://localhost:2583"));
-            assert_eq!(document.signing_key.as_deref(), Some("zQ3sh"));
+            assert_eq!(document.signing_key.as_deref(), Some(KEY));
             assert!(document.handle.is_some());
         }
     }
@@ -129,5 +135,51 @@ mod tests {
         let did = Did::new("did:plc:slqhb5krekxahmuhnt2e5mlg".to_owned()).unwrap();
         assert!(read_document(&did, br#"{"id":"did:plc:other"}"#).is_err());
         assert!(read_document(&did, b"<html>").is_err());
+    }
+
+    /// Captured documents, and the old shape of one of them.
+    #[test]
+    fn captured_documents_give_the_key_of_their_log() {
+        let Some(shared) = std::env::var_os("PLYR_SHARED") else {
+            println!("skipped: captured documents need PLYR_SHARED");
+            return;
+        };
+        let folder = std::path::Path::new(&shared).join("fixtures/pds-0.5.35/dids");
+        let read = |name: &str| -> serde_json::Value {
+            let text = std::fs::read(folder.join(name)).unwrap();
+            serde_json::from_slice(&text).unwrap()
+        };
+        for name in [
+            "alice-0",
+            "alice-1-handle",
+            "bob-9-final",
+            "dave-0",
+            "dave-1-migrated",
+        ] {
+            let (document, log) = (
+                read(&format!("{name}.doc.json")),
+                read(&format!("{name}.data.json")),
+            );
+            let did = Did::new(document["id"].as_str().unwrap().to_owned()).unwrap();
+            let found = read_document(&did, document.to_string().as_bytes()).unwrap();
+            let told = log["verificationMethods"]["atproto"].as_str().unwrap();
+            assert_eq!(found.signing_key.as_deref(), told.strip_prefix("did:key:"));
+            assert_eq!(
+                found.pds.as_deref(),
+                log["services"]["atproto_pds"]["endpoint"].as_str()
+            );
+            // The old shape: ids without the DID, the bare point. (Its own PLC directory wrote
+            // it, see the tests of the keys.)
+            let mut old = document.clone();
+            old["verificationMethod"][0]["id"] = "#atproto".into();
+            old["verificationMethod"][0]["type"] = "EcdsaSecp256k1VerificationKey2019".into();
+            let (_, key) = multibase::decode(found.signing_key.as_deref().unwrap()).unwrap();
+            let point = multibase::encode(multibase::Base::Base58Btc, &key[2..]);
+            old["verificationMethod"][0]["publicKeyMultibase"] = point.into();
+            assert_eq!(
+                read_document(&did, old.to_string().as_bytes()).unwrap(),
+                found
+            );
+        }
     }
 }

@@ -4,6 +4,8 @@
 mod client;
 mod document;
 mod guard;
+mod key;
+mod politeness;
 mod resolver;
 
 pub use client::{Outbound, OutboundConfig, OutboundError};

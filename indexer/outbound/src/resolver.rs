@@ -72,26 +72,34 @@ impl Outbound {
         did: &Did,
         freshness: Freshness,
     ) -> Result<Option<DidDocument>, OutboundError> {
-        if freshness == Freshness::Cached {
-            if let Some(document) = self.documents.get(did).await {
-                return Ok(document);
-            }
-            if let Some(problem) = self.failures.get(did.as_str()).await {
-                return Err(problem);
-            }
+        if freshness == Freshness::Fresh {
+            let document = self.fetch_document(did).await;
+            return match document {
+                Ok(document) => {
+                    self.documents.insert(did.clone(), document.clone()).await;
+                    self.failures.invalidate(did.as_str()).await;
+                    Ok(document)
+                }
+                Err(problem) => Err(self.failed(did.as_str(), problem).await),
+            };
         }
-        match self.fetch_document(did).await {
-            Ok(document) => {
-                self.documents.insert(did.clone(), document.clone()).await;
-                Ok(document)
-            }
-            Err(problem) => {
-                self.failures
-                    .insert(did.as_str().to_owned(), problem.clone())
-                    .await;
-                Err(problem)
-            }
+        if let Some(problem) = self.failures.get(did.as_str()).await {
+            return Err(problem);
         }
+        // Of many who ask at once, one does.
+        let document = self
+            .documents
+            .try_get_with_by_ref(did, self.fetch_document(did));
+        match document.await {
+            Ok(document) => Ok(document),
+            Err(problem) => Err(self.failed(did.as_str(), (*problem).clone()).await),
+        }
+    }
+
+    /// Remembers a failure for a while.
+    async fn failed(&self, what: &str, problem: OutboundError) -> OutboundError {
+        self.failures.insert(what.to_owned(), problem.clone()).await;
+        problem
     }
 
     async fn fetch_document(&self, did: &Did) -> Result<Option<DidDocument>, OutboundError> {
@@ -152,14 +160,26 @@ impl Outbound {
         freshness: Freshness,
     ) -> Result<Option<Did>, OutboundError> {
         let handle = Handle::new(handle.as_str().to_lowercase()).unwrap_or_else(|_| handle.clone());
-        if freshness == Freshness::Cached
-            && let Some(did) = self.handles.get(&handle).await
-        {
-            return Ok(did);
+        if freshness == Freshness::Fresh {
+            return match self.fetch_handle(&handle).await {
+                Ok(did) => {
+                    self.handles.insert(handle.clone(), did.clone()).await;
+                    self.failures.invalidate(handle.as_str()).await;
+                    Ok(did)
+                }
+                Err(problem) => Err(self.failed(handle.as_str(), problem).await),
+            };
         }
-        let did = self.fetch_handle(&handle).await?;
-        self.handles.insert(handle, did.clone()).await;
-        Ok(did)
+        if let Some(problem) = self.failures.get(handle.as_str()).await {
+            return Err(problem);
+        }
+        let named = self
+            .handles
+            .try_get_with_by_ref(&handle, self.fetch_handle(&handle));
+        match named.await {
+            Ok(did) => Ok(did),
+            Err(problem) => Err(self.failed(handle.as_str(), (*problem).clone()).await),
+        }
     }
 
     async fn fetch_handle(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
@@ -170,12 +190,15 @@ impl Outbound {
         if NOT_PUBLIC.contains(&ending) {
             return Ok(None);
         }
-        if let Some(did) = self.by_dns(handle).await? {
+        // Either may answer while the other can't be asked.
+        let told = self.by_dns(handle).await;
+        if let Ok(Some(did)) = told {
             return Ok(Some(did));
         }
         let found = self.by_well_known(handle).await;
         match found {
             Ok(Some(did)) => Ok(Some(did)),
+            Ok(None) if self.config.handle_resolvers.is_empty() => told,
             other if self.config.handle_resolvers.is_empty() => other,
             _ => self.ask_resolvers(handle).await,
         }
@@ -216,7 +239,7 @@ impl Outbound {
     async fn by_well_known(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
         let url = format!("https://{}/.well-known/atproto-did", handle.as_str());
         let answer = self.get(Named::ByNetwork, &url, LARGEST_DOCUMENT).await?;
-        if answer.status != 200 {
+        if !answered(&url, &answer)? {
             return Ok(None);
         }
         let text = String::from_utf8_lossy(&answer.body);
@@ -224,28 +247,33 @@ impl Outbound {
     }
 
     async fn ask_resolvers(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
-        let mut last = Ok(None);
+        let mut nobody = Ok(None);
         for resolver in &self.config.handle_resolvers {
             let url = xrpc(
                 resolver.as_str(),
                 "com.atproto.identity.resolveHandle",
                 &[("handle", handle.as_str())],
             );
-            last = match self.get(Named::ByOperator, &url, LARGEST_DOCUMENT).await {
-                Ok(answer) if answer.status == 200 => {
-                    match serde_json::from_slice::<HandleAnswer>(&answer.body) {
-                        Ok(found) => return Ok(Some(found.did)),
-                        Err(problem) => Err(OutboundError::Malformed {
-                            url,
-                            detail: problem.to_string(),
-                        }),
-                    }
+            let answer = self.get(Named::ByOperator, &url, LARGEST_DOCUMENT).await;
+            let found = answer.and_then(|answer| {
+                if !answered(&url, &answer)? {
+                    return Ok(None);
                 }
-                Ok(_) => Ok(None),
-                Err(problem) => Err(problem),
-            };
+                let found = serde_json::from_slice::<HandleAnswer>(&answer.body);
+                let malformed = |problem: serde_json::Error| OutboundError::Malformed {
+                    url: url.clone(),
+                    detail: problem.to_string(),
+                };
+                found.map(|found| Some(found.did)).map_err(malformed)
+            });
+            match found {
+                Ok(Some(did)) => return Ok(Some(did)),
+                Ok(None) => {}
+                // That others know nothing says nothing about what this one knows.
+                Err(problem) => nobody = Err(problem),
+            }
         }
-        last
+        nobody
     }
 
     /// Asks the PDS for a repo's status. A PDS that answers `RepoNotFound` says `deleted`; the
@@ -328,6 +356,15 @@ fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
     }
     debug_assert!(Url::parse(&url).is_ok());
     url
+}
+
+/// Whether a host answered a question about a handle; "no" is an answer, being too busy is none.
+fn answered(url: &str, answer: &Answer) -> Result<bool, OutboundError> {
+    match answer.status {
+        200 => Ok(true),
+        429 | 500.. => Err(status_error(url, answer)),
+        _ => Ok(false),
+    }
 }
 
 fn status_error(url: &str, answer: &Answer) -> OutboundError {

@@ -11,8 +11,8 @@ pub struct Account {
     pub did: String,
     /// The PDS's URL.
     pub pds: String,
-    token: String,
-    client: reqwest::Client,
+    pub(crate) token: String,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Account {
@@ -126,7 +126,10 @@ impl Account {
     }
 }
 
-async fn answer(what: &str, request: reqwest::RequestBuilder) -> Result<Value, PeersError> {
+pub(crate) async fn answer(
+    what: &str,
+    request: reqwest::RequestBuilder,
+) -> Result<Value, PeersError> {
     let failed = |detail: String| PeersError::Request {
         what: what.to_owned(),
         detail,

@@ -4,6 +4,7 @@
 mod account;
 mod clients;
 mod cluster;
+mod lifecycle;
 mod peers;
 mod plyr;
 

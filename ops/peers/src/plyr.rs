@@ -62,18 +62,18 @@ impl Plyr {
             .append(true)
             .open(data_dir.with_extension("log"))
             .map_err(start)?;
+        let is_own = arguments.iter().any(|one| one == "--disk-reserve");
+        let reserve: &[&str] = if is_own {
+            &[]
+        } else {
+            &["--disk-reserve", "1MiB"]
+        };
         let mut child = Command::new(binary)
             .arg("serve")
             .arg("--data-dir")
             .arg(data_dir)
-            .args([
-                "--listen",
-                ":0",
-                "--metrics-listen",
-                ":0",
-                "--disk-reserve",
-                "1MiB",
-            ])
+            .args(["--listen", ":0", "--metrics-listen", ":0"])
+            .args(reserve)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -126,6 +126,11 @@ impl Plyr {
             Ok(Err(detail)) => Err(failed(&detail)),
             Err(_) => Err(failed(&"it did not end in time")),
         }
+    }
+
+    /// The process's id, while it has not ended; what its memory is asked by.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// GETs a path of the AppView; answers status and JSON (null for no JSON).

@@ -1,0 +1,220 @@
+//! The intake: each frame of a connection is counted, remembered in the connection's progress, and
+//! handed to its repo's lane. When the lanes are full it waits, and so does the socket.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use plyr_schemas::{QuarantineEntry, StreamCursor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::overlap::Overlap;
+use crate::IndexerError;
+use crate::check::{self, AHEAD, Operation};
+use crate::frame::{self, Commit, Frame, Trigger};
+use crate::lane::{Event, Work};
+use crate::progress::Progress;
+
+/// Bytes of frames on their way at most, from the socket until they are durable.
+const ROOM: usize = 32 << 20;
+/// What room is counted in, in bytes.
+const PIECE: usize = 1 << 10;
+
+/// The room that events on their way share, in bytes: memory stays bounded however large the frames
+/// are and however long the store takes.
+#[derive(Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub fn new() -> Room {
+        Room(Arc::new(Semaphore::new(ROOM / PIECE)))
+    }
+
+    /// Waits until there is room for `bytes`.
+    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IndexerError> {
+        let pieces = bytes.div_ceil(PIECE).clamp(1, ROOM / PIECE) as u32;
+        let taken = self.0.clone().acquire_many_owned(pieces).await;
+        taken.map_err(|problem| IndexerError::Stream(problem.to_string()))
+    }
+}
+
+/// What takes in the frames of one connection.
+pub struct Intake<'a> {
+    source: Arc<str>,
+    lanes: &'a [mpsc::Sender<Event>],
+    room: Room,
+    progress: Arc<Progress>,
+    overlap: Overlap,
+    at: u64,
+}
+
+impl<'a> Intake<'a> {
+    /// `asked`: the cursor that the stream was asked for; `stored`: what it comes from.
+    pub fn new(
+        source: Arc<str>,
+        lanes: &'a [mpsc::Sender<Event>],
+        room: Room,
+        asked: u64,
+        stored: Option<StreamCursor>,
+    ) -> Intake<'a> {
+        let (position, recent) = match stored {
+            Some(cursor) => (Some(cursor.position), cursor.recent),
+            None => (None, Vec::new()),
+        };
+        Intake {
+            source,
+            lanes,
+            room,
+            progress: Arc::new(Progress::resumed(position, &recent)),
+            overlap: Overlap::new(asked, recent),
+            at: asked,
+        }
+    }
+
+    /// Whose frames these are.
+    pub fn source(&self) -> Arc<str> {
+        self.source.clone()
+    }
+
+    /// Where the stream is: the cursor of the last frame that told a plausible one.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// What is finished of the frames taken in.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Takes a frame in; `bytes` is what it was decoded from.
+    pub async fn take(&mut self, frame: Frame<'_>, bytes: &[u8]) -> Result<(), IndexerError> {
+        match frame {
+            Frame::Commit(commit) => {
+                let number = self.begin(Some(commit.cursor), event_key(&commit));
+                let operation = Operation {
+                    is_delete: commit.operation == frame::Operation::Delete,
+                    did: commit.did.into_owned(),
+                    rev: commit.rev.into_owned(),
+                    collection: commit.collection.into_owned(),
+                    rkey: commit.rkey.into_owned(),
+                    cid: commit.cid.map(|cid| cid.into_owned()),
+                    record: commit.record.map(|record| record.get().to_owned()),
+                };
+                let did = operation.did.clone();
+                self.hand_over(&did, Work::Operation(operation), number, bytes.len())
+                    .await
+            }
+            Frame::Trigger(trigger) => {
+                let number = self.begin(Some(trigger.cursor), trigger_key(&trigger));
+                let did = trigger.did.into_owned();
+                self.hand_over(&did.clone(), Work::Trigger(did), number, bytes.len())
+                    .await
+            }
+            Frame::Unknown { cursor } => {
+                let number = self.begin(Some(cursor), hash(bytes));
+                let source = self.source.to_string();
+                metrics::counter!(
+                    "plyr_events_total", "source" => source, "outcome" => "out_of_scope"
+                )
+                .increment(1);
+                self.progress.finish(number);
+                Ok(())
+            }
+            Frame::Malformed { cursor, problem } => {
+                let entry = check::malformed(&self.source, bytes, &problem, crate::now());
+                self.refuse(entry, cursor, hash(bytes)).await
+            }
+        }
+    }
+
+    /// Quarantines what is too large to be taken in, or can't be unpacked.
+    pub async fn take_refused(&mut self, reason: &str, detail: &str) -> Result<(), IndexerError> {
+        // No more of it is known than where in the stream it stood.
+        let place = format!("{} {} {detail}", self.source, self.at);
+        let entry = check::refused(
+            &self.source,
+            reason,
+            place.as_bytes(),
+            format!("{detail}, after cursor {}", self.at),
+            crate::now(),
+        );
+        self.refuse(entry, None, hash(place.as_bytes())).await
+    }
+
+    async fn refuse(
+        &mut self,
+        entry: QuarantineEntry,
+        cursor: Option<u64>,
+        key: u64,
+    ) -> Result<(), IndexerError> {
+        let number = self.begin(cursor, key);
+        let work = Work::Refused(Box::new(entry));
+        self.hand_over("", work, number, PIECE).await
+    }
+
+    /// Counts a frame as received and remembers it; answers its number.
+    ///
+    /// The position follows the order of the stream, not the greatest cursor told: a host whose
+    /// clock was set back is followed back. A cursor ahead of our clock moves nothing, or the next
+    /// connection would ask for a time to come and miss everything until then.
+    fn begin(&mut self, cursor: Option<u64>, key: u64) -> u64 {
+        let source = || self.source.to_string();
+        metrics::counter!("plyr_events_received_total", "source" => source()).increment(1);
+        let cursor = cursor.filter(|cursor| is_plausible(*cursor, crate::now()));
+        if self.overlap.is_gap(key, cursor) {
+            metrics::counter!("plyr_stream_gaps_total", "source" => source()).increment(1);
+            tracing::warn!(
+                host = &*self.source,
+                "the stream has a gap: none of the last events came again"
+            );
+        }
+        self.at = cursor.unwrap_or(self.at);
+        self.progress.begin(self.at, Some(key))
+    }
+
+    async fn hand_over(
+        &self,
+        did: &str,
+        work: Work,
+        number: u64,
+        bytes: usize,
+    ) -> Result<(), IndexerError> {
+        let place = (hash(did) % self.lanes.len().max(1) as u64) as usize;
+        let event = Event {
+            work,
+            source: self.source.clone(),
+            received: Instant::now(),
+            progress: self.progress.clone(),
+            number,
+            _room: self.room.take(bytes).await?,
+        };
+        let ended = || IndexerError::Stream("the lanes have ended".to_owned());
+        let lane = self.lanes.get(place).ok_or_else(ended)?;
+        lane.send(event).await.map_err(|_| ended())
+    }
+}
+
+/// Whether a cursor, in microseconds since 1970, is no time to come.
+pub fn is_plausible(cursor: u64, now: i64) -> bool {
+    i64::try_from(cursor).is_ok_and(|cursor| cursor <= now.saturating_add(AHEAD))
+}
+
+/// Names an event, the same on every host and at every replay.
+fn event_key(commit: &Commit<'_>) -> u64 {
+    hash((&commit.did, &commit.collection, &commit.rkey, &commit.rev))
+}
+
+/// Names an account or identity event; without a time of its own, by where it stands.
+fn trigger_key(trigger: &Trigger<'_>) -> u64 {
+    let at = match trigger.time {
+        Some(_) => 0,
+        None => trigger.cursor,
+    };
+    hash((&trigger.did, &trigger.time, at))
+}
+
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
