@@ -8,6 +8,7 @@ mod cql;
 mod derived;
 mod log;
 mod migrate;
+mod nodes;
 mod observations;
 mod options;
 mod pages;
@@ -32,6 +33,7 @@ use crate::store::{Snapshot, Store, StoreError};
 #[doc(hidden)]
 pub use migrate::empty;
 pub use migrate::{FORMAT, Replication, migrate, plan};
+pub use nodes::datacenters;
 pub use options::ScyllaOptions;
 pub use writer::{AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH};
 
