@@ -44,8 +44,8 @@ pub fn apply(
     let mut after = held.clone();
     after.retain(|(known, _)| *known != rev);
     after.push((rev, cell));
-    for old in settled(&after) {
-        layers.remove(Kind::Network, version_key(&uri, old));
+    for (old, _) in settled(&after) {
+        layers.remove(Kind::Network, version_key(&uri, *old));
     }
 
     let old = match before {
