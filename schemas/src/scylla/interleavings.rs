@@ -135,7 +135,7 @@ struct Process {
     inbox: VecDeque<(Rev, HeldVersion)>,
     at: At,
     /// What it has brought to the log; lost when it dies.
-    logged: HashSet<(Rev, (Standing, Option<Vec<u8>>))>,
+    logged: HashSet<VersionKey>,
     sweeps: usize,
 }
 
@@ -164,7 +164,7 @@ impl Process {
             At::Start => match self.inbox.front() {
                 Some((rev, held)) => {
                     let judged = judge(&world.read(model), Rev::MIN, *rev, held);
-                    let logged = self.logged.contains(&(*rev, held.rank()));
+                    let logged = self.logged.contains(&(*rev, cells::rank(held)));
                     if judged == Judged::Superseded || (judged == Judged::AlreadyThere && logged) {
                         self.inbox.pop_front();
                         At::Start
@@ -201,7 +201,7 @@ impl Process {
             At::Derived => {
                 model.logged = model.steps;
                 if let Some((rev, held)) = self.inbox.pop_front() {
-                    self.logged.insert((rev, held.rank()));
+                    self.logged.insert((rev, cells::rank(&held)));
                 }
                 At::Start
             }
