@@ -14,6 +14,9 @@ pub struct HeldVersion {
     pub seen_at: Micros,
     /// None for a delete.
     pub content: Option<Content>,
+    /// An engine that can't take a version away at once takes back what it says first: it counts
+    /// at its rev, shows nothing, and its bytes are gone or will be.
+    pub swept: bool,
 }
 
 /// What a version that isn't a delete holds.
@@ -50,6 +53,7 @@ impl HeldVersion {
             standing: version.standing,
             seen_at: version.seen_at,
             content,
+            swept: false,
         };
         (version.rev, held, derived)
     }
@@ -61,7 +65,7 @@ impl HeldVersion {
             bytes,
             judgement,
             ..
-        } = self.content?;
+        } = self.content.filter(|_| !self.swept)?;
         Some(Record {
             uri,
             rev,
@@ -79,30 +83,51 @@ impl HeldVersion {
     }
 }
 
+/// Whether a version is the one that counts at its rev: of several the greatest rank does.
+pub fn wins_its_rev(versions: &[(Rev, HeldVersion)], (rev, held): &(Rev, HeldVersion)) -> bool {
+    let same = versions.iter().filter(|(other, _)| other == rev);
+    let mut same = same.map(|(_, other)| other.rank());
+    let rank = held.rank();
+    same.all(|other| other <= rank)
+}
+
 /// The greatest version that isn't void.
 pub fn current(versions: &[(Rev, HeldVersion)]) -> Option<&(Rev, HeldVersion)> {
     let real = versions
         .iter()
-        .filter(|(_, held)| held.standing != Standing::Void);
+        .filter(|version| version.1.standing != Standing::Void && wins_its_rev(versions, version));
     real.max_by_key(|(rev, _)| *rev)
 }
 
-/// What is older than the current version and no longer needed; the newest proven one stays until
-/// the current one is proven too.
-pub fn settled(versions: &[(Rev, HeldVersion)]) -> Vec<Rev> {
-    let Some((current, _)) = current(versions) else {
-        return Vec::new();
-    };
+/// What is no longer needed: what doesn't count at its rev, and what is older than the current
+/// version; but the newest proven one stays until the current one is proven too.
+pub fn settled(versions: &[(Rev, HeldVersion)]) -> Vec<&(Rev, HeldVersion)> {
+    let current = current(versions).map(|(rev, _)| *rev);
     let proven = versions
         .iter()
         .filter(|(_, held)| held.standing == Standing::Proven);
     let base = proven.map(|(rev, _)| *rev).max();
-    let revs = versions.iter().map(|(rev, _)| *rev);
-    revs.filter(|rev| rev < current && Some(*rev) != base)
-        .collect()
+    let is_older = |rev: Rev| current.is_some_and(|current| rev < current) && Some(rev) != base;
+    let settled = versions
+        .iter()
+        .filter(|version| is_older(version.0) || !wins_its_rev(versions, version));
+    settled.collect()
 }
 
-/// What a held version derives; nothing for deletes and invalid records.
+/// What can never count again, whatever else comes: what doesn't count at its rev, and what is
+/// older than a proven version. Older told ones might: what is above them may turn out void.
+pub fn removable(versions: &[(Rev, HeldVersion)]) -> Vec<&(Rev, HeldVersion)> {
+    let proven = versions
+        .iter()
+        .filter(|(_, held)| held.standing == Standing::Proven);
+    let base = proven.map(|(rev, _)| *rev).max();
+    let removable = versions.iter().filter(|version| {
+        base.is_some_and(|base| version.0 < base) || !wins_its_rev(versions, version)
+    });
+    removable.collect()
+}
+
+/// What a held version derives; nothing for deletes, invalid and erased records.
 pub fn derived_of(
     namespace: &Namespace,
     uri: &RecordUri,
@@ -114,7 +139,11 @@ pub fn derived_of(
     let Some(collection) = namespace.collection(uri.collection.as_str()) else {
         return Ok(Derived::default());
     };
-    if content.judgement.verdict == Verdict::Invalid || collection == Collection::Profile {
+    let is_erased = content.bytes.is_empty();
+    if is_erased
+        || content.judgement.verdict == Verdict::Invalid
+        || collection == Collection::Profile
+    {
         return Ok(Derived::default());
     }
     let record = data::from_cbor(&content.bytes).map_err(|problem| StoreError::Corrupt {

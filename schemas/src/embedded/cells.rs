@@ -91,6 +91,7 @@ fn read_version(cell: &[u8]) -> Option<HeldVersion> {
             standing,
             seen_at,
             content: None,
+            swept: false,
         });
     }
     let (rules, rest) = rest.split_first_chunk::<2>()?;
@@ -125,6 +126,7 @@ fn read_version(cell: &[u8]) -> Option<HeldVersion> {
         standing,
         seen_at,
         content: Some(content),
+        swept: false,
     })
 }
 

@@ -43,8 +43,8 @@ pub fn apply(
 
     layers.put(Kind::Network, version_key(&uri, rev), cell.encode()?);
     let after = with(&held, rev, cell);
-    for old in settled(&after) {
-        layers.remove(Kind::Network, version_key(&uri, old));
+    for (old, _) in settled(&after) {
+        layers.remove(Kind::Network, version_key(&uri, *old));
     }
 
     let old = match before {

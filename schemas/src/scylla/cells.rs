@@ -1,11 +1,11 @@
 //! Cells. Each begins with what decides a tie of two at one stamp: then the greater bytes win, on
-//! every node. Truth: standing, content. Derived rows: the versions that decided.
+//! every node. A version's rank is part of its key, a derived row's cell names what decided it.
 
-use plyr_lexicons::{Cid, Judgement, Namespace, Reason, Rev, Verdict, data, validate};
+use plyr_lexicons::{Cid, Judgement, Reason, Rev, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::held::{Content, HeldVersion, current};
-use crate::model::{Micros, Standing};
+use crate::held::{Content, HeldVersion, current, wins_its_rev};
+use crate::model::Standing;
 use crate::store::StoreError;
 
 pub fn corrupt(table: &'static str, detail: impl ToString) -> StoreError {
@@ -26,31 +26,34 @@ const fn standing(standing: Standing) -> u8 {
 #[derive(Serialize, Deserialize)]
 struct StoredReason(String, String, String);
 
-/// What a version says: standing, CID (empty for a delete), the time it was first seen turned
-/// round so that of two sights the earlier wins, and the record.
-pub fn said(held: &HeldVersion) -> Vec<u8> {
+/// What settles a tie at one rev, as bytes: the standing, the CID's length (0 for a delete), the
+/// CID.
+pub fn rank(held: &HeldVersion) -> Vec<u8> {
     let cid = held
         .content
         .as_ref()
         .map_or(Vec::new(), |content| content.cid.to_bytes());
-    let mut cell = vec![standing(held.standing), cid.len() as u8];
-    cell.extend_from_slice(&cid);
-    cell.extend_from_slice(&(i64::MAX - held.seen_at.max(0)).to_be_bytes());
+    let mut rank = vec![standing(held.standing), cid.len() as u8];
+    rank.extend_from_slice(&cid);
+    rank
+}
+
+/// The time a version was first seen, turned round so that of two sights the earlier wins, and the
+/// record.
+pub fn said(held: &HeldVersion) -> Vec<u8> {
+    let mut cell = (i64::MAX - held.seen_at.max(0)).to_be_bytes().to_vec();
     if let Some(content) = &held.content {
         cell.extend_from_slice(&content.bytes);
     }
     cell
 }
 
-/// What the rules say of it: their version, the CID they looked at, the verdict, the reasons.
+/// What the rules say of it: their version, the verdict, the reasons.
 pub fn judged(held: &HeldVersion) -> Result<Vec<u8>, StoreError> {
     let Some(content) = &held.content else {
         return Ok(plyr_lexicons::RULES_VERSION.to_be_bytes().to_vec());
     };
     let mut cell = content.rules.to_be_bytes().to_vec();
-    let cid = content.cid.to_bytes();
-    cell.push(cid.len() as u8);
-    cell.extend_from_slice(&cid);
     cell.push(match content.judgement.verdict {
         Verdict::Valid => 0,
         Verdict::Tolerated => 1,
@@ -71,26 +74,43 @@ pub fn judged(held: &HeldVersion) -> Result<Vec<u8>, StoreError> {
     Ok(cell)
 }
 
-/// A version read back. Where the verdict is of other content (two at one stamp), it is judged
-/// again.
+/// What stands in `said` and in `judged` once a version's bytes are gone: greater than all else.
+pub const ERASED: &[u8] = &[0xff];
+
+/// A version read back.
 pub fn version(
-    namespace: &Namespace,
-    collection: &str,
+    rank: &[u8],
     said: &[u8],
     judged: &[u8],
+    swept: bool,
 ) -> Result<HeldVersion, StoreError> {
     let cut = || corrupt("VERSIONS", "a cell is cut or of another layout");
-    let (standing, cid, seen_at, bytes) = read_said(said).ok_or_else(cut)?;
+    let (standing, cid) = read_rank(rank).ok_or_else(cut)?;
+    if said == ERASED {
+        let content = match cid {
+            [] => None,
+            cid => Some(Content {
+                cid: Cid::try_from(cid).map_err(|problem| corrupt("VERSIONS", problem))?,
+                bytes: Vec::new(),
+                judgement: Judgement {
+                    verdict: Verdict::Valid,
+                    reasons: Vec::new(),
+                },
+                rules: plyr_lexicons::RULES_VERSION,
+            }),
+        };
+        return Ok(HeldVersion {
+            standing,
+            seen_at: 0,
+            content,
+            swept: true,
+        });
+    }
+    let (seen_at, bytes) = said.split_first_chunk::<8>().ok_or_else(cut)?;
     let content = match cid {
         [] => None,
         cid => {
-            let (rules, judgement) = match read_judged(judged) {
-                Some((rules, of, judgement)) if of == cid => (rules, judgement),
-                _ => {
-                    let judgement = judge(namespace, collection, bytes)?;
-                    (plyr_lexicons::RULES_VERSION, judgement)
-                }
-            };
+            let (rules, judgement) = read_judged(judged).ok_or_else(cut)?;
             Some(Content {
                 cid: Cid::try_from(cid).map_err(|problem| corrupt("VERSIONS", problem))?,
                 bytes: bytes.to_vec(),
@@ -101,41 +121,25 @@ pub fn version(
     };
     Ok(HeldVersion {
         standing,
-        seen_at,
+        seen_at: i64::MAX - i64::from_be_bytes(*seen_at),
         content,
+        swept,
     })
 }
 
-fn judge(namespace: &Namespace, collection: &str, bytes: &[u8]) -> Result<Judgement, StoreError> {
-    let value = data::from_cbor(bytes).map_err(|problem| corrupt("VERSIONS", problem))?;
-    match namespace.collection(collection) {
-        Some(collection) => Ok(validate::judge(namespace, collection, &value)),
-        None => Err(corrupt("VERSIONS", "a collection of another namespace")),
-    }
-}
-
-fn read_said(cell: &[u8]) -> Option<(Standing, &[u8], Micros, &[u8])> {
-    let (&[standing, length], rest) = cell.split_first_chunk::<2>()?;
+fn read_rank(rank: &[u8]) -> Option<(Standing, &[u8])> {
+    let (&[standing, length], cid) = rank.split_first_chunk::<2>()?;
     let standing = match standing {
         0 => Standing::Event,
         1 => Standing::Void,
         2 => Standing::Proven,
         _ => return None,
     };
-    let (cid, rest) = rest.split_at_checked(usize::from(length))?;
-    let (seen_at, bytes) = rest.split_first_chunk::<8>()?;
-    Some((
-        standing,
-        cid,
-        i64::MAX - i64::from_be_bytes(*seen_at),
-        bytes,
-    ))
+    (cid.len() == usize::from(length)).then_some((standing, cid))
 }
 
-fn read_judged(cell: &[u8]) -> Option<(u16, &[u8], Judgement)> {
+fn read_judged(cell: &[u8]) -> Option<(u16, Judgement)> {
     let (rules, rest) = cell.split_first_chunk::<2>()?;
-    let (&length, rest) = rest.split_first()?;
-    let (cid, rest) = rest.split_at_checked(usize::from(length))?;
     let (&verdict, reasons) = rest.split_first()?;
     let verdict = match verdict {
         0 => Verdict::Valid,
@@ -155,39 +159,36 @@ fn read_judged(cell: &[u8]) -> Option<(u16, &[u8], Judgement)> {
     });
     let reasons = reasons.collect();
     let rules = u16::from_be_bytes(*rules);
-    Some((rules, cid, Judgement { verdict, reasons }))
+    Some((rules, Judgement { verdict, reasons }))
 }
 
 /// What decides a key's derived rows: greater for every greater set of its versions.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Decision {
-    /// The write timestamp: the greatest over all versions of rev's microseconds plus one for a
-    /// void version and two for a proven one, so that a void row beats what it voids and a proof
-    /// beats the void.
+    /// The write timestamp: the microseconds of the key's newest rev, void ones included.
     pub stamp: i64,
-    /// (rev, standing) of each version from the newest down to the current one: decides among
-    /// equal stamps, where several versions are made void one after the other.
+    /// (rev, rank, swept) of each version that counts, from the newest down to the current one. It
+    /// only ever grows as versions come, turn void, are proven or swept, and so decides among
+    /// equal stamps.
     versions: Vec<u8>,
 }
 
 impl Decision {
     /// Of the versions that were read back; none where there are none.
     pub fn of(versions: &[(Rev, HeldVersion)]) -> Option<Decision> {
-        let stamp = |(rev, held): &(Rev, HeldVersion)| {
-            rev.micros()
-                .saturating_add(i64::from(standing(held.standing)))
-        };
-        let stamp = versions.iter().map(stamp).max()?;
+        let stamp = versions.iter().map(|(rev, _)| rev.micros()).max()?;
         let current = current(versions).map(|(rev, _)| *rev);
         let mut deciding: Vec<_> = versions
             .iter()
-            .filter(|(rev, _)| current.is_none_or(|current| *rev >= current))
+            .filter(|version| current.is_none_or(|current| version.0 >= current))
+            .filter(|version| wins_its_rev(versions, version))
             .collect();
         deciding.sort_by_key(|(rev, _)| std::cmp::Reverse(*rev));
-        let mut bytes = Vec::with_capacity(deciding.len() * 9);
+        let mut bytes = Vec::with_capacity(deciding.len() * 46);
         for (rev, held) in deciding {
             bytes.extend_from_slice(&rev.as_u64().to_be_bytes());
-            bytes.push(standing(held.standing));
+            bytes.extend_from_slice(&rank(held));
+            bytes.push(u8::from(held.swept));
         }
         Some(Decision {
             stamp,

@@ -199,7 +199,8 @@ impl Inner {
                 let chunk = self.repo_chunk(did, collection, shard, &from, false);
                 let (keys, next) = chunk.await?;
                 for (rkey, versions) in keys {
-                    let Some((_, held)) = crate::held::current(&versions) else {
+                    let current = crate::held::current(&versions);
+                    let Some((_, held)) = current.filter(|(_, held)| !held.swept) else {
                         continue;
                     };
                     let uri = RecordUri::new(did.clone(), collection.clone(), rkey);

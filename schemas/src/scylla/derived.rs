@@ -51,6 +51,12 @@ fn owned(position: &Position) -> (i64, i64, String, String, String) {
 }
 
 impl Rows {
+    /// The rows of feeds.
+    #[cfg(test)]
+    pub fn into_feeds(self) -> Vec<FeedRow> {
+        self.feeds
+    }
+
     /// A row of an index, live or dead, and of the set it counts in.
     pub fn index(&mut self, row: &IndexEntry, decision: &Decision, live: bool) {
         let uri = &row.position.uri;

@@ -6,6 +6,8 @@ mod cells;
 mod counts;
 mod cql;
 mod derived;
+#[cfg(test)]
+mod interleavings;
 mod log;
 mod migrate;
 mod nodes;

@@ -37,7 +37,14 @@ impl Inner {
             from
         };
         let key = (did.as_str(), collection.as_str(), shard, from);
-        type Row = (String, i64, Vec<u8>, Vec<u8>);
+        type Row = (
+            String,
+            i64,
+            Vec<u8>,
+            Option<Vec<u8>>,
+            Option<Vec<u8>>,
+            Option<bool>,
+        );
         let mut limit = CHUNK;
         let (rows, whole) = loop {
             let rows: Vec<Row> = self.cql.read(statement, key, limit).await?;
@@ -54,11 +61,17 @@ impl Inner {
             .then(|| rows.last().map(|row| row.0.clone()))
             .flatten();
         let mut keys: Vec<(RecordKey, Versions)> = Vec::new();
-        for (rkey, rev, said, judged) in rows {
+        let mut seen = None;
+        for (rkey, rev, rank, said, judged, swept) in rows {
             if Some(&rkey) == cut.as_ref() {
                 break;
             }
-            let held = cells::version(&self.namespace, collection.as_str(), &said, &judged)?;
+            seen = Some(rkey.clone());
+            // Without them it was removed: only a late mark of a sweep is left.
+            let (Some(said), Some(judged)) = (said, judged) else {
+                continue;
+            };
+            let held = cells::version(&rank, &said, &judged, swept.is_some())?;
             let version = (Rev::from_u64(rev as u64), held);
             match keys.last_mut() {
                 Some((key, versions)) if key.as_str() == rkey => versions.push(version),
@@ -68,10 +81,7 @@ impl Inner {
                 }
             }
         }
-        let next = cut
-            .and(keys.last())
-            .map(|(rkey, _)| rkey.as_str().to_owned());
-        Ok((keys, next))
+        Ok((keys, cut.and(seen)))
     }
 
     /// Current records of a shard, at most `limit`.

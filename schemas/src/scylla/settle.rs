@@ -296,9 +296,15 @@ async fn sweep(inner: &Arc<Inner>) {
         .filter(|(_, uri)| once.insert(uri.clone()));
     let sweeps: Vec<_> = sweeps.collect();
     let swept = sweeps.into_iter().map(|(call, uri)| async move {
-        if let Err(problem) = inner.sweep(&uri).await {
-            tracing::warn!(%problem, %uri, "a sweep failed; it is tried again");
-            inner.settler.sweep_later(call, uri);
+        match inner.sweep(&uri).await {
+            Ok(touched) if touched.is_empty() => {}
+            Ok(touched) => {
+                inner.settler.touch(touched, Vec::new());
+            }
+            Err(problem) => {
+                tracing::warn!(%problem, %uri, "a sweep failed; it is tried again");
+                inner.settler.sweep_later(call, uri);
+            }
         }
         Ok(())
     });

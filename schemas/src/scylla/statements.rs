@@ -34,19 +34,22 @@ macro_rules! statements {
 }
 
 statements! {
-    ReadVersions = Quorum "SELECT rev, said, judged FROM versions
-        WHERE did = ? AND collection = ? AND shard = ? AND rkey = ? LIMIT 64";
-    ReadRepoUp = Quorum "SELECT rkey, rev, said, judged FROM versions
+    ReadVersions = Quorum "SELECT rev, rank, said, judged, swept FROM versions
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey = ?";
+    ReadRepoUp = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey > ?";
-    ReadRepoDown = Quorum "SELECT rkey, rev, said, judged FROM versions
-        WHERE did = ? AND collection = ? AND shard = ? AND rkey < ? ORDER BY rkey DESC, rev ASC";
+    ReadRepoDown = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey < ? ORDER BY rkey DESC, rev ASC, rank ASC";
     ScanFirst = Quorum "SELECT DISTINCT did, collection, shard FROM versions";
     ScanNext = Quorum "SELECT DISTINCT did, collection, shard FROM versions
         WHERE token(did, collection, shard) > token(?, ?, ?)";
-    WriteVersion = Quorum "INSERT INTO versions (did, collection, shard, rkey, rev, said, judged)
-        VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
-    SweepVersion = Quorum "DELETE FROM versions USING TIMESTAMP ?
-        WHERE did = ? AND collection = ? AND shard = ? AND rkey = ? AND rev = ?";
+    WriteVersion = Quorum "INSERT INTO versions
+        (did, collection, shard, rkey, rev, rank, said, judged)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    WriteSwept = Quorum "INSERT INTO versions (did, collection, shard, rkey, rev, rank, swept)
+        VALUES (?, ?, ?, ?, ?, ?, true) USING TIMESTAMP ?";
+    RemoveVersion = Quorum "DELETE FROM versions USING TIMESTAMP ?
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey = ? AND rev = ? AND rank = ?";
     ReadRepo = Quorum "SELECT collection FROM repos WHERE did = ?";
     WriteRepo = Quorum "INSERT INTO repos (did, collection, seen) VALUES (?, ?, true)
         USING TIMESTAMP ?";

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use plyr_lexicons::{Did, Nsid, RecordUri, Rev, Verdict};
+use plyr_lexicons::{Did, Namespace, Nsid, RecordUri, Rev, Verdict};
 
 use super::Inner;
 use super::cells::{self, Decision};
@@ -14,7 +14,7 @@ use super::placing::record_shard;
 use super::settle::Touch;
 use super::statements::Statement::{ReadFloor, ReadVersions};
 use crate::fault::CrashPoint;
-use crate::held::{HeldVersion, current, derived_of};
+use crate::held::{self, HeldVersion, current, derived_of, settled};
 use crate::index::Derived;
 use crate::model::{LogSubject, Outcome, Standing, Version};
 use crate::store::StoreError;
@@ -77,13 +77,17 @@ impl Inner {
     pub async fn versions(&self, uri: &RecordUri) -> Result<Versions, StoreError> {
         let (collection, rkey) = (uri.collection.as_str(), uri.rkey.as_str());
         let key = (uri.did.as_str(), collection, record_shard(rkey), rkey);
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            self.cql.read(ReadVersions, key, usize::MAX).await?;
-        let version = |(rev, said, judged): (i64, Vec<u8>, Vec<u8>)| {
-            let held = cells::version(&self.namespace, collection, &said, &judged)?;
-            Ok((Rev::from_u64(rev as u64), held))
+        type Row = (i64, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<bool>);
+        let rows: Vec<Row> = self.cql.read(ReadVersions, key, usize::MAX).await?;
+        let version = |(rev, rank, said, judged, swept): Row| {
+            // Without them it was removed: only a late mark of a sweep is left.
+            let (Some(said), Some(judged)) = (said, judged) else {
+                return None;
+            };
+            let held = cells::version(&rank, &said, &judged, swept.is_some());
+            Some(held.map(|held| (Rev::from_u64(rev as u64), held)))
         };
-        rows.into_iter().map(version).collect()
+        rows.into_iter().filter_map(version).collect()
     }
 
     pub async fn floor(&self, did: &str, collection: &str) -> Result<Rev, StoreError> {
@@ -127,7 +131,6 @@ impl Inner {
             if outcome == Judged::Applied {
                 writes.push(write_version(&uri, rev, &new)?);
                 repos.insert((uri.did.clone(), uri.collection.clone()));
-                known.retain(|(other, _)| *other != rev);
             }
             // Who wrote it before may have died before the rest was done.
             let logged = (uri.clone(), rev, new.rank());
@@ -177,65 +180,66 @@ impl Inner {
         self.crash(AFTER_READ_BACK)?;
         let mut rows = Rows::default();
         for (uri, (versions, _)) in uris.iter().zip(&held) {
-            self.derive_key(uri, versions, &mut rows)?;
+            derive_key(&self.namespace, uri, versions, &mut rows)?;
         }
         self.write_rows(rows).await
     }
 
-    /// What follows from the versions of a key: live rows for the current one, dead ones for what
-    /// the others had and it hasn't.
-    pub fn derive_key(
-        &self,
-        uri: &RecordUri,
-        versions: &Versions,
-        rows: &mut Rows,
-    ) -> Result<(), StoreError> {
-        let Some(decision) = Decision::of(versions) else {
-            return Ok(());
-        };
-        let newest = current(versions);
-        let now = match newest {
-            Some((_, held)) => derived_of(&self.namespace, uri, held)?,
-            None => Derived::default(),
-        };
-        let live: HashSet<_> = now.rows.iter().collect();
-        let (mut dead, mut invalid) = (HashSet::new(), HashMap::new());
-        for (rev, held) in versions {
-            let is_current = newest.is_some_and(|(newest, _)| newest == rev);
-            if !is_current {
-                dead.extend(derived_of(&self.namespace, uri, held)?.rows);
-            }
-            if let Some(content) = &held.content
-                && content.judgement.verdict == Verdict::Invalid
-            {
-                *invalid.entry(held.seen_at).or_insert(false) |= is_current;
-            }
-        }
-        for row in &now.rows {
-            rows.index(row, &decision, true);
-        }
-        for row in dead.iter().filter(|row| !live.contains(row)) {
-            rows.index(row, &decision, false);
-        }
-        for (seen_at, is_live) in invalid {
-            rows.invalid(uri, seen_at, &decision, is_live);
-        }
-        rows.published(uri);
-        Ok(())
-    }
-
-    /// Removes what is older than the current version and no longer needed. A tie of stamps goes
-    /// to the delete; a late copy of an old version does no harm.
-    pub async fn sweep(&self, uri: &RecordUri) -> Result<(), StoreError> {
+    /// Takes back what is older than the current version and no longer needed: its say first, then,
+    /// once what follows from that is written, its bytes; and the row where it can never count
+    /// again. Whoever wrote the newer version, or swept before, may have died half-way. Answers
+    /// what it touched.
+    pub async fn sweep(&self, uri: &RecordUri) -> Result<Vec<Touch>, StoreError> {
         let versions = self.versions(uri).await?;
-        let (did, collection) = (uri.did.as_str(), uri.collection.as_str());
-        let rkey = uri.rkey.as_str();
-        let old = crate::held::settled(&versions).into_iter().map(|rev| {
-            write!(SweepVersion; rev.micros(), did, collection, record_shard(rkey), rkey,
-                rev.as_u64() as i64)
-        });
-        self.cql.write(old.collect()).await
+        let marks: Vec<Write> = settled(&versions)
+            .into_iter()
+            .filter(|(_, held)| !held.swept && held.content.is_some())
+            .map(|version| swept(uri, version))
+            .collect();
+        let is_open = |(_, held): &(Rev, HeldVersion)| held.swept && !is_erased(held);
+        let removable = held::removable(&versions);
+        if marks.is_empty() && removable.is_empty() && !versions.iter().any(is_open) {
+            return Ok(Vec::new());
+        }
+        self.cql.write(marks).await?;
+        let versions = self.versions(uri).await?;
+        let mut rows = Rows::default();
+        derive_key(&self.namespace, uri, &versions, &mut rows)?;
+        let touched = self.write_rows(rows).await?;
+        let erase = versions.iter().filter(|version| is_open(version));
+        let mut writes: Vec<Write> = erase.map(|version| erased(uri, version)).collect();
+        let remove = held::removable(&versions).into_iter();
+        writes.extend(remove.map(|version| removed(uri, version)));
+        self.cql.write(writes).await?;
+        Ok(touched)
     }
+}
+
+fn is_erased(held: &HeldVersion) -> bool {
+    let bytes = held.content.as_ref().map(|content| content.bytes.len());
+    bytes.is_none_or(|length| length == 0)
+}
+
+fn swept(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
+    let rkey = uri.rkey.as_str();
+    write!(WriteSwept;
+        uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
+        cells::rank(held), rev.micros())
+}
+
+fn erased(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
+    let rkey = uri.rkey.as_str();
+    write!(WriteVersion;
+        uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
+        cells::rank(held), cells::ERASED.to_vec(), cells::ERASED.to_vec(), rev.micros())
+}
+
+/// A tie of stamps goes to the delete. A late copy of an old version does no harm.
+fn removed(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
+    let rkey = uri.rkey.as_str();
+    write!(RemoveVersion; rev.micros(),
+        uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
+        cells::rank(held))
 }
 
 fn repo_key(did: &Did, collection: &Nsid) -> String {
@@ -246,28 +250,70 @@ fn write_version(uri: &RecordUri, rev: Rev, held: &HeldVersion) -> Result<Write,
     let rkey = uri.rkey.as_str();
     Ok(write!(WriteVersion;
         uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
-        cells::said(held), cells::judged(held)?, rev.micros()))
+        cells::rank(held), cells::said(held), cells::judged(held)?, rev.micros()))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Judged {
+/// What follows from the versions of a key: live rows for the current one, dead ones for what
+/// the others had and it hasn't.
+pub fn derive_key(
+    namespace: &Namespace,
+    uri: &RecordUri,
+    versions: &Versions,
+    rows: &mut Rows,
+) -> Result<(), StoreError> {
+    let Some(decision) = Decision::of(versions) else {
+        return Ok(());
+    };
+    let newest = current(versions);
+    let now = match newest {
+        Some((_, held)) if !held.swept => derived_of(namespace, uri, held)?,
+        _ => Derived::default(),
+    };
+    let live: HashSet<_> = now.rows.iter().collect();
+    let (mut dead, mut invalid) = (HashSet::new(), HashMap::new());
+    for version in versions {
+        let (_, held) = version;
+        let shows = !held.swept && newest.is_some_and(|newest| std::ptr::eq(newest, version));
+        if !shows {
+            dead.extend(derived_of(namespace, uri, held)?.rows);
+        }
+        if let Some(content) = &held.content
+            && content.judgement.verdict == Verdict::Invalid
+        {
+            *invalid.entry(held.seen_at).or_insert(false) |= shows;
+        }
+    }
+    for row in &now.rows {
+        rows.index(row, &decision, true);
+    }
+    for row in dead.iter().filter(|row| !live.contains(row)) {
+        rows.index(row, &decision, false);
+    }
+    for (seen_at, is_live) in invalid {
+        rows.invalid(uri, seen_at, &decision, is_live);
+    }
+    rows.published(uri);
+    Ok(())
+}
+
+/// What becomes of a version, as far as is known before it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judged {
     Applied,
     AlreadyThere,
     Superseded,
 }
 
-fn judge(known: &Versions, floor: Rev, rev: Rev, new: &HeldVersion) -> Judged {
+/// Judges a version by what is held and the floor.
+pub fn judge(known: &Versions, floor: Rev, rev: Rev, new: &HeldVersion) -> Judged {
     if rev <= floor {
         return Judged::Superseded;
     }
-    if let Some((_, same)) = known.iter().find(|(other, _)| *other == rev)
-        && same.rank() >= new.rank()
-    {
-        return if same.rank() == new.rank() {
-            Judged::AlreadyThere
-        } else {
-            Judged::Superseded
-        };
+    let same_rev = known.iter().filter(|(other, _)| *other == rev);
+    match same_rev.map(|(_, same)| same.rank()).max() {
+        Some(best) if best == new.rank() => return Judged::AlreadyThere,
+        Some(best) if best > new.rank() => return Judged::Superseded,
+        _ => {}
     }
     let older = current(known).is_some_and(|(newest, _)| *newest > rev);
     // What is proven stays beneath what is only told: that may be made void later.
