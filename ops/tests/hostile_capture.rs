@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plyr_peers::{Account, Pds, Peers, PeersOptions, Plyr, read_json, wait_until};
 use serde_json::{Value, json};
@@ -34,10 +34,26 @@ fn captured() -> Option<PathBuf> {
     found
 }
 
-fn records(folder: &std::path::Path, owner: &str, collection: &str) -> Vec<Value> {
+fn records(folder: &Path, owner: &str, collection: &str) -> Vec<Value> {
     let path = folder.join(format!("{owner}.{collection}.json"));
     let page = read_json(&std::fs::read_to_string(path).unwrap());
     page["records"].as_array().cloned().unwrap()
+}
+
+/// What the captured records refer to.
+async fn upload_blobs(folder: &Path, account: &Account) -> Tested {
+    let kinds = [
+        ("tone.mp3", "audio/mpeg"),
+        ("tone.wav", "audio/wav"),
+        ("tone.flac", "audio/flac"),
+        ("cover.png", "image/png"),
+        ("cover.jpg", "image/jpeg"),
+    ];
+    for (name, kind) in kinds {
+        let bytes = std::fs::read(folder.join(name))?;
+        account.upload_blob(kind, bytes).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -64,6 +80,7 @@ async fn i06_captured_records_hurt_only_themselves() -> Tested {
     let mut written = 0;
     for owner in ["alice", "bob", "carol"] {
         let account = Account::create(&peers.pds[0], &format!("{owner}.test")).await?;
+        upload_blobs(&folder.join("../../audio"), &account).await?;
         for collection in COLLECTIONS {
             for held in records(&folder, owner, collection) {
                 let uri = held["uri"].as_str().unwrap_or_default();

@@ -123,6 +123,10 @@ impl Resolve for GuardedResolver {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+    use hickory_resolver::name_server::TokioConnectionProvider;
+    use hickory_resolver::proto::xfer::Protocol;
+
     use super::*;
 
     #[test]
@@ -192,5 +196,65 @@ mod tests {
         assert!(check_url("https://pds.example.com:8443", false).is_ok());
         assert!(check_url("http://localhost:2583", true).is_ok());
         assert!(check_url("http://10.0.0.1", true).is_err());
+    }
+
+    /// A name server on loopback that knows one address for every name.
+    async fn name_server(address: Ipv4Addr) -> SocketAddr {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let here = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut query = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut query).await {
+                let labels = query[12..length]
+                    .iter()
+                    .position(|byte| *byte == 0)
+                    .unwrap();
+                let end = 12 + labels + 1 + 4;
+                let is_v4 = query[end - 3] == 1;
+                let mut reply = query[..end].to_vec();
+                reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0]);
+                if is_v4 {
+                    reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+                    reply.extend_from_slice(&address.octets());
+                }
+                drop(socket.send_to(&reply, client).await);
+            }
+        });
+        here
+    }
+
+    #[tokio::test]
+    async fn i10_a_name_of_an_address_inside_is_not_asked() {
+        let resolve = async |address: Ipv4Addr, dev: bool| {
+            let server = NameServerConfig::new(name_server(address).await, Protocol::Udp);
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            let provider = TokioConnectionProvider::default();
+            let resolver = TokioResolver::builder_with_config(config, provider).build();
+            let guard = GuardedResolver {
+                resolver: Arc::new(resolver),
+                dev,
+            };
+            let name = "pds.example.com".parse().unwrap();
+            let found = guard.resolve(name).await;
+            found.map(Iterator::collect::<Vec<SocketAddr>>)
+        };
+        let public = Ipv4Addr::new(1, 1, 1, 1);
+        let found = resolve(public, false).await.unwrap();
+        assert_eq!(found, [SocketAddr::new(public.into(), 0)]);
+        for inside in [
+            "10.0.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "192.168.0.1",
+            "0.0.0.0",
+        ] {
+            let told = resolve(inside.parse().unwrap(), false).await.unwrap_err();
+            assert!(
+                told.to_string().contains("no address that may be asked"),
+                "{told}"
+            );
+        }
+        assert!(resolve(Ipv4Addr::new(10, 0, 0, 1), true).await.is_err());
+        assert!(resolve(Ipv4Addr::LOCALHOST, true).await.is_ok());
     }
 }

@@ -409,8 +409,7 @@ async fn documents_come_from_a_port_and_from_under_a_base_path() {
         let (stream, _) = listener.accept().await.unwrap();
         let seen = Seen::default();
         serve(stream, &|_: &str| Behaviour::Says(json(&text)), &seen).await;
-        let path = seen.paths.lock().unwrap().first().cloned();
-        path
+        seen.paths.lock().unwrap().first().cloned()
     });
     let dev = outbound("http://127.0.0.1:1", true);
     let found = dev.did_document(&web, Freshness::Fresh).await.unwrap();

@@ -44,10 +44,10 @@ fn normal_frames_have_the_shape_of_captured_ones() {
     let path = std::path::Path::new(&shared).join("fixtures/jetstream-v1/live.jsonl");
     let captured = std::fs::read_to_string(path).unwrap();
     let is_track = |frame: &Value| frame["commit"]["collection"] == "fm.plyr.track";
-    let captured = captured
+    let mut captured = captured
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
-    let captured = captured.filter(is_track).next().unwrap();
+    let captured = captured.find(is_track).unwrap();
     let keys = |value: &Value| -> Vec<String> {
         let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         keys.sort();
@@ -185,12 +185,9 @@ async fn i05_every_frame_ends_as_exactly_one_of_the_four() {
     let expected = [sent, applied, 1, foreign, quarantined as u64];
     assert_eq!(counts(&fake.url), expected, "{:?}", running.reasons().await);
     assert_eq!(running.reasons().await, refused);
-    for number in 0..bad.len() {
-        assert!(
-            running.holds(&format!("good-{number}")).await,
-            "{:?}",
-            bad[number]
-        );
+    for (number, (wire, _)) in bad.iter().enumerate() {
+        let is_held = running.holds(&format!("good-{number}")).await;
+        assert!(is_held, "{wire:?}");
     }
     let entries = running
         .snapshot()

@@ -71,17 +71,29 @@ impl HeldVersion {
         read_version(cell)
             .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
     }
+
+    /// The standing alone, without reading the rest.
+    pub fn standing_of(cell: &[u8]) -> Result<Standing, StoreError> {
+        let read = cell.split_first_chunk::<2>();
+        let read = read.filter(|([layout, _], _)| *layout == LAYOUT);
+        read.and_then(|([_, standing], _)| standing_from(*standing))
+            .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
+    }
+}
+
+fn standing_from(byte: u8) -> Option<Standing> {
+    match byte {
+        0 => Some(Standing::Event),
+        1 => Some(Standing::Void),
+        2 => Some(Standing::Proven),
+        _ => None,
+    }
 }
 
 fn read_version(cell: &[u8]) -> Option<HeldVersion> {
     let (&[layout, standing, kind], rest) = cell.split_first_chunk::<3>()?;
     let (seen_at, rest) = rest.split_first_chunk::<8>()?;
-    let standing = match standing {
-        0 => Standing::Event,
-        1 => Standing::Void,
-        2 => Standing::Proven,
-        _ => return None,
-    };
+    let standing = standing_from(standing)?;
     let seen_at = i64::from_be_bytes(*seen_at);
     if layout != LAYOUT {
         return None;

@@ -64,17 +64,21 @@ impl EmbeddedSnapshot {
         let rows = self
             .view
             .prefix(self.engine.keyspace(Kind::Network), prefix.into_bytes());
-        for row in rows.rev() {
+        // Forwards: a key has few versions, and a step back costs the engine much more.
+        let mut newest = None;
+        for row in rows {
             let (key, cell) = read(row)?;
-            let cell = HeldVersion::decode(&cell)?;
-            if cell.standing == Standing::Void {
-                continue;
+            if HeldVersion::standing_of(&cell)? != Standing::Void {
+                newest = Some((key, cell));
             }
-            let rev = KeyReader::after(&key, start).number();
-            let rev = rev.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-            return Ok(cell.into_record(uri.clone(), Rev::from_u64(rev as u64)));
         }
-        Ok(None)
+        let Some((key, cell)) = newest else {
+            return Ok(None);
+        };
+        let rev = KeyReader::after(&key, start).number();
+        let rev = rev.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
+        let cell = HeldVersion::decode(&cell)?;
+        Ok(cell.into_record(uri.clone(), Rev::from_u64(rev as u64)))
     }
 
     /// Current records from rows of versions in key order (either way round).
