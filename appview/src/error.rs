@@ -60,6 +60,10 @@ impl From<ParameterError> for XrpcError {
 
 impl From<StoreError> for XrpcError {
     fn from(problem: StoreError) -> XrpcError {
+        if problem.is_passing() {
+            tracing::warn!(%problem, "a request found the store overloaded or out of reach");
+            return XrpcError::overloaded();
+        }
         tracing::error!(%problem, "a request failed in the store");
         let message = "the store could not answer; try again later";
         XrpcError::new(

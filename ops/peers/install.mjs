@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export const HERE = path.dirname(fileURLToPath(import.meta.url))
-export const TARGETS = ['pds20', 'pds22', 'clients', 'jetstream', 'relay']
+export const TARGETS = ['pds20', 'pds22', 'clients', 'jetstream', 'relay', 'cassandra']
 
 const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
 const CACHE = process.env.PEERS_CACHE || path.join(home, 'plyr-peers')
@@ -92,6 +92,13 @@ export function install(name) {
   if (name !== 'node22' && !TARGETS.includes(name)) {
     say(`there is no ${name} to install; there are ${TARGETS.join(', ')}`)
     process.exit(1)
+  }
+  if (name === 'cassandra') {
+    // It has a starter of its own, which keeps its jars in the same cache.
+    run('bash', [path.join(HERE, 'cassandra', 'cassandra.sh'), 'install'], {
+      env: { ...process.env, PEERS_CACHE: CACHE },
+    })
+    return
   }
   if (needsNode22(name) && major < 22) install('node22')
   const folder = name in GO ? goFolder(name) : npmFolder(name)

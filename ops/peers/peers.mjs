@@ -20,7 +20,7 @@ const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC direc
   --legacy-documents          the PLC directory answers DID documents of the old shape
 
 Installs live in $PEERS_CACHE (default ~/.cache/plyr-peers). Needs Node 20 and npm; Go 1.26 and gcc
-for --relay and --jetstream.
+for --relay and --jetstream; JDK 17 and Maven for cassandra, which cassandra/cassandra.sh starts.
 `
 
 function readOptions(argv) {

@@ -11,16 +11,37 @@ Examples:
   plyr serve                              follow the network, answer on http://127.0.0.1:8080
   plyr serve --data-dir /srv/plyr --listen 0.0.0.0:80 --public-url https://music.example.com
   plyr dump --out state.ndjson            the state as canonical NDJSON
+
+Over a ScyllaDB (or Cassandra 5) cluster, as many processes of each part as wanted:
+  export PLYR_STORE=scylla://node1:9042,node2:9042/plyr
+  plyr store migrate                      makes the keyspace, or brings it up to date
+  plyr index --metrics-listen :9091       follows the network
+  plyr appview --listen :8080             answers queries
+
   plyr config check                       what is in force, and where each value came from
 
 Every option exists three ways: as a flag, as an environment variable (--data-dir is
 PLYR_DATA_DIR) and as a key of plyr.toml (data_dir). The flag beats the environment, the
 environment the file, the file the default.";
 
+const INDEX: &str = "\
+Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`). Several may
+follow the same streams: they end in the same state, and one goes on where another dies. While the
+cluster can't be reached it keeps trying; /ready on --metrics-listen says what is missing.";
+
+const APPVIEW: &str = "\
+Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`). Any number
+may run behind a load balancer that asks /ready on --metrics-listen.";
+
+const MIGRATE: &str = "\
+Run it before the first start and with every update: first this, then the processes one by one. An
+older version refuses to start over a newer keyspace. One migrator works at a time; others wait. A new keyspace keeps the least of 3 and the nodes there of every row unless
+--replication says otherwise (`3`, or `dc1=3,dc2=2`); an existing one keeps what it has.";
+
 /// The whole command line.
 pub fn command() -> Command {
     let version = format!(
-        "{} ({}, {} build, stores: embedded)",
+        "{} ({}, {} build, stores: embedded, scylla)",
         env!("CARGO_PKG_VERSION"),
         option_env!("PLYR_GIT_REVISION").unwrap_or("revision unknown"),
         if cfg!(debug_assertions) {
@@ -31,6 +52,12 @@ pub fn command() -> Command {
     );
     let serve = Command::new("serve")
         .about("Everything in one process: follows the network and answers queries");
+    let index = Command::new("index")
+        .about("The indexer alone, over a cluster: follows the network into the store")
+        .after_help(INDEX);
+    let appview = Command::new("appview")
+        .about("The AppView alone, over a cluster: answers queries")
+        .after_help(APPVIEW);
     let dump = Command::new("dump")
         .about("The state as canonical NDJSON: sorted, the same for every store of one network")
         .arg(
@@ -39,6 +66,23 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .help("Where to write it; - is standard output")
                 .default_value("-"),
+        )
+        .arg(
+            Arg::new("wait-idle")
+                .long("wait-idle")
+                .action(ArgAction::SetTrue)
+                .help("Waits until nothing was written for 8 s, so that counts have followed"),
+        );
+    let store = Command::new("store")
+        .about("About a cluster's keyspace")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("migrate")
+                .about("Makes the keyspace, or brings it to this version's schema")
+                .after_help(MIGRATE),
+        )
+        .subcommand(
+            Command::new("plan").about("Prints what `migrate` would run, and changes nothing"),
         );
     let config = Command::new("config")
         .about("About the configuration")
@@ -53,7 +97,7 @@ pub fn command() -> Command {
         .version(version)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, dump, config])
+        .subcommands([serve, index, appview, dump, store, config])
         .args(OPTIONS.iter().map(argument))
 }
 

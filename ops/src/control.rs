@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::OpsError;
+use crate::store::dump;
 
 const NAME: &str = "control.sock";
 const LONGEST_REQUEST: u64 = 64 << 10;
@@ -31,7 +32,11 @@ const AT_ONCE: usize = 4;
 #[serde(tag = "command", rename_all = "camelCase")]
 pub enum Request {
     /// The canonical dump.
-    Dump,
+    Dump {
+        /// Only once nothing was written for a while.
+        #[serde(default, rename = "waitIdle")]
+        wait_idle: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,9 +128,12 @@ async fn answer(
     let work = tokio::task::spawn_blocking(move || {
         let mut blocks = Blocks { stream };
         let done = match serde_json::from_str::<Request>(&line) {
-            Ok(Request::Dump) => {
-                runtime.block_on(crate::dump::write(store.as_ref(), &mut blocks, &data_dir))
-            }
+            Ok(Request::Dump { wait_idle }) => runtime.block_on(dump::write(
+                store.as_ref(),
+                &mut blocks,
+                &data_dir,
+                wait_idle,
+            )),
             Err(problem) => Err(OpsError::Control(format!("not understood: {problem}"))),
         };
         let verdict = match &done {

@@ -10,7 +10,8 @@ use crate::error::OpsError;
 /// Starts logging for the whole process.
 pub fn start(config: &Config) -> Result<(), OpsError> {
     // What libraries say at info is of no use to an operator; a filter of theirs still wins.
-    let quiet = "fjall=warn,lsm_tree=warn,jetstream_oxide=off";
+    let quiet =
+        "fjall=warn,lsm_tree=warn,jetstream_oxide=off,scylla=error,scylla::cluster::metadata=off";
     let filter = EnvFilter::try_new(format!("{quiet},{}", config.log)).map_err(|problem| {
         OpsError::Config(vec![format!(
             "  log = {:?}: {problem}; write it like `info` or `info,plyr_indexer=debug`",

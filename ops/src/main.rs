@@ -4,11 +4,11 @@
 mod cli;
 mod config;
 mod control;
-mod dump;
 mod error;
 mod logs;
 mod probes;
-mod serve;
+mod run;
+mod store;
 
 use std::process::ExitCode;
 
@@ -52,10 +52,14 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
     logs::start(&config)?;
     config.warn_of_what_is_not_built(&settings);
     let runtime = runtime()?;
-    match command {
-        "serve" => runtime.block_on(serve::serve(config)),
-        "dump" => runtime.block_on(dump::dump(&config, arguments)),
-        other => Err(OpsError::Usage(format!("there is no command `{other}`"))),
+    if let Some(role) = run::Role::of(command) {
+        return runtime.block_on(run::run(role, config));
+    }
+    match (command, arguments.subcommand_name()) {
+        ("dump", _) => runtime.block_on(store::dump::dump(&config, arguments)),
+        ("store", Some("migrate")) => runtime.block_on(store::schema::migrate(&config)),
+        ("store", Some("plan")) => runtime.block_on(store::schema::plan(&config)),
+        (other, _) => Err(OpsError::Usage(format!("there is no command `{other}`"))),
     }
 }
 

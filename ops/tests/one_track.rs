@@ -1,12 +1,29 @@
 //! One track from a real PDS through a real Jetstream to `getTrack`.
 
-use plyr_peers::{Account, Pds, Peers, PeersOptions, Plyr, wait_until};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr, wait_until};
 use serde_json::json;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
+
 #[tokio::test]
 async fn one_track_travels_from_its_repo_to_an_answer() -> Tested {
+    one_track_travels(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn one_track_travels_over_a_cluster() -> Tested {
+    one_track_travels(Layout::together(BINARY, "together").await?).await
+}
+
+#[tokio::test]
+async fn one_track_travels_from_an_indexer_to_an_appview() -> Tested {
+    one_track_travels(Layout::apart(BINARY, "apart").await?).await
+}
+
+async fn one_track_travels(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let options = PeersOptions {
         pds: Pds::V04,
         pds_count: 1,
@@ -17,12 +34,7 @@ async fn one_track_travels_from_its_repo_to_an_answer() -> Tested {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
-    let plyr = Plyr::serve(
-        env!("CARGO_BIN_EXE_plyr"),
-        &peers,
-        &folder.path().join("data"),
-    )
-    .await?;
+    let plyr = Plyr::run(BINARY, &peers, &folder.path().join("data"), &layout).await?;
     let alice = Account::create(&peers.pds[0], "alice.test").await?;
     let record = json!({
         "$type": "fm.plyr.track", "title": "Night transit", "artist": "Alice", "fileType": "mp3",

@@ -2,10 +2,12 @@
 //! invalid updates, duplicate likes, likes before their track, lists, profiles, accounts that go
 //! and come back.
 
-use plyr_peers::{Account, Pds, Peers, PeersOptions, Plyr, wait_until};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr, wait_until};
 use serde_json::{Value, json};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
 const WHEN: &str = "2026-06-01T12:00:00.000Z";
 
@@ -60,15 +62,26 @@ async fn refuses(
 
 #[tokio::test]
 async fn records_live_and_die_with_pds_0_4() -> Tested {
-    records_live_and_die(Pds::V04).await
+    records_live_and_die(Pds::V04, Some(Layout::Embedded)).await
 }
 
 #[tokio::test]
 async fn records_live_and_die_with_pds_0_5() -> Tested {
-    records_live_and_die(Pds::V05).await
+    records_live_and_die(Pds::V05, Some(Layout::Embedded)).await
 }
 
-async fn records_live_and_die(pds: Pds) -> Tested {
+#[tokio::test]
+async fn records_live_and_die_over_a_cluster() -> Tested {
+    records_live_and_die(Pds::V04, Layout::together(BINARY, "together").await?).await
+}
+
+#[tokio::test]
+async fn records_live_and_die_between_an_indexer_and_an_appview() -> Tested {
+    records_live_and_die(Pds::V05, Layout::apart(BINARY, "apart").await?).await
+}
+
+async fn records_live_and_die(pds: Pds, layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let options = PeersOptions {
         pds,
         pds_count: 1,
@@ -80,7 +93,7 @@ async fn records_live_and_die(pds: Pds) -> Tested {
     };
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let plyr = Plyr::serve(env!("CARGO_BIN_EXE_plyr"), &peers, &data).await?;
+    let plyr = Plyr::run(BINARY, &peers, &data, &layout).await?;
     let alice = Account::create(&peers.pds[0], "alice.test").await?;
     let bob = Account::create(&peers.pds[0], "bob.test").await?;
     tracks(&plyr, &alice).await?;

@@ -6,9 +6,11 @@ pub mod counted;
 pub mod dump;
 pub mod embedded;
 pub mod fault;
+mod held;
 pub mod index;
 pub mod log;
 pub mod model;
+pub mod scylla;
 pub mod store;
 pub mod tables;
 

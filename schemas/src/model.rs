@@ -73,6 +73,25 @@ impl Record {
     pub fn is_shown(&self) -> bool {
         self.judgement.verdict != Verdict::Invalid
     }
+
+    /// An invalid record as the list of what was refused shows it.
+    pub(crate) fn into_refused(self) -> QuarantineEntry {
+        let reasons = self.judgement.reasons.iter();
+        let detail: Vec<String> = reasons
+            .map(|reason| format!("{}: {}", reason.path, reason.message))
+            .collect();
+        QuarantineEntry {
+            id: self.uri.to_string(),
+            source: "lexicon".to_owned(),
+            reason: "invalid".to_owned(),
+            detail: detail.join("; "),
+            did: Some(self.uri.did.clone()),
+            rev: Some(self.rev),
+            cid: Some(self.cid.to_string()),
+            seen_at: self.seen_at,
+            uri: Some(self.uri),
+        }
+    }
 }
 
 /// What the DID's own host says of an account. `Unknown` (never asked) counts as active.

@@ -45,6 +45,36 @@ pub enum StoreError {
         /// The newest known.
         known: u32,
     },
+    /// The keyspace is older than the program, or not there yet.
+    #[error(
+        "{path} has store format {found}, this binary needs {known}; run `plyr store migrate` first"
+    )]
+    OlderFormat {
+        /// The store's URL.
+        path: String,
+        /// Its format; 0 for none.
+        found: u32,
+        /// The one needed.
+        known: u32,
+    },
+    /// No node of the cluster answers.
+    #[error(
+        "no CQL node answers at {nodes}: {detail}; check that the cluster runs and the address"
+    )]
+    Unreachable {
+        /// The addresses that were tried.
+        nodes: String,
+        /// The driver's words.
+        detail: String,
+    },
+    /// The store is slower than it is asked; try again in a moment.
+    #[error("the {engine} store is overloaded: {detail}; try again in a moment")]
+    Overloaded {
+        /// Which engine.
+        engine: &'static str,
+        /// What was waited for.
+        detail: String,
+    },
     /// The folder belongs to another namespace, or holds something that is no store.
     #[error("{path} can't be used: {problem}")]
     Unusable {
@@ -74,6 +104,18 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether the same call may succeed in a moment: answer 503, or hand it in again.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Unreachable { .. }
+                | StoreError::Overloaded { .. }
+                | StoreError::DiskFull { .. }
+        )
+    }
 }
 
 /// Writing, and taking snapshots to read from.

@@ -52,6 +52,7 @@ store_conformance! {
     i02_the_greater_standing_wins_at_one_rev,
     i02_a_tie_ends_alike_in_either_order,
     i02_two_writers_end_as_one,
+    i03_two_writers_one_dying_end_as_one,
     i03_a_crash_between_steps_loses_nothing,
     i04_a_delete_is_remembered,
     i04_at_or_below_the_floor_nothing_is_applied,

@@ -3,6 +3,8 @@
 
 mod account;
 mod clients;
+mod cluster;
+mod layout;
 mod lifecycle;
 mod peers;
 mod plyr;
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 
 pub use account::Account;
 pub use clients::Clients;
+pub use cluster::Cluster;
+pub use layout::{Layout, migrate};
 pub use peers::{Pds, Peers, PeersOptions};
 pub use plyr::Plyr;
 

@@ -136,7 +136,7 @@ pub(crate) fn missing_tools(needed: &[&str]) -> Result<bool, PeersError> {
         .map_err(|problem| PeersError::Start(problem.to_string()))
 }
 
-fn is_there(tool: &str) -> bool {
+pub(crate) fn is_there(tool: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).any(|folder| folder.join(tool).is_file())
 }

@@ -9,26 +9,30 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::{Peers, PeersError};
+use crate::{Layout, Peers, PeersError};
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct Ready {
+    #[serde(default)]
     appview: String,
     metrics: String,
 }
 
-/// A running `plyr serve`.
+/// A running `plyr serve`, or an AppView and an indexer in its place.
 pub struct Plyr {
-    /// The AppView's URL.
+    /// The AppView's URL; empty for an indexer alone.
     pub appview: String,
     /// The probes' URL.
     pub metrics: String,
     binary: PathBuf,
     data_dir: PathBuf,
+    store: Option<String>,
     child: Child,
+    /// The indexer, where it is a process of its own.
+    indexer: Option<Box<Plyr>>,
     client: reqwest::Client,
 }
 
@@ -36,6 +40,29 @@ impl Plyr {
     /// Starts it over peers, on free ports. `binary` is `env!("CARGO_BIN_EXE_plyr")`; logs go to
     /// `plyr.log` in the data folder.
     pub async fn serve(binary: &str, peers: &Peers, data_dir: &Path) -> Result<Plyr, PeersError> {
+        Plyr::run(binary, peers, data_dir, &Layout::Embedded).await
+    }
+
+    /// Starts it over peers in one of the ways to run it.
+    pub async fn run(
+        binary: &str,
+        peers: &Peers,
+        data_dir: &Path,
+        layout: &Layout,
+    ) -> Result<Plyr, PeersError> {
+        let arguments = Plyr::arguments(peers, layout);
+        let Layout::Apart(_) = layout else {
+            return Plyr::command(binary, "serve", data_dir, &arguments).await;
+        };
+        let folder = data_dir.with_file_name("index");
+        let indexer = Plyr::command(binary, "index", &folder, &arguments).await?;
+        let mut plyr = Plyr::command(binary, "appview", data_dir, &arguments).await?;
+        plyr.indexer = Some(Box::new(indexer));
+        Ok(plyr)
+    }
+
+    /// The arguments that point it at peers and a store.
+    pub fn arguments(peers: &Peers, layout: &Layout) -> Vec<String> {
         let mut arguments = vec!["--dev".to_owned()];
         let mut option = |name: &str, value: &str| {
             arguments.push(format!("--{name}"));
@@ -46,12 +73,25 @@ impl Plyr {
         for pds in &peers.pds {
             option("handle-resolver", pds);
         }
-        Plyr::start(binary, data_dir, &arguments).await
+        if let Some(store) = layout.store() {
+            option("store", store);
+        }
+        arguments
     }
 
-    /// Starts it with arguments of the test's own.
+    /// Starts `plyr serve` with arguments of the test's own.
     pub async fn start(
         binary: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        Plyr::command(binary, "serve", data_dir, arguments).await
+    }
+
+    /// Starts `plyr serve`, `index` or `appview` with arguments of the test's own.
+    pub async fn command(
+        binary: &str,
+        command: &str,
         data_dir: &Path,
         arguments: &[String],
     ) -> Result<Plyr, PeersError> {
@@ -69,7 +109,7 @@ impl Plyr {
             &["--disk-reserve", "1MiB"]
         };
         let mut child = Command::new(binary)
-            .arg("serve")
+            .arg(command)
             .arg("--data-dir")
             .arg(data_dir)
             .args(["--listen", ":0", "--metrics-listen", ":0"])
@@ -96,7 +136,11 @@ impl Plyr {
             let log = std::fs::read_to_string(data_dir.with_extension("log")).unwrap_or_default();
             PeersError::Start(format!("no ready line ({problem}); its log:\n{log}"))
         })?;
+        let store = arguments.iter().position(|one| one == "--store");
+        let store = store.and_then(|place| arguments.get(place + 1)).cloned();
         Ok(Plyr {
+            store,
+            indexer: None,
             appview: ready.appview,
             metrics: ready.metrics,
             binary: binary.into(),
@@ -108,12 +152,33 @@ impl Plyr {
 
     /// Kills it at once, as a power switch would.
     pub async fn kill(mut self) -> Result<(), PeersError> {
-        let killed = self.child.kill().await;
+        let mut killed = self.child.kill().await;
+        if let Some(indexer) = &mut self.indexer {
+            killed = killed.and(indexer.child.kill().await);
+        }
         killed.map_err(|detail| PeersError::Start(format!("kill: {detail}")))
     }
 
-    /// Asks it to stop and waits; answers its exit code.
+    /// Asks it to stop and waits; answers its exit code, of two processes the one that isn't 0.
     pub async fn stop(mut self) -> Result<Option<i32>, PeersError> {
+        if let Some(mut indexer) = self.indexer.take() {
+            let (one, two) = (indexer.end().await?, self.end().await?);
+            return Ok(if one == Some(0) { two } else { one });
+        }
+        self.end().await
+    }
+
+    /// Waits until it ends by itself; answers its exit code.
+    pub async fn ended(&mut self, patience: Duration) -> Result<Option<i32>, PeersError> {
+        let failed = |detail: &dyn std::fmt::Display| PeersError::Start(format!("plyr: {detail}"));
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(Ok(status)) => Ok(status.code()),
+            Ok(Err(detail)) => Err(failed(&detail)),
+            Err(_) => Err(failed(&"it did not end by itself in time")),
+        }
+    }
+
+    async fn end(&mut self) -> Result<Option<i32>, PeersError> {
         let failed = |detail: &dyn std::fmt::Display| PeersError::Start(format!("stop: {detail}"));
         let pid = self
             .child
@@ -156,9 +221,10 @@ impl Plyr {
         }
     }
 
-    /// The probes' page.
+    /// The probes' page; the indexer's, where it is a process of its own.
     pub async fn probe(&self, path: &str) -> Result<String, String> {
-        let url = format!("{}{path}", self.metrics);
+        let metrics = self.indexer.as_ref().map_or(&self.metrics, |i| &i.metrics);
+        let url = format!("{metrics}{path}");
         let response = self
             .client
             .get(url)
@@ -168,12 +234,14 @@ impl Plyr {
         response.text().await.map_err(|problem| problem.to_string())
     }
 
-    /// The canonical dump, through the running server.
+    /// The canonical dump, through the running server or from the cluster.
     pub async fn dump(&self) -> Result<String, PeersError> {
-        let done = Command::new(&self.binary)
-            .arg("dump")
-            .arg("--data-dir")
-            .arg(&self.data_dir)
+        let mut command = Command::new(&self.binary);
+        command.arg("dump").arg("--data-dir").arg(&self.data_dir);
+        if let Some(store) = &self.store {
+            command.args(["--store", store]);
+        }
+        let done = command
             .output()
             .await
             .map_err(|detail| PeersError::Start(format!("plyr dump: {detail}")))?;

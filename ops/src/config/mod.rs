@@ -15,6 +15,24 @@ use url::Url;
 use crate::error::OpsError;
 pub use sources::{Settings, gather};
 
+/// Which store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreChoice {
+    /// The one in the data folder.
+    Embedded,
+    /// A keyspace of a cluster, by its URL.
+    Cluster(String),
+}
+
+/// How often a new keyspace keeps every row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicationChoice {
+    /// Copies in each datacenter where none are named.
+    pub factor: u8,
+    /// Copies by datacenter.
+    pub datacenters: Vec<(String, u8)>,
+}
+
 /// How logs are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
@@ -44,6 +62,14 @@ pub struct Config {
     pub plc_url: Url,
     /// `--handle-resolver`
     pub handle_resolvers: Vec<Url>,
+    /// `--store`
+    pub store: StoreChoice,
+    /// `--replication`; none for what fits the cluster.
+    pub replication: Option<ReplicationChoice>,
+    /// `--tablets`; none for the server's default.
+    pub tablets: Option<bool>,
+    /// `--heartbeat-patience`
+    pub heartbeat_patience: Duration,
     /// `--disk-reserve`, in bytes
     pub disk_reserve: u64,
     /// `--changes-keep`
@@ -74,6 +100,10 @@ impl Config {
         let changes_keep = reader.one("changes-keep", values::duration);
         let log_format = reader.one("log-format", values::log_format);
         let store = reader.one("store", values::store);
+        let copies = reader.many("replication", values::copies);
+        let replication = values::replication(&mut reader, copies);
+        let tablets = reader.optional("tablets", values::on_or_off);
+        let heartbeat_patience = reader.one("heartbeat-patience", values::duration);
         reader.many("relay-url", values::http_url);
         reader.many("labeler", values::labeler);
         reader.one("media", values::media_mode);
@@ -110,13 +140,6 @@ impl Config {
                 "leave it out, or turn dev on for a test network",
             );
         }
-        if store == Some(values::StoreChoice::Scylla) {
-            reader.problem(
-                "store",
-                "names a ScyllaDB cluster, which this version can't use yet",
-                "write `embedded`",
-            );
-        }
         let data_dir = PathBuf::from(reader.text("data-dir"));
         let contact = reader.text("contact");
         let log = reader.text("log");
@@ -128,6 +151,9 @@ impl Config {
         let (Some(disk_reserve), Some(changes_keep), Some(log_format)) =
             (disk_reserve, changes_keep, log_format)
         else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        let (Some(store), Some(heartbeat_patience)) = (store, heartbeat_patience) else {
             return Err(OpsError::Config(reader.problems));
         };
         if !reader.problems.is_empty() {
@@ -142,6 +168,10 @@ impl Config {
             jetstreams,
             plc_url,
             handle_resolvers,
+            store,
+            replication,
+            tablets,
+            heartbeat_patience,
             disk_reserve,
             changes_keep,
             contact,

@@ -161,6 +161,22 @@ pub const OPTIONS: &[OptionRow] = &[
         "embedded, or scylla://host:port[,host:port…]/keyspace",
     )
     .or(&["embedded"]),
+    many(
+        "replication",
+        "N | DC=N",
+        "Copies of a new keyspace; without it the least of 3 and the nodes there",
+    ),
+    one(
+        "tablets",
+        "on|off",
+        "Tablets of a new keyspace (ScyllaDB); without it the server's default",
+    ),
+    one(
+        "heartbeat-patience",
+        "DURATION",
+        "How long a cluster may take no write before the process ends itself",
+    )
+    .or(&["3m"]),
     one(
         "disk-reserve",
         "SIZE",

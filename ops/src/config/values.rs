@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use plyr_lexicons::{AtIdentifier, Namespace};
+use plyr_schemas::StoreError;
+use plyr_schemas::scylla::ScyllaOptions;
 use url::Url;
 
-use super::LogFormat;
 use super::sources::{Origin, Settings};
+use super::{LogFormat, ReplicationChoice, StoreChoice};
 
 /// Problem and fix.
 pub type Refusal = (String, String);
@@ -198,26 +200,70 @@ pub fn log_format(text: &str) -> Result<LogFormat, Refusal> {
     }
 }
 
-/// Which engine `--store` names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StoreChoice {
-    Embedded,
-    Scylla,
-}
-
+/// The embedded store, or the URL of a keyspace.
 pub fn store(text: &str) -> Result<StoreChoice, Refusal> {
     if text == "embedded" {
         return Ok(StoreChoice::Embedded);
     }
     let fix = "write embedded, or scylla://host:port[,host:port]/keyspace";
-    let Some(rest) = text.strip_prefix("scylla://") else {
-        return refuse("is no store", fix);
-    };
-    match rest.split_once('/') {
-        Some((hosts, keyspace)) if !hosts.is_empty() && !keyspace.is_empty() => {
-            Ok(StoreChoice::Scylla)
+    match ScyllaOptions::parse(text, namespace("fm.plyr")?) {
+        Ok(_) => Ok(StoreChoice::Cluster(text.to_owned())),
+        Err(StoreError::Unusable { problem, .. }) => {
+            let problem = problem.split(';').next().unwrap_or_default();
+            refuse(problem, fix)
         }
-        _ => refuse("names no hosts or no keyspace", fix),
+        Err(problem) => refuse(problem.to_string(), fix),
+    }
+}
+
+/// Copies, in one datacenter where it is named: `3`, `dc1=3`.
+pub fn copies(text: &str) -> Result<(Option<String>, u8), Refusal> {
+    let fix = "write 3, or dc1=3,dc2=2 for each datacenter";
+    let (datacenter, number) = match text.split_once('=') {
+        Some((name, number)) if !name.is_empty() => (Some(name.to_owned()), number),
+        Some(_) => return refuse("names no datacenter", fix),
+        None => (None, text),
+    };
+    match number.parse::<u8>() {
+        Ok(copies) if (1..=9).contains(&copies) => Ok((datacenter, copies)),
+        _ => refuse("is no number of copies from 1 to 9", fix),
+    }
+}
+
+/// One number for everywhere, or one for each datacenter.
+pub fn replication(
+    reader: &mut Reader<'_>,
+    copies: Vec<(Option<String>, u8)>,
+) -> Option<ReplicationChoice> {
+    let mut choice = ReplicationChoice {
+        factor: 3,
+        datacenters: Vec::new(),
+    };
+    match copies.as_slice() {
+        [] => return None,
+        [(None, factor)] => choice.factor = *factor,
+        several => {
+            for (name, factor) in several {
+                let Some(name) = name else {
+                    reader.problem(
+                        "replication",
+                        "names copies with and without a datacenter",
+                        "write one number, or dc1=3,dc2=2 for each datacenter",
+                    );
+                    return None;
+                };
+                choice.datacenters.push((name.clone(), *factor));
+            }
+        }
+    }
+    Some(choice)
+}
+
+pub fn on_or_off(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => refuse("is neither on nor off", "write on or off"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whatever order changes come in, and whoever brings them, they end in one state.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 /// Any permutation and duplication of a history, in any batches, ends in one state.
@@ -160,7 +162,9 @@ pub async fn i02_the_greater_standing_wins_at_one_rev(place: &dyn Place) -> Chec
         let gone = uri("a", "track", &format!("gone{number}"))?;
         let mut two = vec![put(&gone, 5, &track("told"))?, void(&gone, 5)];
         two.rotate_left(number % 2);
-        store.apply(two).await?;
+        for change in two {
+            store.apply(vec![change]).await?;
+        }
         assert_eq!(title(store.as_ref(), &gone).await?, None);
     }
     let snapshot = settled(store.as_ref()).await?;
@@ -245,3 +249,62 @@ pub async fn i02_two_writers_end_as_one(place: &dyn Place) -> Checked {
     two.close().await?;
     Ok(())
 }
+
+/// Two writers at once, one of which dies at any step of its write path; what it was handed is
+/// handed in again, as a source does. They end as one writer that never died.
+pub async fn i03_two_writers_one_dying_end_as_one(place: &dyn Place) -> Checked {
+    if !place.is_shared() {
+        return Ok(());
+    }
+    let history = history()?;
+    let mut died = 0;
+    for round in 0..ROUNDS {
+        // Other DIDs of the same length in each round.
+        let letter = |text: &str| {
+            let other = char::from(b'c' + (round % 20) as u8);
+            let (a, b) = (format!("did:plc:{other}a"), format!("did:plc:{other}b"));
+            text.replace("did:plc:a", &a).replace("did:plc:b", &b)
+        };
+        let renamed = history.iter().map(|change| rename(change, &letter));
+        let forth: Vec<Change> = renamed.collect::<Result<_, _>>()?;
+        let back: Vec<Change> = forth.iter().rev().cloned().collect();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let hook: FaultHook = {
+            let asked = asked.clone();
+            Arc::new(move |_| asked.fetch_add(1, Ordering::SeqCst) == round * 3)
+        };
+        let (dying, living) = (place.open(Some(hook)).await?, place.open(None).await?);
+        let before = dump(living.as_ref()).await?;
+        let run = |store: Arc<dyn Store>, changes: Vec<Change>| async move {
+            for batch in changes.chunks(1 + round % 3) {
+                store.apply(batch.to_vec()).await?;
+            }
+            Ok::<(), StoreError>(())
+        };
+        let runs = (run(dying.clone(), forth.clone()), run(living.clone(), back));
+        let (one, other) = tokio::join!(runs.0, runs.1);
+        other?;
+        drop(dying);
+        if one.is_err() {
+            died += 1;
+            run(living.clone(), forth).await?;
+        }
+        let after = dump(living.as_ref()).await?;
+        let new = after
+            .lines()
+            .filter(|line| !before.lines().any(|old| old == *line));
+        let new: Vec<&str> = new.collect();
+        assert_eq!(new.len(), 6, "round {round}: {new:?}");
+        let told = new.join("\n");
+        assert!(
+            told.contains("mended") && told.contains("\"likeCount\":1"),
+            "{told}"
+        );
+        living.close().await?;
+    }
+    assert!(died > ROUNDS / 2, "only {died} writers died");
+    Ok(())
+}
+
+/// Rounds of the case above.
+const ROUNDS: usize = 15;

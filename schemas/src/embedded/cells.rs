@@ -1,44 +1,18 @@
 //! Cells: the values of rows, each behind a byte that names its layout.
 
-use plyr_lexicons::{Cid, Judgement, Reason, RecordUri, Rev, Verdict};
+use plyr_lexicons::{Cid, Judgement, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActorTotals, Counts, Micros, Record, Standing};
+use crate::held::{Content, HeldVersion};
+use crate::model::{ActorTotals, Counts, Standing};
 use crate::store::StoreError;
 
 const LAYOUT: u8 = 1;
 const DELETE: u8 = 0;
 const RECORD: u8 = 1;
 
-/// A version's cell. Two cells at one rev compare as their standings, then as their bytes: the
-/// same winner on every instance, whatever came first.
-#[derive(Clone, PartialEq, Debug)]
-pub struct VersionCell {
-    pub standing: Standing,
-    pub seen_at: Micros,
-    pub content: Option<Content>,
-}
-
-/// What a version that isn't a delete holds.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Content {
-    pub cid: Cid,
-    pub bytes: Vec<u8>,
-    pub judgement: Judgement,
-    /// The rules' version it was judged by.
-    pub rules: u16,
-}
-
 #[derive(Serialize, Deserialize)]
 struct StoredReason(String, String, String);
-
-/// What settles a tie at one rev: standing, then content; nothing of this instance's own.
-pub fn rank(cell: &VersionCell) -> (Standing, Option<Vec<u8>>) {
-    (
-        cell.standing,
-        cell.content.as_ref().map(|content| content.cid.to_bytes()),
-    )
-}
 
 pub fn corrupt(table: &'static str, detail: impl ToString) -> StoreError {
     StoreError::Corrupt {
@@ -47,7 +21,7 @@ pub fn corrupt(table: &'static str, detail: impl ToString) -> StoreError {
     }
 }
 
-impl VersionCell {
+impl HeldVersion {
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
         let standing = match self.standing {
             Standing::Event => 0,
@@ -93,7 +67,7 @@ impl VersionCell {
         Ok(cell)
     }
 
-    pub fn decode(cell: &[u8]) -> Result<VersionCell, StoreError> {
+    pub fn decode(cell: &[u8]) -> Result<HeldVersion, StoreError> {
         read_version(cell)
             .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
     }
@@ -104,23 +78,6 @@ impl VersionCell {
         let read = read.filter(|([layout, _], _)| *layout == LAYOUT);
         read.and_then(|([_, standing], _)| standing_from(*standing))
             .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
-    }
-
-    pub fn into_record(self, uri: RecordUri, rev: Rev) -> Option<Record> {
-        let Content {
-            cid,
-            bytes,
-            judgement,
-            ..
-        } = self.content?;
-        Some(Record {
-            uri,
-            rev,
-            cid,
-            bytes,
-            judgement,
-            seen_at: self.seen_at,
-        })
     }
 }
 
@@ -133,7 +90,7 @@ fn standing_from(byte: u8) -> Option<Standing> {
     }
 }
 
-fn read_version(cell: &[u8]) -> Option<VersionCell> {
+fn read_version(cell: &[u8]) -> Option<HeldVersion> {
     let (&[layout, standing, kind], rest) = cell.split_first_chunk::<3>()?;
     let (seen_at, rest) = rest.split_first_chunk::<8>()?;
     let standing = standing_from(standing)?;
@@ -142,10 +99,11 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         return None;
     }
     if kind == DELETE {
-        return Some(VersionCell {
+        return Some(HeldVersion {
             standing,
             seen_at,
             content: None,
+            swept: false,
         });
     }
     let (rules, rest) = rest.split_first_chunk::<2>()?;
@@ -176,10 +134,11 @@ fn read_version(cell: &[u8]) -> Option<VersionCell> {
         judgement: Judgement { verdict, reasons },
         rules: u16::from_be_bytes(*rules),
     };
-    Some(VersionCell {
+    Some(HeldVersion {
         standing,
         seen_at,
         content: Some(content),
+        swept: false,
     })
 }
 

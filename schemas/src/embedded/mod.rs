@@ -8,7 +8,7 @@ mod layers;
 mod observations;
 mod reader;
 mod rejudge;
-mod rows;
+pub(crate) mod rows;
 mod sums;
 mod versions;
 mod writer;

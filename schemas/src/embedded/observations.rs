@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use plyr_lexicons::{Did, Handle, Namespace};
 
-use super::cells::{self, VersionCell};
+use super::cells;
 use super::layers::Layers;
 use super::rows::{ActorRow, DueRow, HandleRow};
-use super::{sums, versions};
+use super::sums;
+use crate::held::{HeldVersion, derived_of};
 use crate::index::Index;
 use crate::model::{
     Account, ActorTotals, BlueskyProfile, DueCheck, Identity, Micros, Outcome, Standing,
@@ -82,11 +83,11 @@ fn flip(
     for (key, cell) in layers.under(Kind::Network, prefix, usize::MAX)? {
         let uri = KeyReader::after(&key, start).record();
         let uri = uri.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-        let cell = VersionCell::decode(&cell)?;
+        let cell = HeldVersion::decode(&cell)?;
         if cell.standing == Standing::Void {
             continue;
         }
-        for row in versions::derived_of(namespace, &uri, &cell)?.rows {
+        for row in derived_of(namespace, &uri, &cell)?.rows {
             match row.index {
                 Index::SubjectLikers(subject) => {
                     liked.insert(subject);

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use fjall::{Readable, Snapshot as View};
 use plyr_lexicons::{Did, Handle, RecordUri, Rev};
 
-use super::cells::{self, VersionCell};
+use super::cells;
 use super::layers::{Engine, failed};
 use super::rows::{ActorRow, CursorRow, DueRow, HandleRow, QuarantineRow};
+use crate::held::HeldVersion;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
@@ -67,7 +68,7 @@ impl EmbeddedSnapshot {
         let mut newest = None;
         for row in rows {
             let (key, cell) = read(row)?;
-            if VersionCell::standing_of(&cell)? != Standing::Void {
+            if HeldVersion::standing_of(&cell)? != Standing::Void {
                 newest = Some((key, cell));
             }
         }
@@ -76,7 +77,7 @@ impl EmbeddedSnapshot {
         };
         let rev = KeyReader::after(&key, start).number();
         let rev = rev.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-        let cell = VersionCell::decode(&cell)?;
+        let cell = HeldVersion::decode(&cell)?;
         Ok(cell.into_record(uri.clone(), Rev::from_u64(rev as u64)))
     }
 
@@ -197,21 +198,7 @@ impl EmbeddedSnapshot {
             if record.is_shown() {
                 continue;
             }
-            let reasons = record.judgement.reasons.iter();
-            let detail: Vec<String> = reasons
-                .map(|reason| format!("{}: {}", reason.path, reason.message))
-                .collect();
-            entries.push(QuarantineEntry {
-                id: record.uri.to_string(),
-                source: "lexicon".to_owned(),
-                reason: "invalid".to_owned(),
-                detail: detail.join("; "),
-                did: Some(record.uri.did.clone()),
-                rev: Some(record.rev),
-                cid: Some(record.cid.to_string()),
-                seen_at: record.seen_at,
-                uri: Some(record.uri),
-            });
+            entries.push(record.into_refused());
             if entries.len() >= limit {
                 break;
             }

@@ -3,10 +3,11 @@
 
 use plyr_lexicons::{RecordUri, Rev, data, validate};
 
-use super::cells::{self, VersionCell};
+use super::cells;
 use super::rows::LogRow;
 use super::versions;
 use super::writer::Writer;
+use crate::held::HeldVersion;
 use crate::model::{LogSubject, Standing};
 use crate::store::StoreError;
 use crate::tables::{Key, KeyReader, Kind, META, VERSIONS};
@@ -75,7 +76,7 @@ impl Writer {
 
     /// Whether the current record's verdict is another now.
     fn rejudge_one(&mut self, uri: &RecordUri, rev: Rev, cell: &[u8]) -> Result<bool, StoreError> {
-        let mut cell = VersionCell::decode(cell)?;
+        let mut cell = HeldVersion::decode(cell)?;
         let Some(content) = &mut cell.content else {
             return Ok(false);
         };

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::str::FromStr;
 
-use plyr_lexicons::{Collection, Did, Namespace, Nsid, RecordUri, Rev, Verdict, data};
+use plyr_lexicons::{Did, Namespace, Nsid, RecordUri, Rev, Verdict};
 
-use super::cells::{Content, VersionCell, rank};
 use super::layers::Layers;
 use super::sums::{self, Sums};
 use super::{cells, observations};
+use crate::held::{HeldVersion, current, derived_of, settled};
 use crate::index::{Derived, Position};
-use crate::model::{Body, Floor, Micros, Outcome, Standing, Version};
+use crate::model::{Floor, Micros, Outcome, Standing, Version};
 use crate::store::StoreError;
 use crate::tables::{self, FLOORS, INVALID, Key, KeyReader, Kind, VERSIONS};
 
@@ -28,61 +28,42 @@ pub fn apply(
         return Ok(Outcome::Superseded);
     }
     let held = held(layers, &version.uri)?;
-    let (content, derived) = match version.body {
-        Body::Record {
-            cid,
-            bytes,
-            judgement,
-            derived,
-        } => (
-            Some(Content {
-                cid,
-                bytes,
-                judgement,
-                rules,
-            }),
-            derived,
-        ),
-        Body::Delete => (None, Derived::default()),
-    };
-    let cell = VersionCell {
-        standing: version.standing,
-        seen_at: version.seen_at,
-        content,
-    };
-    let same_rev = held.iter().find(|(rev, _)| *rev == version.rev);
-    if same_rev.is_some_and(|(_, known)| rank(known) >= rank(&cell)) {
+    let uri = version.uri.clone();
+    let (rev, cell, derived) = HeldVersion::of(version, rules);
+    let same_rev = held.iter().find(|(known, _)| *known == rev);
+    if same_rev.is_some_and(|(_, known)| known.rank() >= cell.rank()) {
         return Ok(Outcome::Superseded);
     }
     let before = current(&held);
-    let older = before.as_ref().is_some_and(|(rev, _)| *rev > version.rev);
+    let older = before.is_some_and(|(newer, _)| *newer > rev);
     // What is proven stays beneath what is only told: that may be made void later.
     if older && cell.standing == Standing::Event {
         return Ok(Outcome::Superseded);
     }
 
-    let uri = &version.uri;
-    layers.put(Kind::Network, version_key(uri, version.rev), cell.encode()?);
-    let after = with(&held, version.rev, cell);
-    let settled = current(&after);
-    sweep(layers, uri, &after, settled.as_ref().map(|(rev, _)| *rev));
+    layers.put(Kind::Network, version_key(&uri, rev), cell.encode()?);
+    let after = with(&held, rev, cell);
+    for (old, _) in settled(&after) {
+        layers.remove(Kind::Network, version_key(&uri, *old));
+    }
 
-    let old = match &before {
-        Some((_, cell)) => derived_of(namespace, uri, cell)?,
+    let old = match before {
+        Some((_, held)) => derived_of(namespace, &uri, held)?,
         None => Derived::default(),
     };
-    let new = match &settled {
-        Some((rev, _)) if *rev == version.rev => derived,
-        Some((_, cell)) => derived_of(namespace, uri, cell)?,
+    let now = current(&after);
+    let new = match now {
+        Some((newest, _)) if *newest == rev => derived,
+        Some((_, held)) => derived_of(namespace, &uri, held)?,
         None => Derived::default(),
     };
-    rederive(layers, uri, &old, &new)?;
-    reinvalidate(layers, uri, before.as_ref(), settled.as_ref());
+    rederive(layers, &uri, &old, &new)?;
+    reinvalidate(layers, &uri, before, now);
     Ok(Outcome::Applied)
 }
 
 /// The versions with another cell at one rev.
-fn with(held: &[(Rev, VersionCell)], rev: Rev, cell: VersionCell) -> Vec<(Rev, VersionCell)> {
+fn with(held: &[(Rev, HeldVersion)], rev: Rev, cell: HeldVersion) -> Vec<(Rev, HeldVersion)> {
     let others = held.iter().filter(|(at, _)| *at != rev).cloned();
     others.chain([(rev, cell)]).collect()
 }
@@ -93,7 +74,7 @@ pub fn replace(
     namespace: &Namespace,
     uri: &RecordUri,
     rev: Rev,
-    cell: VersionCell,
+    cell: HeldVersion,
 ) -> Result<bool, StoreError> {
     let held = held(layers, uri)?;
     let Some(before) = current(&held) else {
@@ -107,7 +88,7 @@ pub fn replace(
     let after = (rev, cell);
     let new = derived_of(namespace, uri, &after.1)?;
     rederive(layers, uri, &old, &new)?;
-    reinvalidate(layers, uri, Some(&before), Some(&after));
+    reinvalidate(layers, uri, Some(before), Some(&after));
     Ok(true)
 }
 
@@ -144,7 +125,7 @@ fn floor_at(layers: &Layers, key: Key) -> Result<Rev, StoreError> {
     Rev::from_str(&text).map_err(|problem| cells::corrupt("FLOORS", problem))
 }
 
-fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, VersionCell)>, StoreError> {
+fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, HeldVersion)>, StoreError> {
     let prefix = Key::of(&VERSIONS).record(uri);
     let length = prefix.clone().into_bytes().len();
     let rows = layers.under(Kind::Network, prefix, MOST_VERSIONS)?;
@@ -152,56 +133,9 @@ fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, VersionCell)>, Sto
         .map(|(key, cell)| {
             let number = KeyReader::after(key, length).number();
             let number = number.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-            Ok((Rev::from_u64(number as u64), VersionCell::decode(cell)?))
+            Ok((Rev::from_u64(number as u64), HeldVersion::decode(cell)?))
         })
         .collect()
-}
-
-/// The greatest version that isn't void.
-fn current(versions: &[(Rev, VersionCell)]) -> Option<(Rev, VersionCell)> {
-    let real = versions
-        .iter()
-        .filter(|(_, cell)| cell.standing != Standing::Void);
-    real.max_by_key(|(rev, _)| *rev).cloned()
-}
-
-/// What is older than the settled version goes, and its bytes with it; but the newest proven one
-/// stays until the settled one is proven too.
-fn sweep(
-    layers: &mut Layers,
-    uri: &RecordUri,
-    versions: &[(Rev, VersionCell)],
-    settled: Option<Rev>,
-) {
-    let Some(settled) = settled else { return };
-    let proven = versions
-        .iter()
-        .filter(|(_, cell)| cell.standing == Standing::Proven);
-    let base = proven.map(|(rev, _)| *rev).max();
-    let goes = |rev: Rev| rev < settled && Some(rev) != base;
-    for (rev, _) in versions.iter().filter(|(rev, _)| goes(*rev)) {
-        layers.remove(Kind::Network, version_key(uri, *rev));
-    }
-}
-
-/// What a stored version derives; nothing for deletes and invalid records.
-pub fn derived_of(
-    namespace: &Namespace,
-    uri: &RecordUri,
-    cell: &VersionCell,
-) -> Result<Derived, StoreError> {
-    let Some(content) = &cell.content else {
-        return Ok(Derived::default());
-    };
-    let Some(collection) = namespace.collection(uri.collection.as_str()) else {
-        return Ok(Derived::default());
-    };
-    if content.judgement.verdict == Verdict::Invalid || collection == Collection::Profile {
-        return Ok(Derived::default());
-    }
-    let record =
-        data::from_cbor(&content.bytes).map_err(|problem| cells::corrupt("VERSIONS", problem))?;
-    Ok(Derived::of(uri, collection, &record))
 }
 
 fn rederive(
@@ -241,10 +175,10 @@ fn invalid_key(uri: &RecordUri, seen_at: Micros) -> Key {
 fn reinvalidate(
     layers: &mut Layers,
     uri: &RecordUri,
-    before: Option<&(Rev, VersionCell)>,
-    after: Option<&(Rev, VersionCell)>,
+    before: Option<&(Rev, HeldVersion)>,
+    after: Option<&(Rev, HeldVersion)>,
 ) {
-    let invalid = |version: Option<&(Rev, VersionCell)>| {
+    let invalid = |version: Option<&(Rev, HeldVersion)>| {
         let (_, cell) = version?;
         let verdict = cell.content.as_ref()?.judgement.verdict;
         (verdict == Verdict::Invalid).then(|| invalid_key(uri, cell.seen_at))

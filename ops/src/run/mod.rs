@@ -1,0 +1,217 @@
+//! The long-running commands: parts started in order over one store, stopped in reverse.
+
+mod follow;
+mod heartbeat;
+mod parts;
+mod ready;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plyr_indexer::IndexerHandle;
+use plyr_schemas::Store;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, StoreChoice};
+use crate::control::Control;
+use crate::error::OpsError;
+use crate::probes::{self, Probes};
+use crate::store::open::{self, Opened};
+use heartbeat::Heart;
+use ready::{ReadyLine, State};
+
+/// How long open requests and the lanes may take to finish once asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Which parts one process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// All of them.
+    Serve,
+    /// The indexer.
+    Index,
+    /// The AppView.
+    AppView,
+}
+
+impl Role {
+    /// The role of a command; none for the other commands.
+    pub fn of(command: &str) -> Option<Role> {
+        match command {
+            "serve" => Some(Role::Serve),
+            "index" => Some(Role::Index),
+            "appview" => Some(Role::AppView),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Role::Serve => "serve",
+            Role::Index => "index",
+            Role::AppView => "appview",
+        }
+    }
+
+    fn indexes(self) -> bool {
+        self != Role::AppView
+    }
+
+    fn answers(self) -> bool {
+        self != Role::Index
+    }
+
+    /// A part alone is of use only over a store that other processes can open too.
+    fn check(self, config: &Config) -> Result<(), OpsError> {
+        if self == Role::Serve || config.store != StoreChoice::Embedded {
+            return Ok(());
+        }
+        Err(OpsError::Config(vec![format!(
+            "  store = \"embedded\" with `plyr {}`: one process holds the embedded store, its parts \
+             can't be apart; write store = \"scylla://host:port/keyspace\" (`plyr store migrate` \
+             makes the keyspace), or run `plyr serve`",
+            self.name()
+        )]))
+    }
+}
+
+/// Runs the parts of a role until SIGTERM or SIGINT, then drains.
+pub async fn run(role: Role, config: Config) -> Result<ExitCode, OpsError> {
+    role.check(&config)?;
+    let recorder = probes::record()?;
+    parts::choose_crypto();
+    let mut stop = StopSignal::listen()?;
+    let early = match config.store {
+        StoreChoice::Embedded => Some(open::embedded(&config).await?),
+        StoreChoice::Cluster(_) => None,
+    };
+    let state = Arc::new(State::default());
+    let probes = Probes::bind(config.metrics_listen, recorder, state.asked()).await?;
+    let metrics = probes.address();
+    let tasks = TaskTracker::new();
+    let answering = CancellationToken::new();
+    tasks.spawn(probes.serve(answering.clone()));
+
+    let opened = match (early, open::cluster_options(&config)?) {
+        (Some(opened), _) => opened,
+        (None, Some(options)) => tokio::select! {
+            opened = open::patiently(options, |why| state.waits_for(why)) => opened?,
+            () = stop.wait() => {
+                tracing::info!("stopped before the store was reached");
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
+        (None, None) => return Err(OpsError::Start("no store is configured".to_owned())),
+    };
+    let running = Running::start(role, &config, &opened, &state, &tasks, &answering).await?;
+    state.runs();
+    let line = ReadyLine {
+        appview: running.appview,
+        metrics,
+    };
+    line.say()?;
+
+    stop.wait().await;
+    tracing::info!("stopping: open requests finish, the cursor is made durable");
+    state.stops();
+    running.indexing.cancel();
+    answering.cancel();
+    tasks.close();
+    let drained = tokio::time::timeout(DRAIN, async {
+        if let Some(indexer) = &running.indexer {
+            indexer.stopped().await;
+        }
+        tasks.wait().await;
+        opened.store.settle().await
+    });
+    match drained.await {
+        Ok(settled) => settled?,
+        Err(_) => tracing::warn!(seconds = DRAIN.as_secs(), "not everything finished in time"),
+    }
+    opened.store.close().await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a role has started.
+struct Running {
+    indexing: CancellationToken,
+    indexer: Option<Arc<IndexerHandle>>,
+    appview: Option<std::net::SocketAddr>,
+}
+
+impl Running {
+    async fn start(
+        role: Role,
+        config: &Config,
+        opened: &Opened,
+        state: &Arc<State>,
+        tasks: &TaskTracker,
+        answering: &CancellationToken,
+    ) -> Result<Running, OpsError> {
+        let store: Arc<dyn Store> = opened.store.clone();
+        let indexing = CancellationToken::new();
+        let outbound = parts::outbound(config)?;
+        let mut appview = None;
+        if role.answers() {
+            let bound = parts::appview(config, store.clone(), outbound.clone()).await?;
+            appview = Some(bound.address());
+            tasks.spawn(bound.serve(answering.clone()));
+        }
+        state.watches(opened.store.clone());
+        match &opened.embedded {
+            Some(embedded) => {
+                let control = Control::bind(&config.data_dir)?;
+                let folder = config.data_dir.clone();
+                tasks.spawn(control.serve(store.clone(), folder, answering.clone()));
+                let keep = config.changes_keep;
+                tasks.spawn(parts::trim(embedded.clone(), keep, indexing.clone()));
+            }
+            None => {
+                let heart = Heart::start(store.clone(), config.heartbeat_patience, answering)?;
+                state.listens_to(heart);
+                if role.answers() {
+                    tasks.spawn(follow::run(store.clone(), answering.clone()));
+                }
+            }
+        }
+        let indexer = role
+            .indexes()
+            .then(|| Arc::new(parts::indexer(config, store, outbound, indexing.clone())));
+        if let Some(indexer) = &indexer {
+            state.asks(indexer.clone());
+        }
+        Ok(Running {
+            indexing,
+            indexer,
+            appview,
+        })
+    }
+}
+
+/// SIGTERM and SIGINT, heard from the start.
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> Result<StopSignal, OpsError> {
+        let problem =
+            |detail: std::io::Error| OpsError::Start(format!("signals can't be heard: {detail}"));
+        Ok(StopSignal {
+            terminate: signal(SignalKind::terminate()).map_err(problem)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(problem)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

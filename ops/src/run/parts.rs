@@ -1,0 +1,91 @@
+//! The parts of a process, made from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plyr_appview::{AppView, AppViewConfig};
+use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Patience};
+use plyr_outbound::{Outbound, OutboundConfig};
+use plyr_schemas::embedded::EmbeddedStore;
+use plyr_schemas::{CountedStore, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::OpsError;
+
+/// Connections of the AppView at the same time.
+const CONNECTIONS: usize = 2_000;
+/// How often the embedded store's change log is trimmed; in a cluster entries expire.
+const TRIM: Duration = Duration::from_secs(600);
+
+/// One crypto provider for every TLS client of the process.
+pub fn choose_crypto() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        tracing::debug!("a crypto provider was there already");
+    }
+}
+
+/// What asks the network.
+pub fn outbound(config: &Config) -> Result<Outbound, OpsError> {
+    Outbound::new(OutboundConfig {
+        plc_url: config.plc_url.clone(),
+        handle_resolvers: config.handle_resolvers.clone(),
+        dev: config.dev,
+        contact: config.contact.clone(),
+    })
+    .map_err(|problem| OpsError::Start(problem.to_string()))
+}
+
+/// What answers people: bound, not yet answering.
+pub async fn appview(
+    config: &Config,
+    store: Arc<dyn Store>,
+    outbound: Outbound,
+) -> Result<AppView, OpsError> {
+    let appview_config = AppViewConfig {
+        listen: config.listen,
+        public_url: config.public_url.clone(),
+        namespace: config.namespace.clone(),
+        connections: CONNECTIONS,
+    };
+    AppView::bind(appview_config, Arc::new(CountedStore::new(store)), outbound)
+        .await
+        .map_err(|problem| OpsError::Start(problem.to_string()))
+}
+
+/// What follows the network; it runs from now on.
+pub fn indexer(
+    config: &Config,
+    store: Arc<dyn Store>,
+    outbound: Outbound,
+    cancel: CancellationToken,
+) -> IndexerHandle {
+    let indexer_config = IndexerConfig {
+        namespace: config.namespace.clone(),
+        jetstreams: config.jetstreams.clone(),
+        bluesky_hints: true,
+        patience: Patience::default(),
+    };
+    Indexer::start(indexer_config, store, outbound, cancel)
+}
+
+/// Keeps the embedded store's change log as long as configured.
+pub async fn trim(store: Arc<EmbeddedStore>, keep: Duration, cancel: CancellationToken) {
+    let mut ticks = tokio::time::interval(TRIM);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+        let before = chrono::Utc::now().timestamp_micros().saturating_sub(keep);
+        match store.trim_log(before).await {
+            Ok(trimmed) => tracing::debug!(trimmed, "change log trimmed"),
+            Err(problem) => tracing::warn!(%problem, "the change log could not be trimmed"),
+        }
+    }
+}

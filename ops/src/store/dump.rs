@@ -1,0 +1,85 @@
+//! `plyr dump`: through the server that holds the data folder, from the folder itself, or from the
+//! cluster.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use plyr_schemas::{Store, StoreError};
+
+use super::open;
+use crate::config::{Config, StoreChoice};
+use crate::control;
+use crate::error::OpsError;
+
+/// Writers count as idle when the log has not grown for this long: longer than what follows behind
+/// the writes takes.
+const IDLE: Duration = Duration::from_secs(8);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
+    let target = arguments
+        .get_one::<String>("out")
+        .map_or("-", String::as_str);
+    let wait_idle = arguments.get_flag("wait-idle");
+    let failed = |detail: std::io::Error| OpsError::Dump(format!("{target}: {detail}"));
+    let is_embedded = config.store == StoreChoice::Embedded;
+    if is_embedded && !config.data_dir.join("store").is_dir() {
+        return Err(OpsError::Dump(format!(
+            "{} holds no store; name the folder that `plyr serve` keeps with --data-dir",
+            config.data_dir.display()
+        )));
+    }
+    let mut out: Box<dyn Write + Send> = match target {
+        "-" => Box::new(BufWriter::new(std::io::stdout())),
+        path => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
+    };
+    let request = control::Request::Dump { wait_idle };
+    if !is_embedded || control::ask(&config.data_dir, &request, &mut out)?.is_none() {
+        let opened = open::once(config).await?;
+        let scratch = match &opened.embedded {
+            Some(_) => config.data_dir.clone(),
+            None => std::env::temp_dir(),
+        };
+        write(opened.store.as_ref(), &mut out, &scratch, wait_idle).await?;
+        opened.store.close().await?;
+    }
+    out.flush().map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the dump of a store; sorts on disk in `scratch`.
+pub async fn write(
+    store: &dyn Store,
+    out: &mut (dyn Write + Send),
+    scratch: &Path,
+    wait_idle: bool,
+) -> Result<(), OpsError> {
+    if wait_idle {
+        idle(store).await?;
+    }
+    let snapshot = store.snapshot().await?;
+    plyr_schemas::dump::dump(snapshot.as_ref(), out, scratch)
+        .await
+        .map_err(|problem| OpsError::Dump(problem.to_string()))?;
+    Ok(())
+}
+
+/// Waits until nothing was written for a while.
+async fn idle(store: &dyn Store) -> Result<(), StoreError> {
+    let mut head = store.log_head().await?;
+    let mut since = tokio::time::Instant::now();
+    while since.elapsed() < IDLE {
+        tokio::time::sleep(LOOK).await;
+        let now = store.log_head().await?;
+        if now != head {
+            (head, since) = (now, tokio::time::Instant::now());
+        }
+    }
+    store.settle().await
+}

@@ -1,0 +1,5 @@
+//! Commands about the store itself, and opening it.
+
+pub mod dump;
+pub mod open;
+pub mod schema;

@@ -1,0 +1,204 @@
+//! The log: this process's stream, and reading all streams.
+
+use plyr_lexicons::{Did, RecordUri};
+use tokio::sync::{Mutex, watch};
+
+use super::cells::corrupt;
+use super::cql::{Cql, Write, all, write};
+use super::statements::Statement::{ReadLog, ReadStreams};
+use crate::log::LogPosition;
+use crate::model::{LogEntry, LogSubject};
+use crate::store::StoreError;
+
+/// Entries of one partition.
+const BUCKET: u64 = 10_000;
+
+/// This process's stream. Registered before its first entry; one batch in flight.
+pub struct LogWriter {
+    pub stream: String,
+    state: Mutex<State>,
+    head: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    head: u64,
+    registered: bool,
+    /// Entries whose write failed: their numbers are taken, so they go first next time.
+    unwritten: Vec<Write>,
+}
+
+/// A stream as registered.
+pub struct Stream {
+    pub name: String,
+    /// All entries up to here are acknowledged; there may be more.
+    pub head: u64,
+    /// Up to here counts and sweeps have followed.
+    pub settled: u64,
+}
+
+impl LogWriter {
+    /// A new stream, identified at random.
+    pub fn new() -> LogWriter {
+        LogWriter {
+            stream: format!("{:016x}", rand::random::<u64>()),
+            state: Mutex::new(State::default()),
+            head: watch::channel(0).0,
+        }
+    }
+
+    /// Tells when this process writes.
+    pub fn heads(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// The number of the newest entry.
+    pub fn head(&self) -> u64 {
+        *self.head.borrow()
+    }
+
+    /// Appends entries; acknowledged when it returns.
+    pub async fn append(&self, cql: &Cql, subjects: &[LogSubject]) -> Result<(), StoreError> {
+        let mut state = self.state.lock().await;
+        let now = super::now();
+        let stream = self.stream.as_str();
+        if !state.registered {
+            let register = write!(WriteStream; 0i32, stream, 0i64, 1i64);
+            cql.write(vec![register]).await?;
+            state.registered = true;
+        }
+        let mut writes = std::mem::take(&mut state.unwritten);
+        for subject in subjects {
+            state.head += 1;
+            let subject = match subject {
+                LogSubject::Record(uri) => uri.to_string(),
+                LogSubject::Actor(did) => did.as_str().to_owned(),
+            };
+            let (number, bucket) = (state.head as i64, (state.head / BUCKET) as i64);
+            writes.push(write!(WriteLog; stream, bucket, number, subject, now, now));
+        }
+        if let Err(problem) = cql.write(writes.clone()).await {
+            state.unwritten = writes;
+            return Err(problem);
+        }
+        let head = state.head as i64;
+        // Stamped with its number: it can't go back.
+        cql.write(vec![write!(WriteStream; 0i32, stream, head, 1 + head)])
+            .await?;
+        self.head.send_replace(state.head);
+        Ok(())
+    }
+}
+
+/// The streams there are.
+pub async fn streams(cql: &Cql) -> Result<Vec<Stream>, StoreError> {
+    let rows: Vec<(String, Option<i64>, Option<i64>)> =
+        cql.read(ReadStreams, (0i32,), usize::MAX).await?;
+    let number = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
+    let stream = |(name, head, settled)| Stream {
+        name,
+        head: number(head),
+        settled: number(settled),
+    };
+    Ok(rows.into_iter().map(stream).collect())
+}
+
+fn entry(
+    stream: &Stream,
+    (number, subject, written_at): (i64, String, i64),
+) -> Result<LogEntry, StoreError> {
+    let subject = match subject.parse::<RecordUri>() {
+        Ok(uri) => LogSubject::Record(uri),
+        Err(_) => LogSubject::Actor(Did::new(subject).map_err(|p| corrupt("LOG", p))?),
+    };
+    Ok(LogEntry {
+        stream: stream.name.clone(),
+        number: number as u64,
+        subject,
+        written_at,
+    })
+}
+
+/// Entries of one stream after a number, in order and without gaps above the stream's head: what
+/// stands behind a gap was never acknowledged. Below the head a gap is what has expired.
+pub async fn entries(
+    cql: &Cql,
+    stream: &Stream,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let (mut entries, mut last) = (Vec::new(), after);
+    let mut bucket = (after + 1) / BUCKET;
+    loop {
+        let key = (stream.name.as_str(), bucket as i64, last as i64);
+        let rows = cql.read(ReadLog, key, limit - entries.len()).await?;
+        let mut whole = true;
+        for row in rows {
+            let entry = entry(stream, row)?;
+            if entry.number != last + 1 && entry.number > stream.head {
+                whole = false;
+                break;
+            }
+            last = entry.number;
+            entries.push(entry);
+        }
+        bucket += 1;
+        let more = bucket <= stream.head / BUCKET || (last + 1) / BUCKET == bucket;
+        if !whole || entries.len() >= limit || !more {
+            return Ok(entries);
+        }
+    }
+}
+
+/// Entries of all streams that a position hasn't seen.
+pub async fn after(
+    cql: &Cql,
+    position: &LogPosition,
+    limit: usize,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let streams = streams(cql).await?;
+    let entries = all(streams
+        .iter()
+        .map(|stream| entries(cql, stream, position.of(&stream.name), limit)))
+    .await?;
+    let mut entries: Vec<LogEntry> = entries.into_iter().flatten().collect();
+    // Roughly as they were written; each stream stays in order.
+    entries.sort_by(|one, two| {
+        (one.written_at, &one.stream, one.number).cmp(&(two.written_at, &two.stream, two.number))
+    });
+    in_order(&mut entries);
+    entries.truncate(limit);
+    Ok(entries)
+}
+
+/// A writer's clock may have gone back between two entries: their order is that of their numbers.
+fn in_order(entries: &mut [LogEntry]) {
+    let mut numbers = std::collections::HashMap::<String, Vec<(u64, LogEntry)>>::new();
+    for entry in entries.iter() {
+        let of_stream = numbers.entry(entry.stream.clone()).or_default();
+        of_stream.push((entry.number, entry.clone()));
+    }
+    for of_stream in numbers.values_mut() {
+        of_stream.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    }
+    for entry in entries {
+        if let Some((_, next)) = numbers.get_mut(&entry.stream).and_then(Vec::pop) {
+            *entry = next;
+        }
+    }
+}
+
+/// The position past the newest entries of all streams.
+pub async fn head(cql: &Cql) -> Result<LogPosition, StoreError> {
+    let streams = streams(cql).await?;
+    let newest = all(streams.iter().map(|stream| async {
+        let above = entries(cql, stream, stream.head, usize::MAX).await?;
+        Ok(above.last().map_or(stream.head, |entry| entry.number))
+    }))
+    .await?;
+    let mut position = LogPosition::default();
+    for (stream, newest) in streams.iter().zip(newest) {
+        position.advance(&stream.name, newest);
+    }
+    Ok(position)
+}

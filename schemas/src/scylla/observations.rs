@@ -1,0 +1,431 @@
+//! Accounts, identities, handles, due checks, refused events, cursors: registers, each stamped by
+//! its own time, so that an earlier-asked answer never replaces a later one.
+
+use plyr_lexicons::{Did, Handle};
+use serde::{Deserialize, Serialize};
+
+use super::Inner;
+use super::cells::{self, corrupt, read_register, register};
+use super::cql::write;
+use super::derived::FeedRow;
+use super::placing::{Feed, actor_shard};
+use super::statements::Statement::{ReadActor, ReadDue, ReadHandle, ReadHiddenOne, ReadQuarantine};
+use super::writer::{AFTER_DERIVED, AFTER_LOG, BEFORE_TRUTH};
+use crate::model::{
+    Account, AccountState, BlueskyProfile, DueCheck, Floor, HandleClaim, Identity, LogSubject,
+    Micros, Outcome, QuarantineEntry, StreamCursor,
+};
+use crate::store::StoreError;
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AccountRow {
+    pub state: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct IdentityRow {
+    pub pds: Option<String>,
+    pub signing_key: Option<String>,
+    pub handle: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct BlueskyRow {
+    pub display_name: Option<String>,
+    pub avatar: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CursorRow {
+    pub position: u64,
+    pub recent: Vec<u64>,
+}
+
+/// An actor's registers, each with its time of asking.
+#[derive(Clone, Debug, Default)]
+pub struct ActorRow {
+    pub account: Option<(Micros, AccountRow)>,
+    pub identity: Option<(Micros, IdentityRow)>,
+    pub bluesky: Option<(Micros, BlueskyRow)>,
+}
+
+const WORDS: [(AccountState, &str); 6] = [
+    (AccountState::Unknown, ""),
+    (AccountState::Active, "active"),
+    (AccountState::Deactivated, "deactivated"),
+    (AccountState::Deleted, "deleted"),
+    (AccountState::TakenDown, "takendown"),
+    (AccountState::Suspended, "suspended"),
+];
+
+impl ActorRow {
+    pub fn state(&self) -> AccountState {
+        let word = self.account.as_ref().map_or("", |(_, row)| &row.state);
+        let found = WORDS.iter().find(|(_, known)| *known == word);
+        found.map_or(AccountState::Unknown, |(state, _)| *state)
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.account.is_some() || self.identity.is_some() || self.bluesky.is_some()
+    }
+}
+
+/// A check as held.
+struct Due {
+    answered: u8,
+    due_at: Micros,
+    triggered_at: Micros,
+}
+
+/// The checks of a trigger are done.
+const DONE: u8 = u8::MAX;
+
+impl Due {
+    fn cell(&self) -> Vec<u8> {
+        let mut cell = vec![self.answered];
+        cell.extend_from_slice(&self.due_at.to_be_bytes());
+        cell.extend_from_slice(&self.triggered_at.to_be_bytes());
+        cell
+    }
+
+    fn read(cell: &[u8]) -> Option<Due> {
+        let (&answered, rest) = cell.split_first()?;
+        let (due_at, rest) = rest.split_first_chunk::<8>()?;
+        let (triggered_at, _) = rest.split_first_chunk::<8>()?;
+        Some(Due {
+            answered,
+            due_at: i64::from_be_bytes(*due_at),
+            triggered_at: i64::from_be_bytes(*triggered_at),
+        })
+    }
+}
+
+fn handle_key(handle: &Handle) -> String {
+    handle.as_str().to_lowercase()
+}
+
+impl Inner {
+    pub async fn actor_row(&self, did: &Did) -> Result<ActorRow, StoreError> {
+        type Row = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+        let row: Option<Row> = self.cql.first(ReadActor, (did.as_str(),)).await?;
+        let Some((account, identity, bluesky)) = row else {
+            return Ok(ActorRow::default());
+        };
+        let read = |cell: Option<Vec<u8>>| cell.filter(|cell| !cell.is_empty());
+        Ok(ActorRow {
+            account: read(account)
+                .map(|c| read_register("ACTORS", &c))
+                .transpose()?,
+            identity: read(identity)
+                .map(|c| read_register("ACTORS", &c))
+                .transpose()?,
+            bluesky: read(bluesky)
+                .map(|c| read_register("ACTORS", &c))
+                .transpose()?,
+        })
+    }
+
+    /// Logs an actor unless this process has logged the same of it: who wrote it before may have
+    /// died.
+    async fn log_actor(&self, did: &Did, what: &str, content: &[u8]) -> Result<(), StoreError> {
+        let key = format!("{what} {} {content:?}", did.as_str());
+        if self.logged_actors.has(&key) {
+            return Ok(());
+        }
+        self.crash(AFTER_DERIVED)?;
+        let subject = LogSubject::Actor(did.clone());
+        self.log.append(&self.cql, &[subject]).await?;
+        self.crash(AFTER_LOG)?;
+        self.logged_actors.add(key);
+        Ok(())
+    }
+
+    pub async fn account(&self, account: &Account) -> Result<Outcome, StoreError> {
+        let did = &account.did;
+        let held = self.actor_row(did).await?;
+        let known = held.account.as_ref();
+        if known.is_some_and(|(asked_at, _)| account.asked_at < *asked_at) {
+            return Ok(Outcome::Superseded);
+        }
+        let word = WORDS.iter().find(|(state, _)| *state == account.state);
+        let state = word.map_or("", |(_, word)| *word).to_owned();
+        let row = AccountRow { state };
+        let (was, same) = (held.state(), known.is_some_and(|(_, known)| *known == row));
+        self.crash(BEFORE_TRUTH)?;
+        let (shard, stamp) = (actor_shard(did), account.asked_at);
+        let hides = !account.state.is_visible();
+        if hides {
+            self.write_hidden(did, stamp, true).await?;
+        }
+        let cell = register("ACTORS", stamp, &row)?;
+        self.cql
+            .write(vec![write!(WriteAccount; did.as_str(), cell, stamp)])
+            .await?;
+        // Read back after the write: of two at once at least one sees both, and puts the list of
+        // the hidden right.
+        let now = self.actor_row(did).await?;
+        let ever: Option<(Vec<u8>,)> = self.cql.first(ReadHiddenOne, (shard, did.as_str())).await?;
+        let ever = ever.is_some();
+        if ever {
+            let won_at = now
+                .account
+                .as_ref()
+                .map_or(stamp, |(asked_at, _)| *asked_at);
+            self.write_hidden(did, won_at, !now.state().is_visible())
+                .await?;
+        }
+        let key = format!("account {} {:?}", did.as_str(), row.state.as_bytes());
+        let finished = same && self.logged_actors.has(&key);
+        if !finished && (hides || ever || !was.is_visible()) {
+            let touched = self.touches_of(did).await?;
+            self.log_actor(did, "account", row.state.as_bytes()).await?;
+            self.settler.touch(touched, Vec::new());
+        } else {
+            self.log_actor(did, "account", row.state.as_bytes()).await?;
+        }
+        let unchanged = same || (known.is_none() && account.state == AccountState::Unknown);
+        Ok(if unchanged {
+            Outcome::Superseded
+        } else {
+            Outcome::Applied
+        })
+    }
+
+    async fn write_hidden(&self, did: &Did, stamp: i64, hides: bool) -> Result<(), StoreError> {
+        let mut cell = stamp.to_be_bytes().to_vec();
+        cell.push(u8::from(hides));
+        let hidden = write!(WriteHidden; actor_shard(did), did.as_str(), cell, stamp);
+        self.cql.write(vec![hidden]).await
+    }
+
+    /// Who claimed a handle: the time of the newest proof of each, and whether it still stands.
+    async fn claims(&self, handle: &str) -> Result<Vec<(String, Micros, bool)>, StoreError> {
+        let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadHandle, (handle,), usize::MAX).await?;
+        let read = |(did, cell): (String, Vec<u8>)| {
+            let (_, (proven_at, stands)) = read_register("HANDLES", &cell)?;
+            Ok((did, proven_at, stands))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Who holds a handle: the newest proof, while it stands. A claim it has beaten never comes
+    /// back.
+    pub async fn claim(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
+        let claims = self.claims(&handle_key(handle)).await?;
+        let newest = claims
+            .into_iter()
+            .max_by(|(one, one_at, _), (two, two_at, _)| {
+                (one_at, one.as_str()).cmp(&(two_at, two.as_str()))
+            });
+        let Some((did, proven_at, true)) = newest else {
+            return Ok(None);
+        };
+        let did = Did::new(did).map_err(|problem| corrupt("HANDLES", problem))?;
+        Ok(Some(HandleClaim { did, proven_at }))
+    }
+
+    /// Gives up a claim, keeping when it was proven.
+    async fn give_up(&self, handle: &str, did: &Did, at: Micros) -> Result<(), StoreError> {
+        let claims = self.claims(handle).await?;
+        let own = claims.iter().find(|(claimer, ..)| claimer == did.as_str());
+        let proven_at = own.map_or(0, |(_, proven_at, _)| *proven_at);
+        let cell = register("HANDLES", at, &(proven_at, false))?;
+        let lost = write!(WriteHandle; handle, did.as_str(), cell, at);
+        self.cql.write(vec![lost]).await
+    }
+
+    pub async fn identity(&self, identity: &Identity) -> Result<Outcome, StoreError> {
+        let (did, stamp) = (&identity.did, identity.asked_at);
+        let held = self.actor_row(did).await?.identity;
+        if held.as_ref().is_some_and(|(asked_at, _)| stamp < *asked_at) {
+            return Ok(Outcome::Superseded);
+        }
+        let row = IdentityRow {
+            pds: identity.pds.clone(),
+            signing_key: identity.signing_key.clone(),
+            handle: identity.handle.as_ref().map(|h| h.as_str().to_owned()),
+        };
+        self.crash(BEFORE_TRUTH)?;
+        if let Some(handle) = &identity.handle {
+            let cell = register("HANDLES", stamp, &(stamp, true))?;
+            let claim = write!(WriteHandle; handle_key(handle), did.as_str(), cell, stamp);
+            self.cql.write(vec![claim]).await?;
+        }
+        let cell = register("ACTORS", stamp, &row)?;
+        self.cql
+            .write(vec![write!(WriteIdentity; did.as_str(), cell, stamp)])
+            .await?;
+        // Read back: whoever lost gives up the handle it claimed, at the winner's time.
+        let now = self.actor_row(did).await?.identity;
+        let (won_at, won) = now.unwrap_or((stamp, row.clone()));
+        let before = held.as_ref().and_then(|(_, row)| row.handle.clone());
+        for handle in [before, row.handle.clone()].into_iter().flatten() {
+            let handle = handle.to_lowercase();
+            let kept = won.handle.as_ref().map(|kept| kept.to_lowercase());
+            if kept.as_ref() != Some(&handle) {
+                self.give_up(&handle, did, won_at).await?;
+            }
+        }
+        let content = format!("{row:?}");
+        self.log_actor(did, "identity", content.as_bytes()).await?;
+        Ok(outcome(held.map(|(_, held)| held), &row))
+    }
+
+    pub async fn bluesky(&self, profile: &BlueskyProfile) -> Result<Outcome, StoreError> {
+        let (did, stamp) = (&profile.did, profile.asked_at);
+        let held = self.actor_row(did).await?.bluesky;
+        if held.as_ref().is_some_and(|(asked_at, _)| stamp < *asked_at) {
+            return Ok(Outcome::Superseded);
+        }
+        let row = BlueskyRow {
+            display_name: profile.display_name.clone(),
+            avatar: profile.avatar.clone(),
+        };
+        self.crash(BEFORE_TRUTH)?;
+        let cell = register("ACTORS", stamp, &row)?;
+        self.cql
+            .write(vec![write!(WriteBluesky; did.as_str(), cell, stamp)])
+            .await?;
+        let content = format!("{row:?}");
+        self.log_actor(did, "bluesky", content.as_bytes()).await?;
+        Ok(outcome(held.map(|(_, held)| held), &row))
+    }
+
+    pub async fn raise_floor(&self, floor: &Floor) -> Result<Outcome, StoreError> {
+        let (did, collection) = (floor.did.as_str(), floor.collection.as_str());
+        if floor.rev <= self.floor(did, collection).await? {
+            return Ok(Outcome::Superseded);
+        }
+        // Two revs of one microsecond tie; the greater number wins.
+        let (rev, stamp) = (floor.rev.as_u64() as i64, floor.rev.micros());
+        self.cql
+            .write(vec![write!(WriteFloor; did, collection, rev, stamp)])
+            .await?;
+        Ok(Outcome::Applied)
+    }
+
+    async fn held_due(&self, did: &Did) -> Result<Option<Due>, StoreError> {
+        let row: Option<(Vec<u8>,)> = self.cql.first(ReadDue, (did.as_str(),)).await?;
+        let read = |(cell,): (Vec<u8>,)| Due::read(&cell).ok_or_else(|| corrupt("DUE", "cut"));
+        row.map(read).transpose()
+    }
+
+    pub async fn due(&self, check: &DueCheck) -> Result<Outcome, StoreError> {
+        let held = self.held_due(&check.did).await?;
+        if held.is_some_and(|held| held.triggered_at > check.triggered_at) {
+            return Ok(Outcome::Superseded);
+        }
+        let (did, now) = (check.did.as_str(), super::now());
+        let due = Due {
+            answered: check.answered.min(DONE - 1),
+            due_at: check.due_at,
+            triggered_at: check.triggered_at,
+        };
+        let feed = Feed::due();
+        let (bucket, shard) = feed.place(check.due_at, did);
+        let by_time = FeedRow {
+            feed: feed.clone(),
+            position: (
+                check.due_at,
+                0,
+                did.to_owned(),
+                String::new(),
+                String::new(),
+            ),
+            cell: vec![1],
+            stamp: now,
+        };
+        // The bucket after its row: whoever clears empty buckets looks before it clears.
+        self.cql.write(vec![by_time.write()]).await?;
+        self.cql
+            .write(vec![
+                write!(WriteBucket; feed.name, bucket, shard, now),
+                write!(WriteDue; did, due.cell(), check.triggered_at),
+            ])
+            .await?;
+        Ok(Outcome::Applied)
+    }
+
+    pub async fn checked(&self, did: &Did, triggered_at: Micros) -> Result<Outcome, StoreError> {
+        let held = self.held_due(did).await?;
+        let open = held.filter(|held| held.triggered_at <= triggered_at && held.answered != DONE);
+        if open.is_none() {
+            return Ok(Outcome::Superseded);
+        }
+        let done = Due {
+            answered: DONE,
+            due_at: 0,
+            triggered_at,
+        };
+        self.cql
+            .write(vec![
+                write!(WriteDue; did.as_str(), done.cell(), triggered_at),
+            ])
+            .await?;
+        Ok(Outcome::Applied)
+    }
+
+    /// The check of an actor, where one is open.
+    pub async fn open_check(&self, did: &Did) -> Result<Option<DueCheck>, StoreError> {
+        let held = self.held_due(did).await?;
+        Ok(held
+            .filter(|held| held.answered != DONE)
+            .map(|held| DueCheck {
+                did: did.clone(),
+                triggered_at: held.triggered_at,
+                answered: held.answered,
+                due_at: held.due_at,
+            }))
+    }
+
+    pub async fn quarantine(&self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {
+        let held: Option<(Vec<u8>,)> = self.cql.first(ReadQuarantine, (entry.id.as_str(),)).await?;
+        if held.is_some() {
+            return Ok(Outcome::Superseded);
+        }
+        let did = entry.did.as_ref().map_or("", |did| did.as_str()).to_owned();
+        let feed = Feed::quarantine();
+        let newest_first = entry.seen_at.saturating_neg();
+        let (bucket, shard) = feed.place(newest_first, &did);
+        let listed = FeedRow {
+            feed: feed.clone(),
+            position: (newest_first, 0, did, String::new(), entry.id.clone()),
+            cell: vec![1],
+            stamp: entry.seen_at.max(1),
+        };
+        let bucket = write!(WriteBucket; feed.name, bucket, shard, 1i64);
+        self.cql.write(vec![listed.write(), bucket]).await?;
+        let row = crate::embedded::rows::QuarantineRow::of(entry);
+        let cell = register("QUARANTINE", entry.seen_at, &row)?;
+        let kept = write!(WriteQuarantine; entry.id.as_str(), cell, entry.seen_at.max(1));
+        self.cql.write(vec![kept]).await?;
+        Ok(Outcome::Applied)
+    }
+
+    pub async fn cursor(&self, cursor: &StreamCursor) -> Result<Outcome, StoreError> {
+        self.crash(BEFORE_TRUTH)?;
+        // Everything up to it is finished, whoever says so: the greatest is right. A stamp ahead
+        // of the clock would be refused.
+        let stamp = i64::try_from(cursor.position).unwrap_or(i64::MAX);
+        let stamp = stamp.clamp(1, super::now());
+        let row = CursorRow {
+            position: cursor.position,
+            recent: cursor.recent.clone(),
+        };
+        let cell = cells::register("CURSORS", stamp, &row)?;
+        self.cql
+            .write(vec![
+                write!(WriteCursor; cursor.source.as_str(), cell, stamp),
+            ])
+            .await?;
+        Ok(Outcome::Applied)
+    }
+}
+
+fn outcome<T: PartialEq>(held: Option<T>, row: &T) -> Outcome {
+    if held.as_ref() == Some(row) {
+        Outcome::Superseded
+    } else {
+        Outcome::Applied
+    }
+}

@@ -1,0 +1,375 @@
+//! Reading: single-partition statements, in parallel, each page what is durable now.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use plyr_lexicons::{Collection, Did, Handle, Nsid, RecordUri};
+
+use super::Inner;
+use super::cells::{is_live, read_numbers, read_register};
+use super::counts::{add, read_totals};
+use super::cql::{all, write};
+use super::observations::CursorRow;
+use super::pages::{beginning, uri};
+use super::placing::{Feed, actor_shard};
+use super::repos::current_record;
+use super::settle::Kind;
+use super::statements::Statement::{
+    ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadQuarantine, ReadRepo, ReadTotals,
+    ScanCountsFirst, ScanCountsNext,
+};
+use crate::embedded::rows::QuarantineRow;
+use crate::index::{Index, IndexEntry, Position};
+use crate::model::{
+    Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
+    StreamCursor, Totals,
+};
+use crate::store::{Snapshot, StoreError};
+
+/// An hour's bucket of due checks is cleared this long after it ended.
+const CLEARED_AFTER: Micros = 7_200_000_000;
+/// Clocks are no further apart.
+const CLOCKS: Micros = 10_000_000;
+
+/// Reads what is durable at each call.
+pub struct ScyllaSnapshot {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl Inner {
+    async fn record(&self, uri: &RecordUri) -> Result<Option<Record>, StoreError> {
+        Ok(current_record(uri.clone(), &self.versions(uri).await?))
+    }
+
+    async fn actor(&self, did: &Did) -> Result<Actor, StoreError> {
+        let row = self.actor_row(did).await?;
+        let state = row.state();
+        let (identity, bluesky) = (
+            row.identity.map(|(_, row)| row).unwrap_or_default(),
+            row.bluesky.map(|(_, row)| row).unwrap_or_default(),
+        );
+        let mut handle = identity.handle.and_then(|handle| Handle::new(handle).ok());
+        if let Some(shown) = &handle
+            && self
+                .claim(shown)
+                .await?
+                .is_none_or(|claim| claim.did != *did)
+        {
+            handle = None;
+        }
+        Ok(Actor {
+            did: did.clone(),
+            state,
+            handle,
+            pds: identity.pds,
+            display_name: bluesky.display_name,
+            avatar: bluesky.avatar,
+        })
+    }
+
+    async fn counts_of(&self, subject: &str) -> Result<Counts, StoreError> {
+        let rows: Vec<(i32, Vec<u8>)> = self.cql.read(ReadCounts, (subject,), usize::MAX).await?;
+        let mut counts = Counts::default();
+        for (kind, cell) in rows {
+            let [count] = read_numbers("COUNTS", &cell)?;
+            let sum = match kind {
+                kind if kind == Kind::Likes as i32 => &mut counts.likes,
+                kind if kind == Kind::Comments as i32 => &mut counts.comments,
+                _ => &mut counts.lists,
+            };
+            *sum = sum.saturating_add(count);
+        }
+        Ok(counts)
+    }
+
+    async fn totals_of(&self, did: &Did) -> Result<ActorTotals, StoreError> {
+        let key = (actor_shard(did), did.as_str());
+        let rows: Vec<(Vec<u8>,)> = self.cql.read(ReadActorTotals, key, usize::MAX).await?;
+        let mut totals = ActorTotals::default();
+        for (cell,) in rows {
+            add(&mut totals, &read_totals(&cell)?);
+        }
+        Ok(totals)
+    }
+
+    async fn first_like(
+        &self,
+        (subject, did): &(String, Did),
+    ) -> Result<Option<RecordUri>, StoreError> {
+        let shard = actor_shard(did);
+        let key = (subject.as_str(), Kind::Likes as i32, shard, did.as_str());
+        let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadMembersOf, key, usize::MAX).await?;
+        let first = rows.into_iter().find(|(_, cell)| is_live(cell));
+        let collection = self.namespace.nsid(Collection::Like).as_str().to_owned();
+        first
+            .map(|(rkey, _)| uri(did.as_str().to_owned(), collection, rkey))
+            .transpose()
+    }
+
+    async fn refused_events(
+        &self,
+        after: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        let mut entries: Vec<QuarantineEntry> = Vec::new();
+        let mut from = beginning();
+        if let Some((seen_at, _)) = after {
+            from.0 = seen_at.saturating_neg();
+        }
+        loop {
+            let rows = self
+                .feed_rows(&Feed::quarantine(), &from, limit + 16)
+                .await?;
+            let is_last = rows.len() < limit + 16;
+            if let Some(last) = rows.last() {
+                from = last.clone();
+            }
+            let found = all(rows.iter().map(|(newest_first, _, _, _, id)| async {
+                let row: Option<(Vec<u8>,)> =
+                    self.cql.first(ReadQuarantine, (id.as_str(),)).await?;
+                let Some((cell,)) = row else { return Ok(None) };
+                let (seen_at, row): (i64, QuarantineRow) = read_register("QUARANTINE", &cell)?;
+                // Another sight of the same stands elsewhere.
+                Ok((seen_at == newest_first.saturating_neg()).then(|| row.entry(id)))
+            }))
+            .await?;
+            entries.extend(found.into_iter().flatten().filter(|entry| {
+                after.is_none_or(|(seen_at, id)| (entry.seen_at, id) < (seen_at, entry.id.as_str()))
+            }));
+            if is_last || entries.len() >= limit {
+                return Ok(entries);
+            }
+        }
+    }
+
+    async fn invalid_records(
+        &self,
+        after: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut from = beginning();
+        if let Some((seen_at, _)) = after {
+            from.0 = seen_at.saturating_neg();
+        }
+        loop {
+            let rows = self.feed_rows(&Feed::invalid(), &from, limit + 16).await?;
+            let is_last = rows.len() < limit + 16;
+            if let Some(last) = rows.last() {
+                from = last.clone();
+            }
+            let uris = rows
+                .into_iter()
+                .map(|(.., did, collection, rkey)| uri(did, collection, rkey))
+                .collect::<Result<Vec<_>, _>>()?;
+            let records = all(uris.iter().map(|uri| self.record(uri))).await?;
+            for record in records.into_iter().flatten() {
+                let is_after = after.is_none_or(|(seen_at, id)| {
+                    (record.seen_at, id) < (seen_at, record.uri.to_string().as_str())
+                });
+                if !record.is_shown() && is_after {
+                    entries.push(record.into_refused());
+                }
+            }
+            if is_last || entries.len() >= limit {
+                return Ok(entries);
+            }
+        }
+    }
+
+    async fn due_before(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
+        let (feed, began) = (Feed::due(), super::now());
+        let mut checks: Vec<DueCheck> = Vec::new();
+        let mut from = Some(0);
+        while let Some(bucket) = from {
+            let (places, next) = self.places(&feed, bucket).await?;
+            for place in places {
+                if place.0 > feed.bucket(until) || checks.len() >= limit {
+                    from = None;
+                    break;
+                }
+                let rows = self
+                    .place_rows(&feed, place, &beginning(), usize::MAX - 16)
+                    .await?;
+                let mut open = all(rows.iter().map(|(due_at, _, did, ..)| async {
+                    let did = Did::new(did.clone());
+                    let did = did.map_err(|problem| super::cells::corrupt("DUE", problem))?;
+                    let check = self.open_check(&did).await?;
+                    Ok(check.filter(|check| check.due_at == *due_at))
+                }))
+                .await?;
+                open.retain(Option::is_some);
+                if open.is_empty() && place.0 < feed.bucket(began - CLEARED_AFTER) {
+                    self.clear(&feed, place, began - CLOCKS).await?;
+                }
+                let due = open.into_iter().flatten();
+                checks.extend(due.filter(|check| check.due_at <= until));
+            }
+            if from.is_some() {
+                from = next;
+            }
+        }
+        checks.sort_by(|one, two| {
+            (one.due_at, one.did.as_str()).cmp(&(two.due_at, two.did.as_str()))
+        });
+        checks.truncate(limit);
+        Ok(checks)
+    }
+
+    /// Takes back a place where nothing is left; what was written since stays.
+    async fn clear(
+        &self,
+        feed: &Feed,
+        (bucket, shard): (i32, i32),
+        stamp: Micros,
+    ) -> Result<(), StoreError> {
+        let name = feed.name.as_str();
+        self.cql
+            .write(vec![
+                write!(ClearBucket; stamp, name, bucket, shard),
+                write!(ClearFeed; stamp, name, bucket, shard),
+            ])
+            .await
+    }
+}
+
+#[async_trait]
+impl Snapshot for ScyllaSnapshot {
+    async fn records(&self, uris: &[RecordUri]) -> Result<Vec<Option<Record>>, StoreError> {
+        all(uris.iter().map(|uri| self.inner.record(uri))).await
+    }
+
+    async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
+        all(dids.iter().map(|did| self.inner.actor(did))).await
+    }
+
+    async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
+        let held: Option<(String,)> = self.inner.cql.first(ReadRepo, (did.as_str(),)).await?;
+        Ok(held.is_some() || self.inner.actor_row(did).await?.is_known())
+    }
+
+    async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        all(subjects.iter().map(|subject| self.inner.counts_of(subject))).await
+    }
+
+    async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {
+        all(dids.iter().map(|did| self.inner.totals_of(did))).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let rows: Vec<(Vec<u8>,)> = self.inner.cql.read(ReadTotals, (0i32,), usize::MAX).await?;
+        let mut totals = Totals::default();
+        for (cell,) in rows {
+            let (sums, artists) = cell
+                .split_at_checked(cell.len().saturating_sub(8))
+                .unwrap_or_default();
+            let [artists] = read_numbers("TOTALS", artists)?;
+            totals.artists = totals.artists.saturating_add(artists);
+            add(&mut totals.sums, &read_totals(sums)?);
+        }
+        Ok(totals)
+    }
+
+    async fn page(
+        &self,
+        index: &Index,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<IndexEntry>, StoreError> {
+        self.inner.index_page(index, after, limit).await
+    }
+
+    async fn first_likes(
+        &self,
+        pairs: &[(String, Did)],
+    ) -> Result<Vec<Option<RecordUri>>, StoreError> {
+        all(pairs.iter().map(|pair| self.inner.first_like(pair))).await
+    }
+
+    async fn repo_records(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let Ok(collection) = Nsid::new(collection.to_owned()) else {
+            return Ok(Vec::new());
+        };
+        self.inner
+            .repo_records(did, &collection, after, reverse, limit)
+            .await
+    }
+
+    async fn all_records(
+        &self,
+        after: Option<&RecordUri>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.inner.all_records(after, limit).await
+    }
+
+    async fn all_counts(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Counts)>, StoreError> {
+        let cql = &self.inner.cql;
+        let mut counts = Vec::new();
+        let mut last = after.map(str::to_owned);
+        while counts.len() < limit {
+            let wanted = limit - counts.len();
+            let subjects: Vec<(String,)> = match &last {
+                None => cql.read(ScanCountsFirst, (), wanted).await?,
+                Some(last) => cql.read(ScanCountsNext, (last.as_str(),), wanted).await?,
+            };
+            let Some((end,)) = subjects.last().cloned() else {
+                break;
+            };
+            last = Some(end);
+            let each = subjects.into_iter().map(|(subject,)| async move {
+                let counts = self.inner.counts_of(&subject).await?;
+                Ok((subject, counts))
+            });
+            let found = all(each).await?.into_iter();
+            counts.extend(found.filter(|(_, counts)| *counts != Counts::default()));
+        }
+        Ok(counts)
+    }
+
+    async fn handle(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
+        self.inner.claim(handle).await
+    }
+
+    async fn quarantine(
+        &self,
+        after: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        let inner = &self.inner;
+        let (mut entries, invalid) = tokio::try_join!(
+            inner.refused_events(after, limit),
+            inner.invalid_records(after, limit)
+        )?;
+        entries.extend(invalid);
+        entries.sort_by(|one, two| (two.seen_at, &one.id).cmp(&(one.seen_at, &two.id)));
+        entries.truncate(limit);
+        Ok(entries)
+    }
+
+    async fn cursor(&self, source: &str) -> Result<Option<StreamCursor>, StoreError> {
+        let row: Option<(Vec<u8>,)> = self.inner.cql.first(ReadCursor, (source,)).await?;
+        let Some((cell,)) = row else { return Ok(None) };
+        let (_, row): (i64, CursorRow) = read_register("CURSORS", &cell)?;
+        Ok(Some(StreamCursor {
+            source: source.to_owned(),
+            position: row.position,
+            recent: row.recent,
+        }))
+    }
+
+    async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
+        self.inner.due_before(until, limit).await
+    }
+}

@@ -1,0 +1,379 @@
+//! What follows behind the writes: sets that were touched are counted again, once more after the
+//! clocks may be apart, and then what is older than the current versions is swept. A stream's
+//! `settled` number says how far that has come; what a dead process left undone others take over.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use plyr_lexicons::{Did, Nsid, RecordUri};
+use tokio::sync::Notify;
+
+use super::Inner;
+use super::cql::{all, write};
+use super::log::{self, Stream};
+use crate::model::{LogSubject, Micros};
+use crate::store::StoreError;
+
+/// Sets counted at once.
+const AT_ONCE: usize = 32;
+/// A set whose counting took longer than this rests ten times as long.
+const QUICK: Duration = Duration::from_millis(20);
+/// How often settled numbers are written, and streams of dead processes looked for.
+const ROUND: Duration = Duration::from_secs(2);
+/// How old an entry must be before another process takes it over: its own writer is dead or very
+/// late.
+const LEFT_BEHIND: Micros = 30_000_000;
+/// Entries taken over in one round.
+const TAKEN: usize = 500;
+
+/// Which set of a subject.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// Distinct actors.
+    Likes = 0,
+    /// Comments.
+    Comments = 1,
+    /// Lists that hold it.
+    Lists = 2,
+}
+
+/// Something that is counted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Touch {
+    /// A shard of a subject's set.
+    Set {
+        subject: String,
+        kind: Kind,
+        shard: i32,
+    },
+    /// What an actor has published in a collection.
+    Published { did: Did, collection: Nsid },
+    /// The sums of an actor shard.
+    Sums(i32),
+}
+
+#[derive(Default)]
+struct State {
+    /// Rises with every call that touches something.
+    call: u64,
+    /// To be counted: the earliest call that wants it, and when.
+    first: HashMap<Touch, (u64, Instant)>,
+    running: HashMap<Touch, u64>,
+    /// To be counted once more.
+    again: HashMap<Touch, (u64, Instant)>,
+    resting: HashMap<Touch, Instant>,
+    sweeps: VecDeque<(u64, Instant, RecordUri)>,
+    /// (call, stream, number): settled up to the number when the call is done with.
+    marks: VecDeque<(u64, String, u64)>,
+    /// Calls up to here don't wait for more touches.
+    hurry: u64,
+}
+
+/// The queue. Bounded by what a few seconds of writes touch: writers wait where it is long.
+pub struct Settler {
+    state: Mutex<State>,
+    changed: Notify,
+    after: Duration,
+    again: Duration,
+}
+
+impl Settler {
+    pub fn new(after: Duration, again: Duration) -> Settler {
+        Settler {
+            state: Mutex::new(State::default()),
+            changed: Notify::new(),
+            after,
+            again,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wants sets counted, and keys swept afterwards.
+    pub fn touch(&self, touched: Vec<Touch>, written: Vec<RecordUri>) -> u64 {
+        let mut state = self.state();
+        state.call += 1;
+        let (call, now) = (state.call, Instant::now());
+        for touch in touched {
+            let rested = state.resting.get(&touch).copied().unwrap_or(now);
+            let due = (now + self.after).max(rested);
+            state.first.entry(touch).or_insert((call, due));
+        }
+        let sweep_at = now + self.again;
+        let sweeps = written.into_iter().map(|uri| (call, sweep_at, uri));
+        state.sweeps.extend(sweeps);
+        metrics::gauge!("plyr_queue_depth", "queue" => "counts").set(state.first.len() as f64);
+        drop(state);
+        self.changed.notify_waiters();
+        call
+    }
+
+    /// Marks a stream as settled up to a number once everything touched so far is done with.
+    fn mark(&self, stream: &str, number: u64) {
+        let mut state = self.state();
+        let call = state.call;
+        state.marks.push_back((call, stream.to_owned(), number));
+    }
+
+    /// Waits until everything touched so far was counted once.
+    pub async fn settled(
+        &self,
+        alive: impl Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mine = {
+            let mut state = self.state();
+            state.hurry = state.call;
+            state.call
+        };
+        self.changed.notify_waiters();
+        loop {
+            alive()?;
+            let changed = self.changed.notified();
+            let open = {
+                let state = self.state();
+                let waiting = state.first.values().any(|(call, _)| *call <= mine);
+                waiting || state.running.values().any(|call| *call <= mine)
+            };
+            if !open {
+                return Ok(());
+            }
+            // A notification may have come between looking and waiting.
+            let look_again = Duration::from_millis(20);
+            let _ = tokio::time::timeout(look_again, changed).await;
+        }
+    }
+
+    /// Takes what is due. Each with its call and whether it is the first count.
+    fn take(&self) -> Vec<(Touch, u64, bool)> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let State {
+            first,
+            running,
+            again,
+            resting,
+            hurry,
+            ..
+        } = &mut *state;
+        let mut taken = Vec::new();
+        for (touch, (call, due)) in first.iter() {
+            let is_due = *due <= now || *call <= *hurry;
+            if taken.len() < AT_ONCE && is_due && !running.contains_key(touch) {
+                taken.push((touch.clone(), *call, true));
+            }
+        }
+        for (touch, (call, due)) in again.iter() {
+            let is_free = !running.contains_key(touch) && !first.contains_key(touch);
+            if taken.len() < AT_ONCE && *due <= now && is_free {
+                taken.push((touch.clone(), *call, false));
+            }
+        }
+        for (touch, call, is_first) in &taken {
+            running.insert(touch.clone(), *call);
+            if *is_first {
+                first.remove(touch);
+            } else {
+                again.remove(touch);
+            }
+        }
+        resting.retain(|_, until| *until > now);
+        taken
+    }
+
+    fn counted(&self, touch: Touch, call: u64, is_first: bool, took: Duration, well: bool) {
+        let mut state = self.state();
+        state.running.remove(&touch);
+        let now = Instant::now();
+        if took > QUICK {
+            state.resting.insert(touch.clone(), now + took * 10);
+        }
+        if !well {
+            let retry = now + Duration::from_secs(1);
+            state.first.entry(touch).or_insert((call, retry));
+        } else {
+            if let Touch::Published { did, .. } = &touch {
+                let sums = Touch::Sums(super::placing::actor_shard(did));
+                state.first.entry(sums).or_insert((call, now + self.after));
+            }
+            if is_first {
+                let due = now + self.again;
+                let (first_call, _) = *state.again.get(&touch).unwrap_or(&(call, due));
+                state.again.insert(touch, (first_call.min(call), due));
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn take_sweeps(&self) -> Vec<(u64, RecordUri)> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        while taken.len() < AT_ONCE * 4
+            && state
+                .sweeps
+                .front()
+                .is_some_and(|(_, due, _)| *due <= Instant::now())
+            && let Some((call, _, uri)) = state.sweeps.pop_front()
+        {
+            taken.push((call, uri));
+        }
+        taken
+    }
+
+    fn sweep_later(&self, call: u64, uri: RecordUri) {
+        let later = Instant::now() + Duration::from_secs(1);
+        self.state().sweeps.push_front((call, later, uri));
+    }
+
+    /// Marks whose calls are done with.
+    fn take_marks(&self) -> HashMap<String, u64> {
+        let mut state = self.state();
+        let open = [
+            state.first.values().map(|(call, _)| *call).min(),
+            state.running.values().copied().min(),
+            state.again.values().map(|(call, _)| *call).min(),
+            state.sweeps.iter().map(|(call, ..)| *call).min(),
+        ];
+        let open = open.into_iter().flatten().min().unwrap_or(u64::MAX);
+        let mut done = HashMap::new();
+        while state.marks.front().is_some_and(|(call, ..)| *call < open)
+            && let Some((_, stream, number)) = state.marks.pop_front()
+        {
+            done.insert(stream, number);
+        }
+        done
+    }
+}
+
+/// Runs until the store is closed or dropped.
+pub async fn run(inner: Weak<Inner>) {
+    let mut rounds = tokio::time::interval(ROUND);
+    let mut taken_over = HashMap::new();
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.alive().is_err() {
+            return;
+        }
+        let changed = inner.settler.changed.notified();
+        let due = inner.settler.take();
+        if !due.is_empty() {
+            count(&inner, due).await;
+            continue;
+        }
+        sweep(&inner).await;
+        if let Err(problem) = round(&inner, &mut rounds, &mut taken_over).await {
+            tracing::warn!(%problem, "settling fell behind; it goes on by itself");
+        }
+        let look_again = Duration::from_millis(50);
+        let _ = tokio::time::timeout(look_again, changed).await;
+    }
+}
+
+async fn count(inner: &Arc<Inner>, due: Vec<(Touch, u64, bool)>) {
+    let counts = due.into_iter().map(|(touch, call, is_first)| async move {
+        let began = Instant::now();
+        let counted = inner.count(&touch).await;
+        if let Err(problem) = &counted {
+            tracing::warn!(%problem, ?touch, "a count failed; it is tried again");
+        }
+        let settler = &inner.settler;
+        settler.counted(touch, call, is_first, began.elapsed(), counted.is_ok());
+        Ok(())
+    });
+    if let Err(problem) = all(counts).await {
+        tracing::warn!(%problem, "counting stopped");
+    }
+}
+
+async fn sweep(inner: &Arc<Inner>) {
+    let sweeps = inner.settler.take_sweeps();
+    let mut once = HashSet::new();
+    let sweeps = sweeps
+        .into_iter()
+        .filter(|(_, uri)| once.insert(uri.clone()));
+    let sweeps: Vec<_> = sweeps.collect();
+    let swept = sweeps.into_iter().map(|(call, uri)| async move {
+        match inner.sweep(&uri).await {
+            Ok(touched) if touched.is_empty() => {}
+            Ok(touched) => {
+                inner.settler.touch(touched, Vec::new());
+            }
+            Err(problem) => {
+                tracing::warn!(%problem, %uri, "a sweep failed; it is tried again");
+                inner.settler.sweep_later(call, uri);
+            }
+        }
+        Ok(())
+    });
+    if let Err(problem) = all(swept).await {
+        tracing::warn!(%problem, "sweeping stopped");
+    }
+}
+
+/// Every few seconds: says how far this process has come, and takes over what others left.
+async fn round(
+    inner: &Arc<Inner>,
+    rounds: &mut tokio::time::Interval,
+    taken_over: &mut HashMap<String, u64>,
+) -> Result<(), StoreError> {
+    let ready = tokio::time::timeout(Duration::ZERO, rounds.tick()).await;
+    if ready.is_err() {
+        return Ok(());
+    }
+    inner.cql.report();
+    let own = inner.log.stream.as_str();
+    inner.settler.mark(own, inner.log.head());
+    let done = inner.settler.take_marks().into_iter();
+    let done = done
+        .filter(|(_, number)| *number > 0)
+        .map(|(stream, number)| {
+            let number = number as i64;
+            write!(WriteSettled; 0i32, stream, number, number)
+        });
+    inner.cql.write(done.collect()).await?;
+    for stream in log::streams(&inner.cql).await? {
+        if stream.name != own {
+            take_over(inner, &stream, taken_over).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn take_over(
+    inner: &Arc<Inner>,
+    stream: &Stream,
+    taken_over: &mut HashMap<String, u64>,
+) -> Result<(), StoreError> {
+    let from = taken_over.get(&stream.name).copied().unwrap_or(0);
+    let from = from.max(stream.settled);
+    if stream.head <= from {
+        return Ok(());
+    }
+    let entries = log::entries(&inner.cql, stream, from, TAKEN).await?;
+    let old = super::now() - LEFT_BEHIND;
+    let left: Vec<_> = entries
+        .into_iter()
+        .take_while(|entry| entry.written_at < old)
+        .collect();
+    let Some(last) = left.last().map(|entry| entry.number) else {
+        return Ok(());
+    };
+    tracing::info!(stream = %stream.name, entries = left.len(), "taking over what was left");
+    let (mut uris, mut touched) = (Vec::new(), Vec::new());
+    for entry in left {
+        match entry.subject {
+            LogSubject::Record(uri) => uris.push(uri),
+            LogSubject::Actor(did) => touched.extend(inner.touches_of(&did).await?),
+        }
+    }
+    uris.sort();
+    uris.dedup();
+    touched.extend(inner.derive(&uris).await?);
+    inner.settler.touch(touched, uris);
+    inner.settler.mark(&stream.name, last);
+    taken_over.insert(stream.name.clone(), last);
+    Ok(())
+}

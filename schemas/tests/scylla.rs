@@ -1,0 +1,145 @@
+//! The distributed engine keeps what every engine must, over a real one-node cluster.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plyr_peers::Cluster;
+use plyr_schemas::conformance::{self, BoxError, Checked, Place};
+use plyr_schemas::scylla::{Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan};
+use plyr_schemas::{FaultHook, Store, StoreError};
+use tokio::sync::OnceCell;
+
+/// One cluster for all cases; it ends with the process.
+static CLUSTER: OnceCell<Option<Cluster>> = OnceCell::const_new();
+static MIGRATED: OnceCell<()> = OnceCell::const_new();
+
+async fn cluster() -> Result<Option<&'static Cluster>, BoxError> {
+    let started = CLUSTER.get_or_try_init(|| Cluster::start(1)).await?;
+    Ok(started.as_ref())
+}
+
+struct Keyspace(ScyllaOptions);
+
+fn one_copy() -> Replication {
+    Replication {
+        factor: 1,
+        ..Replication::default()
+    }
+}
+
+/// A keyspace, not yet migrated; none where there is no cluster.
+async fn new_keyspace(name: &str) -> Result<Option<Keyspace>, BoxError> {
+    let Some(cluster) = cluster().await? else {
+        return Ok(None);
+    };
+    let url = cluster.url(name);
+    let mut options = ScyllaOptions::parse(&url, "fm.plyr".parse()?)?;
+    options.settle_after = Duration::from_millis(10);
+    options.settle_again = Duration::from_millis(300);
+    Ok(Some(Keyspace(options)))
+}
+
+/// The keyspace of the cases, migrated and empty: making one takes a busy node many seconds.
+async fn keyspace() -> Result<Option<Keyspace>, BoxError> {
+    let Some(place) = new_keyspace("cases").await? else {
+        return Ok(None);
+    };
+    let copies = one_copy();
+    let migrated = || async { migrate(&place.0, &copies).await.map(|_| ()) };
+    MIGRATED.get_or_try_init(migrated).await?;
+    empty(&place.0).await?;
+    Ok(Some(place))
+}
+
+#[async_trait::async_trait]
+impl Place for Keyspace {
+    async fn open(&self, fault: Option<FaultHook>) -> Result<Arc<dyn Store>, StoreError> {
+        let mut options = self.0.clone();
+        options.fault = fault;
+        Ok(Arc::new(ScyllaStore::open(options).await?))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// Cases run one after another: they share two cores with the cluster.
+static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() -> Checked {
+                let _turn = ONE.lock().await;
+                let Some(place) = keyspace().await? else { return Ok(()) };
+                conformance::$case(&place).await
+            }
+        )*
+    };
+}
+
+cases! {
+    i02_any_order_ends_in_one_state,
+    i02_the_greater_standing_wins_at_one_rev,
+    i02_a_tie_ends_alike_in_either_order,
+    i02_two_writers_end_as_one,
+    i03_two_writers_one_dying_end_as_one,
+    i03_a_crash_between_steps_loses_nothing,
+    i04_a_delete_is_remembered,
+    i04_at_or_below_the_floor_nothing_is_applied,
+    i05_the_latest_version_decides,
+    i07_an_actor_likes_once,
+    i08_hidden_accounts_count_nowhere,
+    i15_pages_neither_skip_nor_repeat,
+    a_handle_belongs_to_its_newest_proof,
+    the_log_names_what_changed,
+    a_cursor_is_durable,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_apply_once_and_are_planned_before() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(place) = new_keyspace("migrated").await? else {
+        return Ok(());
+    };
+    let early = ScyllaStore::open(place.0.clone()).await;
+    assert!(matches!(
+        early,
+        Err(StoreError::OlderFormat { found: 0, .. })
+    ));
+    let planned = plan(&place.0, &one_copy()).await?;
+    assert!(
+        planned
+            .iter()
+            .any(|line| line.starts_with("CREATE KEYSPACE"))
+    );
+    assert!(
+        planned
+            .iter()
+            .any(|line| line.contains("CREATE TABLE IF NOT EXISTS versions"))
+    );
+    // Three migrators at once: together they apply each migration once.
+    let copies = one_copy();
+    let (one, two, three) = tokio::join!(
+        migrate(&place.0, &copies),
+        migrate(&place.0, &copies),
+        migrate(&place.0, &copies)
+    );
+    let mut applied: Vec<_> = [one?, two?, three?].concat();
+    applied.sort_unstable();
+    assert_eq!(
+        applied,
+        ["0001_network.cql", "0002_derived.cql", "0003_log.cql"]
+    );
+    assert!(plan(&place.0, &one_copy()).await?.is_empty());
+    ScyllaStore::open(place.0.clone()).await?.close().await?;
+    let mut other = place.0.clone();
+    other.namespace = "fm.plyr.dev".parse()?;
+    let refused = ScyllaStore::open(other).await;
+    assert!(matches!(refused, Err(StoreError::Unusable { .. })));
+    Ok(())
+}
