@@ -38,6 +38,14 @@ Run it before the first start and with every update: first this, then the proces
 older version refuses to start over a newer keyspace. One migrator works at a time; others wait. A new keyspace keeps the least of 3 and the nodes there of every row unless
 --replication says otherwise (`3`, or `dc1=3,dc2=2`); an existing one keeps what it has.";
 
+const COPY: &str = "\
+STORE is embedded:DIR (a data folder that no server holds) or scylla://host:port/keyspace (migrated).
+Stop what writes to either store first. What is derived is made anew in the target; own rows there
+are kept. Exit code 1 if the full dumps differ afterwards.
+
+  plyr store copy --from embedded:./plyr-data --to scylla://node1:9042,node2:9042/plyr
+  plyr store copy --from scylla://node1:9042/plyr --to embedded:/srv/plyr-data";
+
 /// The whole command line.
 pub fn command() -> Command {
     let version = format!(
@@ -68,6 +76,12 @@ pub fn command() -> Command {
                 .default_value("-"),
         )
         .arg(
+            Arg::new("full")
+                .long("full")
+                .action(ArgAction::SetTrue)
+                .help("With all that is kept: versions, deletes, actors, floors, what was refused"),
+        )
+        .arg(
             Arg::new("wait-idle")
                 .long("wait-idle")
                 .action(ArgAction::SetTrue)
@@ -80,6 +94,20 @@ pub fn command() -> Command {
             Command::new("migrate")
                 .about("Makes the keyspace, or brings it to this version's schema")
                 .after_help(MIGRATE),
+        )
+        .subcommand(
+            Command::new("copy")
+                .about("Copies one store into another, and compares their full dumps")
+                .arg(place("from", "The store to read"))
+                .arg(place("to", "The store to write"))
+                .arg(
+                    Arg::new("progress")
+                        .long("progress")
+                        .value_name("FILE")
+                        .default_value("./plyr-copy.json")
+                        .help("Keeps how far it has come; the same command goes on from there"),
+                )
+                .after_help(COPY),
         )
         .subcommand(
             Command::new("plan").about("Prints what `migrate` would run, and changes nothing"),
@@ -99,6 +127,14 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .subcommands([serve, index, appview, dump, store, config])
         .args(OPTIONS.iter().map(argument))
+}
+
+fn place(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("STORE")
+        .required(true)
+        .help(help)
 }
 
 fn argument(option: &crate::config::options::OptionRow) -> Arg {

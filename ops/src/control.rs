@@ -36,6 +36,9 @@ pub enum Request {
         /// Only once nothing was written for a while.
         #[serde(default, rename = "waitIdle")]
         wait_idle: bool,
+        /// With everything that is kept.
+        #[serde(default)]
+        full: bool,
     },
 }
 
@@ -128,12 +131,10 @@ async fn answer(
     let work = tokio::task::spawn_blocking(move || {
         let mut blocks = Blocks { stream };
         let done = match serde_json::from_str::<Request>(&line) {
-            Ok(Request::Dump { wait_idle }) => runtime.block_on(dump::write(
-                store.as_ref(),
-                &mut blocks,
-                &data_dir,
-                wait_idle,
-            )),
+            Ok(Request::Dump { wait_idle, full }) => {
+                let kind = dump::Kind { wait_idle, full };
+                runtime.block_on(dump::write(store.as_ref(), &mut blocks, &data_dir, kind))
+            }
             Err(problem) => Err(OpsError::Control(format!("not understood: {problem}"))),
         };
         let verdict = match &done {

@@ -23,6 +23,9 @@ pub enum OpsError {
     /// A dump could not be written.
     #[error("the dump failed: {0}")]
     Dump(String),
+    /// A copy could not be made, or the two stores differ.
+    #[error("the copy failed: {0}")]
+    Copy(String),
     /// The running server could not be asked, or refused.
     #[error("the server that holds the data folder: {0}")]
     Control(String),

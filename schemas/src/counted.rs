@@ -16,6 +16,7 @@ use crate::model::{
     Record, StreamCursor, Totals,
 };
 use crate::store::{Snapshot, Store, StoreError};
+use crate::whole::Whole;
 
 /// Told the rounds of every snapshot that ends.
 pub type TellRounds = Arc<dyn Fn(usize) + Send + Sync>;
@@ -56,6 +57,10 @@ impl Store for CountedStore {
             rounds: AtomicUsize::new(0),
             tell: self.tell.clone(),
         }))
+    }
+
+    async fn whole(&self) -> Result<Box<dyn Whole>, StoreError> {
+        self.inner.whole().await
     }
 
     async fn settle(&self) -> Result<(), StoreError> {

@@ -41,12 +41,16 @@ pub async fn dump(
     out: &mut (dyn Write + Send),
     scratch: &Path,
 ) -> Result<u64, DumpError> {
-    let mut lines = Lines {
-        scratch,
-        buffer: Vec::new(),
-        bytes: 0,
-        runs: Vec::new(),
-    };
+    let mut lines = Lines::new(scratch);
+    add_shown(snapshot, &mut lines).await?;
+    Ok(lines.write(out)?)
+}
+
+/// The lines of a dump.
+pub(crate) async fn add_shown<S: Snapshot + ?Sized>(
+    snapshot: &S,
+    lines: &mut Lines<'_>,
+) -> Result<(), DumpError> {
     let mut after = None;
     loop {
         let records = snapshot.all_records(after.as_ref(), PAGE).await?;
@@ -81,7 +85,7 @@ pub async fn dump(
             _ => break,
         }
     }
-    Ok(lines.write(out)?)
+    Ok(())
 }
 
 /// The line of a record. `serde_json` keeps an object's keys sorted.
@@ -102,7 +106,7 @@ fn line(record: &Record) -> Result<String, DumpError> {
 }
 
 /// Lines sorted in runs, the runs merged.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     scratch: &'a Path,
     buffer: Vec<String>,
     bytes: usize,
@@ -110,7 +114,16 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn add(&mut self, line: String) -> std::io::Result<()> {
+    pub(crate) fn new(scratch: &Path) -> Lines<'_> {
+        Lines {
+            scratch,
+            buffer: Vec::new(),
+            bytes: 0,
+            runs: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, line: String) -> std::io::Result<()> {
         self.bytes += line.len();
         self.buffer.push(line);
         if self.bytes < RUN {
@@ -130,7 +143,7 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn write(mut self, out: &mut (dyn Write + Send)) -> std::io::Result<u64> {
+    pub(crate) fn write(mut self, out: &mut (dyn Write + Send)) -> std::io::Result<u64> {
         self.buffer.sort_unstable();
         let mut out = BufWriter::with_capacity(256 << 10, out);
         let rest = self.buffer.into_iter().map(Ok);

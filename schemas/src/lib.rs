@@ -2,10 +2,12 @@
 //! that keep it. The network's records are truth; index rows are hints; the log says look again.
 
 pub mod conformance;
+pub mod copy;
 pub mod counted;
 pub mod dump;
 pub mod embedded;
 pub mod fault;
+pub mod full_dump;
 mod held;
 pub mod index;
 pub mod log;
@@ -13,6 +15,7 @@ pub mod model;
 pub mod scylla;
 pub mod store;
 pub mod tables;
+pub mod whole;
 
 pub use counted::CountedStore;
 pub use fault::{CrashPoint, FaultHook};
@@ -24,3 +27,4 @@ pub use model::{
     Standing, StreamCursor, Totals, Version,
 };
 pub use store::{Snapshot, Store, StoreError};
+pub use whole::Whole;

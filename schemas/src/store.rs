@@ -10,6 +10,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::whole::Whole;
 
 /// What a store can answer with besides data.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -146,6 +147,9 @@ pub trait Store: Send + Sync {
     /// A view to answer a page from. The embedded engine's is one consistent snapshot; a
     /// distributed one's reads what is durable at each call.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// The same view, to read everything from that is held: for full dumps and copies.
+    async fn whole(&self) -> Result<Box<dyn Whole>, StoreError>;
 
     /// Log entries that a follower at `after` hasn't seen, each stream's oldest first and without
     /// gaps, at most `limit`.

@@ -21,12 +21,22 @@ const IDLE: Duration = Duration::from_secs(8);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Which dump.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Only once nothing was written for a while.
+    pub wait_idle: bool,
+    /// With everything that is kept, shown or not.
+    pub full: bool,
+}
+
 /// Runs the command.
 pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
     let target = arguments
         .get_one::<String>("out")
         .map_or("-", String::as_str);
-    let wait_idle = arguments.get_flag("wait-idle");
+    let (wait_idle, full) = (arguments.get_flag("wait-idle"), arguments.get_flag("full"));
+    let kind = Kind { wait_idle, full };
     let failed = |detail: std::io::Error| OpsError::Dump(format!("{target}: {detail}"));
     let is_embedded = config.store == StoreChoice::Embedded;
     if is_embedded && !config.data_dir.join("store").is_dir() {
@@ -39,14 +49,14 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
         "-" => Box::new(BufWriter::new(std::io::stdout())),
         path => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
     };
-    let request = control::Request::Dump { wait_idle };
+    let request = control::Request::Dump { wait_idle, full };
     if !is_embedded || control::ask(&config.data_dir, &request, &mut out)?.is_none() {
         let opened = open::once(config).await?;
         let scratch = match &opened.embedded {
             Some(_) => config.data_dir.clone(),
             None => std::env::temp_dir(),
         };
-        write(opened.store.as_ref(), &mut out, &scratch, wait_idle).await?;
+        write(opened.store.as_ref(), &mut out, &scratch, kind).await?;
         opened.store.close().await?;
     }
     out.flush().map_err(failed)?;
@@ -58,16 +68,20 @@ pub async fn write(
     store: &dyn Store,
     out: &mut (dyn Write + Send),
     scratch: &Path,
-    wait_idle: bool,
+    kind: Kind,
 ) -> Result<(), OpsError> {
-    if wait_idle {
+    if kind.wait_idle {
         idle(store).await?;
     }
+    let failed = |problem: plyr_schemas::dump::DumpError| OpsError::Dump(problem.to_string());
+    if kind.full {
+        let whole = store.whole().await?;
+        let written = plyr_schemas::full_dump::full_dump(whole.as_ref(), out, scratch).await;
+        return written.map(|_| ()).map_err(failed);
+    }
     let snapshot = store.snapshot().await?;
-    plyr_schemas::dump::dump(snapshot.as_ref(), out, scratch)
-        .await
-        .map_err(|problem| OpsError::Dump(problem.to_string()))?;
-    Ok(())
+    let written = plyr_schemas::dump::dump(snapshot.as_ref(), out, scratch).await;
+    written.map(|_| ()).map_err(failed)
 }
 
 /// Waits until nothing was written for a while.

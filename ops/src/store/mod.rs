@@ -1,5 +1,6 @@
 //! Commands about the store itself, and opening it.
 
+pub mod copy;
 pub mod dump;
 pub mod open;
 pub mod schema;

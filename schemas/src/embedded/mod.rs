@@ -11,6 +11,7 @@ mod rejudge;
 pub(crate) mod rows;
 mod sums;
 mod versions;
+mod whole;
 mod writer;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::tables::{Key, KeyReader, Kind, LOG, QUARANTINE};
+use crate::whole::Whole;
 pub use disk::Probe;
 pub use folder::FORMAT;
 use layers::{Engine, Layers, failed};
@@ -204,6 +206,10 @@ impl Store for EmbeddedStore {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         Ok(Box::new(EmbeddedSnapshot::new(self.engine.clone())))
+    }
+
+    async fn whole(&self) -> Result<Box<dyn Whole>, StoreError> {
+        Ok(Box::new(reader::EmbeddedSnapshot::new(self.engine.clone())))
     }
 
     async fn log_after(

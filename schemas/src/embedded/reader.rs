@@ -28,7 +28,7 @@ pub struct EmbeddedSnapshot {
 
 type Row = (fjall::UserKey, fjall::UserValue);
 
-fn read(row: fjall::Guard) -> Result<Row, StoreError> {
+pub(super) fn read(row: fjall::Guard) -> Result<Row, StoreError> {
     row.into_inner()
         .map_err(|problem| failed("read a range", &problem))
 }
@@ -45,7 +45,12 @@ impl EmbeddedSnapshot {
     }
 
     /// Rows of a prefix strictly after a key (or from its beginning), in order.
-    fn rows_after(&self, kind: Kind, prefix: Key, after: Option<Vec<u8>>) -> fjall::Iter {
+    pub(super) fn rows_after(
+        &self,
+        kind: Kind,
+        prefix: Key,
+        after: Option<Vec<u8>>,
+    ) -> fjall::Iter {
         let prefix = prefix.into_bytes();
         match after {
             None => self.view.prefix(self.engine.keyspace(kind), prefix),
@@ -208,7 +213,7 @@ impl EmbeddedSnapshot {
 }
 
 /// The first key after everything that begins with a prefix.
-fn successor(mut prefix: Vec<u8>) -> Vec<u8> {
+pub(super) fn successor(mut prefix: Vec<u8>) -> Vec<u8> {
     while let Some(last) = prefix.pop() {
         if let Some(next) = last.checked_add(1) {
             prefix.push(next);

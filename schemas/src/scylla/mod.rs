@@ -19,6 +19,7 @@ mod reader;
 mod repos;
 mod settle;
 mod statements;
+mod whole;
 mod writer;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::fault::FaultHook;
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
 use crate::store::{Snapshot, Store, StoreError};
+use crate::whole::Whole;
 #[doc(hidden)]
 pub use migrate::empty;
 pub use migrate::{FORMAT, Replication, migrate, plan};
@@ -160,6 +162,13 @@ impl Store for ScyllaStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.inner.alive()?;
+        Ok(Box::new(reader::ScyllaSnapshot {
+            inner: self.inner.clone(),
+        }))
+    }
+
+    async fn whole(&self) -> Result<Box<dyn Whole>, StoreError> {
         self.inner.alive()?;
         Ok(Box::new(reader::ScyllaSnapshot {
             inner: self.inner.clone(),

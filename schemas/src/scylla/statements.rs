@@ -56,6 +56,12 @@ statements! {
     ReadFloor = Quorum "SELECT rev FROM floors WHERE did = ? AND collection = ?";
     WriteFloor = Quorum "INSERT INTO floors (did, collection, rev) VALUES (?, ?, ?)
         USING TIMESTAMP ?";
+    ScanActorsFirst = Quorum "SELECT DISTINCT did FROM actors";
+    ScanActorsNext = Quorum "SELECT DISTINCT did FROM actors WHERE token(did) > token(?)";
+    ScanFloorsFirst = Quorum "SELECT DISTINCT did, collection FROM floors";
+    ScanFloorsNext = Quorum "SELECT DISTINCT did, collection FROM floors
+        WHERE token(did, collection) > token(?, ?)";
+    ScanCursors = Quorum "SELECT DISTINCT source FROM cursors";
     ReadActor = Quorum "SELECT account, identity, bluesky FROM actors WHERE did = ?";
     WriteAccount = Quorum "INSERT INTO actors (did, account) VALUES (?, ?) USING TIMESTAMP ?";
     WriteIdentity = Quorum "INSERT INTO actors (did, identity) VALUES (?, ?) USING TIMESTAMP ?";
