@@ -4,7 +4,7 @@
 use plyr_lexicons::{Cid, Collection, Judgement, Namespace, RecordUri, Rev, Verdict, data};
 
 use crate::index::Derived;
-use crate::model::{Body, Micros, Record, Standing, Version};
+use crate::model::{Body, Change, Micros, Record, Standing, Version};
 use crate::store::StoreError;
 
 /// One version as held.
@@ -53,6 +53,35 @@ impl HeldVersion {
             swept: false,
         };
         (version.rev, held, derived)
+    }
+
+    /// As a change that can be applied elsewhere.
+    pub fn into_change(
+        self,
+        namespace: &Namespace,
+        uri: RecordUri,
+        rev: Rev,
+    ) -> Result<Change, StoreError> {
+        let derived = derived_of(namespace, &uri, &self)?;
+        let HeldVersion {
+            standing, seen_at, ..
+        } = self;
+        let body = match self.content {
+            Some(content) => Body::Record {
+                cid: content.cid,
+                bytes: content.bytes,
+                judgement: content.judgement,
+                derived,
+            },
+            None => Body::Delete,
+        };
+        Ok(Change::Version(Version {
+            uri,
+            rev,
+            standing,
+            body,
+            seen_at,
+        }))
     }
 
     /// As a record; none for a delete.

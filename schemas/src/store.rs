@@ -223,6 +223,16 @@ pub trait Snapshot: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
+    /// All network state as changes that another store can apply, in an order of the engine's own
+    /// that ends in the same state there: versions before their floors. `after` is what the call
+    /// before answered; with none it begins, and it answers none at the end. Some of `limit`
+    /// rows, roughly. Versions that no longer count are left out; what is derived is derived again.
+    async fn changes(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Change>, Option<String>), StoreError>;
+
     /// Every subject with counts that aren't all 0, strictly after `after`, in an order of the
     /// engine's own that stays the same.
     async fn all_counts(

@@ -116,3 +116,8 @@ async fn a_folder_in_use_or_of_another_namespace_is_refused() -> Checked {
     ));
     Ok(())
 }
+
+#[tokio::test]
+async fn i01_a_copy_is_the_same() -> Checked {
+    plyr_schemas::conformance::i01_a_copy_is_the_same(&folder(), &folder()).await
+}

@@ -160,6 +160,90 @@ pub async fn the_log_names_what_changed(place: &dyn Place) -> Checked {
     Ok(())
 }
 
+/// All state as changes, in chunks of any size, applied to a new store ends in the same state
+/// there, and says the same of itself.
+pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    store.apply(history()?).await?;
+    let did = Did::new("did:plc:b".to_owned())?;
+    let one = uri("a", "track", "one")?;
+    store
+        .apply(vec![
+            Change::Floor(Floor {
+                did: one.did.clone(),
+                collection: one.collection.clone(),
+                rev: rev(6),
+            }),
+            Change::Due(crate::DueCheck {
+                did: did.clone(),
+                triggered_at: 7,
+                answered: 1,
+                due_at: 70,
+            }),
+            Change::Cursor(StreamCursor {
+                source: "wss://one".to_owned(),
+                position: 77,
+                recent: vec![1],
+            }),
+            account("c", AccountState::TakenDown, 40)?,
+            Change::Quarantine(crate::QuarantineEntry {
+                id: "ab".to_owned(),
+                source: "wss://one".to_owned(),
+                reason: "frame".to_owned(),
+                detail: "cut".to_owned(),
+                did: Some(did),
+                uri: None,
+                rev: None,
+                cid: None,
+                seen_at: 9,
+            }),
+        ])
+        .await?;
+    let copy = elsewhere.open(None).await?;
+    let said = told(store.as_ref(), 1000).await?;
+    for kind in [
+        "Version(",
+        "Floor(",
+        "Account(",
+        "Due(",
+        "Cursor(",
+        "Quarantine(",
+    ] {
+        assert!(
+            said.iter().any(|line| line.starts_with(kind)),
+            "{kind} {said:?}"
+        );
+    }
+    assert_eq!(told(store.as_ref(), 3).await?, said);
+    let mut after = None;
+    loop {
+        let snapshot = store.snapshot().await?;
+        let (changes, next) = snapshot.changes(after.as_deref(), 4).await?;
+        copy.apply(changes).await?;
+        let Some(next) = next else { break };
+        after = Some(next);
+    }
+    assert_eq!(told(copy.as_ref(), 1000).await?, said);
+    assert_eq!(dump(copy.as_ref()).await?, dump(store.as_ref()).await?);
+    store.close().await?;
+    copy.close().await?;
+    Ok(())
+}
+
+/// What a store says of itself, sorted.
+async fn told(store: &dyn Store, limit: usize) -> Result<Vec<String>, BoxError> {
+    let snapshot = store.snapshot().await?;
+    let (mut lines, mut after) = (Vec::new(), None);
+    loop {
+        let (changes, next) = snapshot.changes(after.as_deref(), limit).await?;
+        lines.extend(changes.iter().map(|change| format!("{change:?}")));
+        let Some(next) = next else { break };
+        after = Some(next);
+    }
+    lines.sort();
+    Ok(lines)
+}
+
 /// A cursor is there again after a restart.
 pub async fn a_cursor_is_durable(place: &dyn Place) -> Checked {
     let store = place.open(None).await?;

@@ -2,6 +2,7 @@
 //! where they are asked for (microseconds, seldom a wait for the disk).
 
 mod cells;
+mod copy;
 mod disk;
 mod folder;
 mod layers;
@@ -84,6 +85,7 @@ pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     head: watch::Receiver<u64>,
     space: disk::FreeSpace,
+    namespace: Namespace,
     _lock: folder::Lock,
 }
 
@@ -129,7 +131,7 @@ impl EmbeddedStore {
         let (commands, receiver) = mpsc::channel(QUEUE);
         let writer = Writer {
             layers: Layers::new(engine.clone()),
-            namespace,
+            namespace: namespace.clone(),
             commands: receiver,
             head: head_sender,
             space: space.clone(),
@@ -152,6 +154,7 @@ impl EmbeddedStore {
             commands,
             head,
             space,
+            namespace,
             _lock: lock,
         })
     }
@@ -185,7 +188,10 @@ impl Store for EmbeddedStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        Ok(Box::new(EmbeddedSnapshot::new(self.engine.clone())))
+        Ok(Box::new(EmbeddedSnapshot::new(
+            self.engine.clone(),
+            self.namespace.clone(),
+        )))
     }
 
     async fn log_after(

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use fjall::{Readable, Snapshot as View};
-use plyr_lexicons::{Did, Handle, RecordUri, Rev};
+use plyr_lexicons::{Did, Handle, Namespace, RecordUri, Rev};
 
 use super::cells;
 use super::layers::{Engine, failed};
@@ -12,7 +12,7 @@ use super::rows::{ActorRow, CursorRow, DueRow, HandleRow, QuarantineRow};
 use crate::held::HeldVersion;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
-    Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
+    Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
     StreamCursor, Totals,
 };
 use crate::store::{Snapshot, StoreError};
@@ -22,21 +22,26 @@ use crate::tables::{
 };
 
 pub struct EmbeddedSnapshot {
-    engine: Engine,
-    view: View,
+    pub(super) engine: Engine,
+    pub(super) namespace: Namespace,
+    pub(super) view: View,
 }
 
 type Row = (fjall::UserKey, fjall::UserValue);
 
-fn read(row: fjall::Guard) -> Result<Row, StoreError> {
+pub(super) fn read(row: fjall::Guard) -> Result<Row, StoreError> {
     row.into_inner()
         .map_err(|problem| failed("read a range", &problem))
 }
 
 impl EmbeddedSnapshot {
-    pub fn new(engine: Engine) -> EmbeddedSnapshot {
+    pub fn new(engine: Engine, namespace: Namespace) -> EmbeddedSnapshot {
         let view = engine.database.snapshot();
-        EmbeddedSnapshot { engine, view }
+        EmbeddedSnapshot {
+            engine,
+            namespace,
+            view,
+        }
     }
 
     fn get(&self, kind: Kind, key: Key) -> Result<Option<fjall::UserValue>, StoreError> {
@@ -336,6 +341,14 @@ impl Snapshot for EmbeddedSnapshot {
         let prefix = Key::of(&VERSIONS);
         let after = after.map(|uri| successor(prefix.clone().record(uri).into_bytes()));
         self.current(self.rows_after(Kind::Network, prefix, after), limit)
+    }
+
+    async fn changes(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Change>, Option<String>), StoreError> {
+        self.network_changes(after, limit)
     }
 
     async fn all_counts(

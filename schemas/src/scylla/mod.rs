@@ -3,6 +3,7 @@
 //! decides it, so that any two writers end in one state.
 
 mod cells;
+mod copy;
 mod counts;
 mod cql;
 mod derived;

@@ -21,7 +21,7 @@ use super::statements::Statement::{
 use crate::embedded::rows::QuarantineRow;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
-    Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
+    Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
     StreamCursor, Totals,
 };
 use crate::store::{Snapshot, StoreError};
@@ -308,6 +308,14 @@ impl Snapshot for ScyllaSnapshot {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         self.inner.all_records(after, limit).await
+    }
+
+    async fn changes(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Change>, Option<String>), StoreError> {
+        self.inner.network_changes(after, limit).await
     }
 
     async fn all_counts(

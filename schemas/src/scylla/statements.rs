@@ -102,6 +102,13 @@ statements! {
         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
     ReadTotals = One "SELECT cell FROM totals WHERE one = ?";
     WriteTotals = Quorum "INSERT INTO totals (one, shard, cell) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    ScanFloors = Quorum "SELECT token(did, collection), did, collection, rev FROM floors
+        WHERE token(did, collection) > ?";
+    ScanActors = Quorum "SELECT token(did), did FROM actors WHERE token(did) > ?";
+    ScanDue = Quorum "SELECT token(did), did FROM due WHERE token(did) > ?";
+    ScanCursors = Quorum "SELECT token(source), source, cell FROM cursors
+        WHERE token(source) > ?";
+    ScanQuarantine = Quorum "SELECT token(id), id, cell FROM quarantine WHERE token(id) > ?";
     ReadStreams = Quorum "SELECT stream, head, settled FROM log_streams WHERE one = ?";
     WriteStream = Quorum "INSERT INTO log_streams (one, stream, head) VALUES (?, ?, ?)
         USING TTL 1296000 AND TIMESTAMP ?";
