@@ -321,6 +321,10 @@ pub enum Outcome {
     Applied,
     /// What is held is newer, equal, or above it by the floor.
     Superseded,
+    /// It was written, but another writer's floor moved past it meanwhile: whether the merge behind
+    /// the floor has seen it is not known, so its repo must be merged once more. Only engines with
+    /// several writers answer it.
+    Overtaken,
 }
 
 /// What a log entry points at.

@@ -189,3 +189,8 @@ async fn new_rules_judge_everything_again() -> Checked {
     store.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn i01_a_copy_is_the_same() -> Checked {
+    plyr_schemas::conformance::i01_a_copy_is_the_same(&folder(), &folder()).await
+}

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use plyr_peers::Cluster;
 use plyr_schemas::conformance::{self, BoxError, Checked, Place};
-use plyr_schemas::scylla::{Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan};
+use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+use plyr_schemas::scylla::{
+    AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan,
+};
 use plyr_schemas::{FaultHook, Store, StoreError};
 use tokio::sync::OnceCell;
 
@@ -142,4 +145,35 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
     let refused = ScyllaStore::open(other).await;
     assert!(matches!(refused, Err(StoreError::Unusable { .. })));
     Ok(())
+}
+
+struct Folder(tempfile::TempDir);
+
+#[async_trait::async_trait]
+impl Place for Folder {
+    async fn open(&self, _: Option<FaultHook>) -> Result<Arc<dyn Store>, StoreError> {
+        let namespace = "fm.plyr".parse().unwrap();
+        let options = EmbeddedOptions::new(self.0.path().to_owned(), namespace);
+        Ok(Arc::new(EmbeddedStore::open(options)?))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_a_copy_is_the_same_from_one_engine_to_the_other() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(place) = keyspace().await? else {
+        return Ok(());
+    };
+    conformance::i01_a_copy_is_the_same(&place, &Folder(tempfile::tempdir()?)).await?;
+    empty(&place.0).await?;
+    conformance::i01_a_copy_is_the_same(&Folder(tempfile::tempdir()?), &place).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn i04_a_floor_that_moves_in_between_is_told() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(place) = keyspace().await? else {
+        return Ok(());
+    };
+    conformance::i04_a_floor_that_moves_in_between_is_told(&place, AFTER_TRUTH).await
 }

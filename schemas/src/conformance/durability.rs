@@ -1,6 +1,7 @@
 //! What was applied outlives a crash and a restart, and what it leaves is remembered.
 
 use super::*;
+use crate::copy::{self, CopyPlace, Stage};
 
 /// Stopped at any step, opened again and given the whole history again, a store ends as one that
 /// was never stopped.
@@ -158,6 +159,81 @@ pub async fn the_log_names_what_changed(place: &dyn Place) -> Checked {
     assert_eq!(store.log_head().await?, head);
     store.close().await?;
     Ok(())
+}
+
+/// A copy, cut off after every page and gone on with, holds the same and says the same of itself.
+pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    store.apply(history()?).await?;
+    let did = Did::new("did:plc:b".to_owned())?;
+    let one = uri("a", "track", "one")?;
+    store
+        .apply(vec![
+            Change::Floor(Floor {
+                did: one.did.clone(),
+                collection: one.collection.clone(),
+                rev: rev(6),
+            }),
+            Change::Due(crate::DueCheck {
+                did: did.clone(),
+                triggered_at: 7,
+                answered: 1,
+                due_at: 70,
+            }),
+            Change::Cursor(StreamCursor {
+                source: "wss://one".to_owned(),
+                position: 77,
+                recent: vec![1],
+            }),
+            account("c", AccountState::TakenDown, 40)?,
+            Change::Quarantine(crate::QuarantineEntry {
+                id: "ab".to_owned(),
+                source: "wss://one".to_owned(),
+                reason: "frame".to_owned(),
+                detail: "cut".to_owned(),
+                did: Some(did),
+                uri: None,
+                rev: None,
+                cid: None,
+                seen_at: 9,
+            }),
+        ])
+        .await?;
+    let copied_to = elsewhere.open(None).await?;
+    let said = full_dump(store.as_ref()).await?;
+    // Cut off after every page, and gone on from there.
+    let (mut place, namespace) = (CopyPlace::default(), namespace()?);
+    while place.stage != Stage::Done {
+        let mut reached = None;
+        let whole = store.whole().await?;
+        let copied = copy::copy(
+            whole.as_ref(),
+            copied_to.as_ref(),
+            &namespace,
+            place.clone(),
+            |at| match reached.replace(at.clone()) {
+                None => Ok(()),
+                Some(_) => Err(StoreError::Closed),
+            },
+        );
+        let copied = copied.await;
+        place = match (copied, reached) {
+            (Ok(done), _) | (Err(StoreError::Closed), Some(done)) => done,
+            (Err(problem), _) => return Err(problem.into()),
+        };
+    }
+    copied_to.settle().await?;
+    assert_eq!(full_dump(copied_to.as_ref()).await?, said);
+    store.close().await?;
+    copied_to.close().await?;
+    Ok(())
+}
+
+async fn full_dump(store: &dyn Store) -> Result<String, BoxError> {
+    let mut out = Vec::new();
+    let whole = store.whole().await?;
+    crate::full_dump::full_dump(whole.as_ref(), &mut out, &std::env::temp_dir()).await?;
+    Ok(String::from_utf8(out)?)
 }
 
 /// A cursor is there again after a restart.

@@ -1,6 +1,9 @@
 //! Whatever order changes come in, and whoever brings them, they end in one state.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -308,3 +311,48 @@ pub async fn i03_two_writers_one_dying_end_as_one(place: &dyn Place) -> Checked 
 
 /// Rounds of the case above.
 const ROUNDS: usize = 15;
+
+/// A floor that moves past a version while it is written: its writer is told, so that the repo is
+/// merged once more.
+pub async fn i04_a_floor_that_moves_in_between_is_told(
+    place: &dyn Place,
+    after_truth: CrashPoint,
+) -> Checked {
+    let one = uri("a", "track", "one")?;
+    let (reached, told) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let hook: FaultHook = {
+        let (reached, told) = (reached.clone(), told.clone());
+        Arc::new(move |point| {
+            if point == after_truth {
+                reached.notify_one();
+                // The writer stands still until the floor has moved.
+                let began = Instant::now();
+                while told.load(Ordering::SeqCst) == 0 && began.elapsed() < PATIENCE {
+                    std::thread::yield_now();
+                }
+            }
+            false
+        })
+    };
+    let (slow, other) = (place.open(Some(hook)).await?, place.open(None).await?);
+    let change = put(&one, 4, &track("late"))?;
+    let writing = tokio::spawn({
+        let slow = slow.clone();
+        async move { slow.apply(vec![change]).await }
+    });
+    tokio::time::timeout(PATIENCE, reached.notified()).await?;
+    let floor = Change::Floor(Floor {
+        did: one.did.clone(),
+        collection: one.collection.clone(),
+        rev: rev(5),
+    });
+    other.apply(vec![floor]).await?;
+    told.store(1, Ordering::SeqCst);
+    assert_eq!(writing.await??, [Outcome::Overtaken]);
+    slow.close().await?;
+    other.close().await?;
+    Ok(())
+}
+
+/// How long the case above waits for each step.
+const PATIENCE: Duration = Duration::from_secs(30);

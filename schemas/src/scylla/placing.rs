@@ -7,7 +7,7 @@ use crate::index::{Index, Position};
 use crate::model::Micros;
 
 /// Shards of a repo's collection.
-pub const RECORD_SHARDS: i32 = 8;
+pub const RECORD_SHARDS: i32 = 4;
 /// Shards of a feed's bucket.
 pub const FEED_SHARDS: i32 = 16;
 /// Shards of actors, and of the sets that are counted.
@@ -200,6 +200,6 @@ mod tests {
     fn shards_are_what_they_were() {
         let did = Did::new("did:plc:ewvi7nxzyoun6zhxrhs64oiz".to_owned()).unwrap();
         assert_eq!(actor_shard(&did), 86);
-        assert_eq!(["self", "3kabcdefgh222", "x"].map(record_shard), [7, 6, 3]);
+        assert_eq!(["self", "3kabcdefgh222", "x"].map(record_shard), [3, 2, 3]);
     }
 }

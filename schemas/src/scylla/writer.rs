@@ -113,6 +113,10 @@ impl Inner {
                 uris.len() - 1
             });
         }
+        let told: Vec<_> = versions
+            .iter()
+            .map(|one| (one.uri.clone(), one.rev))
+            .collect();
         let mut held = self.held(&uris).await?;
         let mut outcomes = Vec::with_capacity(versions.len());
         let (mut writes, mut repos) = (Vec::new(), HashSet::new());
@@ -163,7 +167,14 @@ impl Inner {
         }
         self.crash(AFTER_TRUTH)?;
         let finished: Vec<RecordUri> = to_finish.keys().map(|at| uris[*at].clone()).collect();
-        let touched = self.derive(&finished).await?;
+        let (touched, floors) = self.derive(&finished).await?;
+        for (outcome, (uri, rev)) in outcomes.iter_mut().zip(&told) {
+            let at = finished.iter().position(|finished| finished == uri);
+            let floor = at.and_then(|at| floors.get(at));
+            if *outcome == Outcome::Applied && floor.is_some_and(|floor| rev <= floor) {
+                *outcome = Outcome::Overtaken;
+            }
+        }
         self.crash(AFTER_DERIVED)?;
         self.log.append(&self.cql, &subjects).await?;
         self.crash(AFTER_LOG)?;
@@ -174,15 +185,17 @@ impl Inner {
         Ok(outcomes)
     }
 
-    /// Reads keys back and writes what follows from their versions. Answers which sets it touched.
-    pub async fn derive(&self, uris: &[RecordUri]) -> Result<Vec<Touch>, StoreError> {
+    /// Reads keys back and writes what follows from their versions. Answers which sets it touched,
+    /// and the floors of the keys.
+    pub async fn derive(&self, uris: &[RecordUri]) -> Result<(Vec<Touch>, Vec<Rev>), StoreError> {
         let held = self.held(uris).await?;
         self.crash(AFTER_READ_BACK)?;
         let mut rows = Rows::default();
         for (uri, (versions, _)) in uris.iter().zip(&held) {
             derive_key(&self.namespace, uri, versions, &mut rows)?;
         }
-        self.write_rows(rows).await
+        let touched = self.write_rows(rows).await?;
+        Ok((touched, held.into_iter().map(|(_, floor)| floor).collect()))
     }
 
     /// Takes back what is older than the current version and no longer needed: its say first, then,
