@@ -127,6 +127,7 @@ impl Store for ScyllaStore {
         let inner = &self.inner;
         inner.alive()?;
         let began = std::time::Instant::now();
+        inner.settler.room(|| inner.alive()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         let mut versions = Vec::new();
         for change in changes {

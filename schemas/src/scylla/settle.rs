@@ -70,7 +70,10 @@ struct State {
     hurry: u64,
 }
 
-/// The queue. Bounded by what a few seconds of writes touch: writers wait where it is long.
+/// Sets that wait to be counted at most, about 30 MB; beyond it writers wait.
+const QUEUE: usize = 100_000;
+
+/// The queue.
 pub struct Settler {
     state: Mutex<State>,
     changed: Notify,
@@ -90,6 +93,23 @@ impl Settler {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the queue has room.
+    pub async fn room(&self, alive: impl Fn() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        loop {
+            alive()?;
+            let changed = self.changed.notified();
+            let waiting = {
+                let state = self.state();
+                state.first.len() + state.again.len() + state.sweeps.len()
+            };
+            if waiting < QUEUE {
+                return Ok(());
+            }
+            let look_again = Duration::from_millis(50);
+            let _ = tokio::time::timeout(look_again, changed).await;
+        }
     }
 
     /// Wants sets counted, and keys swept afterwards.
