@@ -91,13 +91,13 @@ impl ScyllaStore {
         migrate::check(&session, &options).await?;
         let inner = Arc::new(Inner {
             cql: cql::Cql::prepare(session, &options).await?,
-            namespace: options.namespace,
+            namespace: options.namespace.clone(),
             log: log::LogWriter::new(),
-            settler: settle::Settler::new(options.settle_after, options.settle_again),
+            settler: settle::Settler::new(&options),
             logged: writer::Seen::new(REMEMBERED),
             logged_actors: writer::Seen::new(REMEMBERED),
             written: writer::Seen::new(REMEMBERED),
-            fault: options.fault,
+            fault: options.fault.clone(),
             ended: AtomicBool::new(false),
         });
         // Ends with the store: it holds no handle of its own.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::Inner;
 use super::cql::{all, write};
 use super::log::{self, Stream};
+use super::options::ScyllaOptions;
 use crate::model::{LogSubject, Micros};
 use crate::store::StoreError;
 
@@ -21,9 +22,6 @@ const AT_ONCE: usize = 32;
 const QUICK: Duration = Duration::from_millis(20);
 /// How often settled numbers are written, and streams of dead processes looked for.
 const ROUND: Duration = Duration::from_secs(2);
-/// How old an entry must be before another process takes it over: its own writer is dead or very
-/// late.
-const LEFT_BEHIND: Micros = 30_000_000;
 /// Entries taken over in one round.
 const TAKEN: usize = 500;
 
@@ -79,15 +77,17 @@ pub struct Settler {
     changed: Notify,
     after: Duration,
     again: Duration,
+    left_behind: Micros,
 }
 
 impl Settler {
-    pub fn new(after: Duration, again: Duration) -> Settler {
+    pub fn new(options: &ScyllaOptions) -> Settler {
         Settler {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
-            after,
-            again,
+            after: options.settle_after,
+            again: options.settle_again,
+            left_behind: i64::try_from(options.left_behind.as_micros()).unwrap_or(i64::MAX / 2),
         }
     }
 
@@ -373,7 +373,7 @@ async fn take_over(
         return Ok(());
     }
     let entries = log::entries(&inner.cql, stream, from, TAKEN).await?;
-    let old = super::now() - LEFT_BEHIND;
+    let old = super::now() - inner.settler.left_behind;
     let left: Vec<_> = entries
         .into_iter()
         .take_while(|entry| entry.written_at < old)
