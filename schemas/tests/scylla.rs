@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plyr_peers::Cluster;
+use plyr_peers::{Cluster, wait_until};
 use plyr_schemas::conformance::{self, BoxError, Checked, Place};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::scylla::{
-    AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan,
+    AFTER_LOG, AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan,
 };
 use plyr_schemas::{FaultHook, Store, StoreError};
 use tokio::sync::OnceCell;
@@ -176,4 +176,36 @@ async fn i04_a_floor_that_moves_in_between_is_told() -> Checked {
         return Ok(());
     };
     conformance::i04_a_floor_that_moves_in_between_is_told(&place, AFTER_TRUTH).await
+}
+
+/// A process that dies after its log entry has counted nothing and swept nothing: another does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i03_what_a_dead_process_left_undone_is_taken_over() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(mut place) = keyspace().await? else {
+        return Ok(());
+    };
+    place.0.left_behind = Duration::from_millis(500);
+    let (like, change) = conformance::a_like()?;
+    let dying = place
+        .open(Some(Arc::new(|point| point == AFTER_LOG)))
+        .await?;
+    let died = dying.apply(vec![change]).await;
+    assert!(matches!(died, Err(StoreError::Closed)));
+    drop(dying);
+    let living = place.open(None).await?;
+    let question = || async {
+        let snapshot = living
+            .snapshot()
+            .await
+            .map_err(|problem| problem.to_string())?;
+        let counts = snapshot.counts(std::slice::from_ref(&like)).await;
+        let counts = counts.map_err(|problem| problem.to_string())?;
+        (counts[0].likes == 1)
+            .then_some(())
+            .ok_or(format!("{counts:?}"))
+    };
+    wait_until("the like is counted", question).await?;
+    living.close().await?;
+    Ok(())
 }

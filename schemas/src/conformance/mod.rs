@@ -204,3 +204,10 @@ pub(crate) fn with_standing(change: Change, standing: Standing) -> Change {
         other => other,
     }
 }
+
+/// A like, and the subject it counts for: for tests of one engine alone.
+pub fn a_like() -> Result<(String, Change), BoxError> {
+    let subject = uri("a", "track", "one")?;
+    let like = put(&uri("b", "like", "x")?, 1, &about(&subject))?;
+    Ok((subject.to_string(), like))
+}

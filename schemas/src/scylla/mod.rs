@@ -94,13 +94,13 @@ impl ScyllaStore {
         migrate::check(&session, &options).await?;
         let inner = Arc::new(Inner {
             cql: cql::Cql::prepare(session, &options).await?,
-            namespace: options.namespace,
+            namespace: options.namespace.clone(),
             log: log::LogWriter::new(),
-            settler: settle::Settler::new(options.settle_after, options.settle_again),
+            settler: settle::Settler::new(&options),
             logged: writer::Seen::new(REMEMBERED),
             logged_actors: writer::Seen::new(REMEMBERED),
             written: writer::Seen::new(REMEMBERED),
-            fault: options.fault,
+            fault: options.fault.clone(),
             ended: AtomicBool::new(false),
         });
         // Ends with the store: it holds no handle of its own.
@@ -130,6 +130,7 @@ impl Store for ScyllaStore {
         let inner = &self.inner;
         inner.alive()?;
         let began = std::time::Instant::now();
+        inner.settler.room(|| inner.alive()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         let mut versions = Vec::new();
         for change in changes {

@@ -30,6 +30,9 @@ pub struct ScyllaOptions {
     pub settle_after: Duration,
     /// When it is counted once more: longer than clocks may be apart.
     pub settle_again: Duration,
+    /// How old a log entry must be before another process does what its writer left undone: that
+    /// one is dead, or very late.
+    pub left_behind: Duration,
     /// Stops the engine at a crash point, as if killed; for tests.
     pub fault: Option<FaultHook>,
 }
@@ -80,6 +83,7 @@ impl ScyllaOptions {
             most_statements: 1024,
             settle_after: Duration::from_millis(200),
             settle_again: Duration::from_secs(5),
+            left_behind: Duration::from_secs(30),
             fault: None,
         })
     }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::Inner;
 use super::cql::{all, write};
 use super::log::{self, Stream};
+use super::options::ScyllaOptions;
 use crate::model::{LogSubject, Micros};
 use crate::store::StoreError;
 
@@ -21,9 +22,6 @@ const AT_ONCE: usize = 32;
 const QUICK: Duration = Duration::from_millis(20);
 /// How often settled numbers are written, and streams of dead processes looked for.
 const ROUND: Duration = Duration::from_secs(2);
-/// How old an entry must be before another process takes it over: its own writer is dead or very
-/// late.
-const LEFT_BEHIND: Micros = 30_000_000;
 /// Entries taken over in one round.
 const TAKEN: usize = 500;
 
@@ -70,26 +68,48 @@ struct State {
     hurry: u64,
 }
 
-/// The queue. Bounded by what a few seconds of writes touch: writers wait where it is long.
+/// Sets that wait to be counted at most, about 30 MB; beyond it writers wait.
+const QUEUE: usize = 100_000;
+
+/// The queue.
 pub struct Settler {
     state: Mutex<State>,
     changed: Notify,
     after: Duration,
     again: Duration,
+    left_behind: Micros,
 }
 
 impl Settler {
-    pub fn new(after: Duration, again: Duration) -> Settler {
+    pub fn new(options: &ScyllaOptions) -> Settler {
         Settler {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
-            after,
-            again,
+            after: options.settle_after,
+            again: options.settle_again,
+            left_behind: i64::try_from(options.left_behind.as_micros()).unwrap_or(i64::MAX / 2),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the queue has room.
+    pub async fn room(&self, alive: impl Fn() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        loop {
+            alive()?;
+            let changed = self.changed.notified();
+            let waiting = {
+                let state = self.state();
+                state.first.len() + state.again.len() + state.sweeps.len()
+            };
+            if waiting < QUEUE {
+                return Ok(());
+            }
+            let look_again = Duration::from_millis(50);
+            let _ = tokio::time::timeout(look_again, changed).await;
+        }
     }
 
     /// Wants sets counted, and keys swept afterwards.
@@ -353,7 +373,7 @@ async fn take_over(
         return Ok(());
     }
     let entries = log::entries(&inner.cql, stream, from, TAKEN).await?;
-    let old = super::now() - LEFT_BEHIND;
+    let old = super::now() - inner.settler.left_behind;
     let left: Vec<_> = entries
         .into_iter()
         .take_while(|entry| entry.written_at < old)
