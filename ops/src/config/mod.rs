@@ -73,6 +73,9 @@ impl Config {
         let disk_reserve = reader.one("disk-reserve", values::size);
         let changes_keep = reader.one("changes-keep", values::duration);
         let log_format = reader.one("log-format", values::log_format);
+        let log = reader.one("log", values::log_filter);
+        let data_dir = reader.one("data-dir", values::folder);
+        let contact = reader.one("contact", values::contact);
         let store = reader.one("store", values::store);
         reader.many("relay-url", values::http_url);
         reader.many("labeler", values::labeler);
@@ -103,6 +106,13 @@ impl Config {
                 );
             }
         }
+        if listen.is_some_and(|address| address.port() != 0) && listen == metrics_listen {
+            reader.problem(
+                "metrics-listen",
+                "is the same address as listen",
+                "choose another port",
+            );
+        }
         if !handle_resolvers.is_empty() && !dev {
             reader.problem(
                 "handle-resolver",
@@ -117,9 +127,6 @@ impl Config {
                 "write `embedded`",
             );
         }
-        let data_dir = PathBuf::from(reader.text("data-dir"));
-        let contact = reader.text("contact");
-        let log = reader.text("log");
         let (Some(listen), Some(metrics_listen), Some(namespace), Some(plc_url)) =
             (listen, metrics_listen, namespace, plc_url)
         else {
@@ -128,6 +135,9 @@ impl Config {
         let (Some(disk_reserve), Some(changes_keep), Some(log_format)) =
             (disk_reserve, changes_keep, log_format)
         else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        let (Some(log), Some(data_dir), Some(contact)) = (log, data_dir, contact) else {
             return Err(OpsError::Config(reader.problems));
         };
         if !reader.problems.is_empty() {
