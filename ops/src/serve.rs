@@ -100,13 +100,15 @@ pub async fn serve(config: Config) -> Result<ExitCode, OpsError> {
     let ready = readiness(store.clone(), indexer.clone(), answering.clone());
     let probes = Probes::bind(config.metrics_listen, recorder, ready).await?;
 
+    // Heard from before the ready line on: who reads it may stop us at once.
+    let stop = stop_signal()?;
     say_ready(&appview, &probes)?;
     tasks.spawn(probes.serve(answering.clone()));
     tasks.spawn(control.serve(store.clone(), config.data_dir.clone(), answering.clone()));
     tasks.spawn(trim(embedded, config.changes_keep, indexing.clone()));
     tasks.spawn(appview.serve(answering.clone()));
 
-    stop_signal().await?;
+    stop.await;
     tracing::info!("stopping: open requests finish, the cursor is made durable");
     indexing.cancel();
     answering.cancel();
@@ -184,14 +186,15 @@ async fn trim(store: Arc<EmbeddedStore>, keep: Duration, cancel: CancellationTok
     }
 }
 
-async fn stop_signal() -> Result<(), OpsError> {
+fn stop_signal() -> Result<impl Future<Output = ()>, OpsError> {
     let problem =
         |detail: std::io::Error| OpsError::Start(format!("signals can't be heard: {detail}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(problem)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(problem)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

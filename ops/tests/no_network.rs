@@ -1,8 +1,10 @@
 //! `plyr` where nothing can be reached, and where it is set up wrongly.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use plyr_peers::{Plyr, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -60,6 +62,26 @@ async fn it_is_ready_before_the_network_is_reached() -> Tested {
     assert!(told.contains("in use by pid "), "{told}");
     assert_eq!(plyr.dump().await?, "");
     assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_stop_right_at_the_ready_line_is_a_graceful_one() -> Tested {
+    let folder = tempfile::tempdir()?;
+    for round in 0..40 {
+        let mut plyr = Command::new(BINARY)
+            .args(["serve", "--listen", ":0", "--metrics-listen", ":0"])
+            .args(nowhere())
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut line = String::new();
+        let mut out = BufReader::new(plyr.stdout.take().ok_or("no stdout")?);
+        out.read_line(&mut line)?;
+        kill_process(Pid::from_child(&plyr), Signal::TERM)?;
+        assert_eq!(plyr.wait()?.code(), Some(0), "round {round} after {line}");
+    }
     Ok(())
 }
 
