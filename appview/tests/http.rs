@@ -357,6 +357,25 @@ async fn a_hundred_handles_of_the_register_are_a_hundred_tracks() {
 }
 
 #[tokio::test]
+async fn i15_likes_of_what_is_gone_leave_no_holes_in_a_page() {
+    let served = filled(100).await;
+    for number in 0..8 {
+        let gone = format!("at://did:plc:a/fm.plyr.track/gone{number}");
+        let mut like = about(&gone);
+        like["createdAt"] = format!("2026-02-0{}T00:00:00Z", number + 1).into();
+        let uri = format!("at://did:plc:b/fm.plyr.like/gone{number}");
+        served.put(&uri, 2, like).await;
+    }
+    let path = "/xrpc/fm.plyr.feed.getActorLikes?actor=did:plc:b&limit=4";
+    let (status, page) = served.get(path).await;
+    assert_eq!(status, 200, "{page}");
+    let likes = page["likes"].as_array().unwrap();
+    assert_eq!(likes.len(), 1, "{page}");
+    assert_eq!(likes[0]["track"]["uri"], "at://did:plc:a/fm.plyr.track/one");
+    assert_eq!(page.get("cursor"), None);
+}
+
+#[tokio::test]
 async fn i06_a_time_outside_the_years_fails_no_page() {
     let served = filled(100).await;
     let mut late = track("late");
