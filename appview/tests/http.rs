@@ -376,6 +376,42 @@ async fn i15_likes_of_what_is_gone_leave_no_holes_in_a_page() {
 }
 
 #[tokio::test]
+async fn i11_pages_of_large_records_are_short_and_lose_none() {
+    let served = Served::start(100).await;
+    for number in 0..12 {
+        let mut large = track("large");
+        large["unknown"] = "x".repeat(700_000).into();
+        let uri = format!("at://did:plc:a/fm.plyr.track/t{number:02}");
+        served.put(&uri, number, large).await;
+    }
+    for (method, query, key) in [
+        ("fm.plyr.feed.getActorTracks", "actor=did:plc:a", "tracks"),
+        (
+            "com.atproto.repo.listRecords",
+            "repo=did:plc:a&collection=fm.plyr.track",
+            "records",
+        ),
+    ] {
+        let (mut seen, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let path = format!("/xrpc/{method}?{query}&limit=100{cursor}");
+            let (status, page) = served.get(&path).await;
+            assert_eq!(status, 200, "{method}");
+            let rows = page[key].as_array().unwrap();
+            assert!((1..=7).contains(&rows.len()), "{method}: {}", rows.len());
+            for row in rows {
+                assert!(seen.insert(row["uri"].to_string()), "{method}: twice");
+            }
+            match page["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), 12, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn i06_a_time_outside_the_years_fails_no_page() {
     let served = filled(100).await;
     let mut late = track("late");

@@ -92,6 +92,8 @@ impl Lane {
             match self.prepare(batch).await {
                 Ok(prepared) => break prepared,
                 Err(problem) => {
+                    // Who was met in what came to nothing is to be met again.
+                    self.met.clear();
                     if !self.wait(&problem, &mut failures, cancel).await {
                         return false;
                     }

@@ -10,6 +10,8 @@ use crate::error::XrpcError;
 
 /// Passes that may be made to fill a page; then it is a short one.
 pub const PASSES: usize = 3;
+/// Bytes of records after which a page ends, however few they are: a record may have a megabyte.
+pub const MOST_BYTES: usize = 4 << 20;
 
 /// What the rows that may show lead to, and where the next page begins.
 pub struct Page {
@@ -66,7 +68,11 @@ pub async fn fill(
             return Ok(Page { rows, cursor: None });
         }
         after = looked.last;
-        if rows.len() >= limit {
+        let bytes: usize = rows
+            .iter()
+            .map(|row: &Hydrated| row.record.bytes.len())
+            .sum();
+        if rows.len() >= limit || bytes >= MOST_BYTES {
             break;
         }
     }
@@ -85,35 +91,30 @@ pub async fn pass(
 ) -> Result<Pass, XrpcError> {
     // One more than there is room for tells whether this is the end.
     let mut entries = snapshot.page(index, after, room + 1).await?;
-    let more = entries.len() > room;
+    let mut more = entries.len() > room;
     entries.truncate(room);
-    let mut rows = Vec::new();
-    let Some(last) = entries.last().map(|entry| entry.position.clone()) else {
-        return Ok(Pass {
-            rows,
-            last: None,
-            more: false,
-        });
-    };
     let uris: Vec<_> = entries
         .iter()
         .map(|entry| entry.position.uri.clone())
         .collect();
     let found = hydrate(namespace, snapshot, &uris);
     let (found, first) = tokio::try_join!(found, firsts(snapshot, &entries, once_an_actor))?;
+    let (mut rows, mut last, mut bytes) = (Vec::new(), None, 0);
     for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
+        if bytes >= MOST_BYTES {
+            more = true;
+            break;
+        }
         match found {
             Found::Shown(hydrated) if first && hydrated.bears_out(&entry) => {
+                bytes += hydrated.record.bytes.len();
                 rows.push(*hydrated);
             }
             _ => {}
         }
+        last = Some(entry.position);
     }
-    Ok(Pass {
-        rows,
-        last: Some(last),
-        more,
-    })
+    Ok(Pass { rows, last, more })
 }
 
 /// For each row of likes whether it is its actor's first of that subject.
