@@ -10,6 +10,9 @@ use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, hydrate, present};
 
+/// Bytes of records in one answer at most. A track has a few thousand; one may have a megabyte.
+const MOST_BYTES: usize = 16 << 20;
+
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let mut uris = Vec::new();
@@ -30,6 +33,14 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     };
     uris.retain(is_track);
     let found = hydrate(&app.namespace, snapshot.as_ref(), &uris).await?;
+    let sizes = found.iter().map(|found| match found {
+        Found::Shown(hydrated) => hydrated.record.bytes.len(),
+        Found::Hidden(_) | Found::Nothing => 0,
+    });
+    if sizes.sum::<usize>() > MOST_BYTES {
+        let message = "uris: these tracks are too large for one answer; ask for fewer at once";
+        return Err(XrpcError::invalid(message));
+    }
     let tracks = found.into_iter().filter_map(|found| match found {
         Found::Shown(hydrated) => Some(present::track(*hydrated)),
         Found::Hidden(_) | Found::Nothing => None,
