@@ -84,6 +84,7 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     let probe = free.clone();
     options.probe = Some(Arc::new(move |_| Ok(probe.load(Ordering::SeqCst))));
     let store = EmbeddedStore::open(options)?;
+    assert!(store.rejudge(|_| ()).await?.done);
     store.apply(cursor(1)).await?;
     free.store(49, Ordering::SeqCst);
     assert!(matches!(
@@ -96,6 +97,8 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     ));
     let held = store.snapshot().await?.cursor("wss://one").await?;
     assert_eq!(held.map(|cursor| cursor.position), Some(1));
+    // What a start asks for goes on too: these rules have judged everything.
+    assert!(store.rejudge(|_| ()).await?.done);
     free.store(50, Ordering::SeqCst);
     store.apply(cursor(3)).await?;
     let held = store.snapshot().await?.cursor("wss://one").await?;

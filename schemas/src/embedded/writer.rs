@@ -98,7 +98,7 @@ impl Writer {
                 true
             }
             Command::Rejudge(progress, reply) => {
-                let rejudged = self.space.check().and_then(|()| self.rejudge(progress));
+                let rejudged = self.rejudge(progress);
                 if rejudged.is_err() {
                     self.layers.drop_batch();
                     self.layers.drop_group();
