@@ -9,7 +9,7 @@ pub const AHEAD: Micros = 300 * 1_000_000;
 /// Largest record, in bytes of its DAG-CBOR; a PDS takes at most a megabyte. (Its JSON may be six
 /// times as long, where every character is escaped.)
 const LARGEST_RECORD: usize = 2 << 20;
-/// Longest explanation of a malformed frame, in characters: the parser's words may quote it.
+/// Longest explanation of what can't be read, in characters: the parser's words may quote it.
 const LONGEST_PROBLEM: usize = 200;
 
 /// One operation on one record, taken out of its frame.
@@ -155,7 +155,7 @@ fn entry(
         id: fingerprint(reason, what.as_bytes()),
         source: source.to_owned(),
         reason: reason.to_owned(),
-        detail,
+        detail: shortened(&detail),
         did: Did::new(did.clone()).ok(),
         uri: uri.cloned(),
         rev,
@@ -164,11 +164,15 @@ fn entry(
     }
 }
 
+/// An explanation without what it may quote at length.
+fn shortened(problem: &str) -> String {
+    problem.chars().take(LONGEST_PROBLEM).collect()
+}
+
 /// A frame that is none: the reason, and a fingerprint that is the same at every replay. Nothing
 /// of its content is kept.
 pub fn malformed(source: &str, frame: &[u8], problem: &str, now: Micros) -> QuarantineEntry {
-    let problem: String = problem.chars().take(LONGEST_PROBLEM).collect();
-    let detail = format!("{problem} ({} bytes)", frame.len());
+    let detail = format!("{} ({} bytes)", shortened(problem), frame.len());
     refused(source, "frame", frame, detail, now)
 }
 
@@ -195,4 +199,30 @@ pub fn refused(
 
 fn fingerprint(reason: &str, what: &[u8]) -> String {
     format!("{reason}-{}", data::cid_of(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_not_quoted_at_length() {
+        let name = "n".repeat(100_000);
+        let operation = Operation {
+            did: "did:plc:a".to_owned(),
+            rev: "3lfvhszifvc2c".to_owned(),
+            collection: "fm.plyr.track".to_owned(),
+            rkey: "one".to_owned(),
+            cid: Some("bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i".to_owned()),
+            record: Some(format!(r#"{{"{name}":1,"{name}":2}}"#)),
+            is_delete: false,
+        };
+        let namespace = "fm.plyr".parse().unwrap();
+        let now = 1_800_000_000_000_000;
+        let Checked::Quarantined(entry) = check(&namespace, "test", &operation, now) else {
+            panic!("it was taken");
+        };
+        assert_eq!(entry.reason, "data-model");
+        assert!(entry.detail.len() <= LONGEST_PROBLEM, "{}", entry.detail);
+    }
 }

@@ -86,6 +86,36 @@ fn a_stop_right_at_the_ready_line_is_a_graceful_one() -> Tested {
 }
 
 #[tokio::test]
+async fn a_dump_that_fails_leaves_the_one_before() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let (data, file) = (folder.path().join("data"), folder.path().join("state"));
+    let plyr = Plyr::start(BINARY, &data, &nowhere()).await?;
+    assert_eq!(plyr.stop().await?, Some(0));
+    std::fs::write(&file, "precious")?;
+    let dump = |namespace: &str| {
+        Command::new(BINARY)
+            .args(["dump", "--namespace", namespace, "--data-dir"])
+            .arg(&data)
+            .arg("--out")
+            .arg(&file)
+            .output()
+    };
+    let failed = dump("fm.plyr.dev")?;
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!(failed.status.code(), Some(1), "{told}");
+    assert_eq!(std::fs::read_to_string(&file)?, "precious");
+    assert!(dump("fm.plyr")?.status.success());
+    assert_eq!(std::fs::read_to_string(&file)?, "");
+    // Nothing is left beside it.
+    let mut left: Vec<_> = std::fs::read_dir(folder.path())?
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<_, _>>()?;
+    left.sort();
+    assert_eq!(left, ["data", "data.log", "state"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_folder_may_lie_deep() -> Tested {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("deep".repeat(50)).join("data");
@@ -111,7 +141,7 @@ fn a_folder_of_a_newer_version_is_refused_untouched() -> Tested {
         std::fs::read_to_string(folder.path().join("format.json"))?,
         about
     );
-    assert!(!folder.path().join("store").exists());
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! `plyr dump`: through the server that holds the data folder, from the folder itself, or from the
 //! cluster.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,9 +46,21 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
             config.data_dir.display()
         )));
     }
-    let mut out: Box<dyn Write + Send> = match target {
-        "-" => Box::new(BufWriter::new(std::io::stdout())),
-        path => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
+    // A file is only replaced by a whole dump.
+    let folder = Path::new(target)
+        .parent()
+        .filter(|path| !path.as_os_str().is_empty());
+    let is_file = target != "-" && (!Path::new(target).exists() || Path::new(target).is_file());
+    let draft = is_file.then(|| {
+        tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+    });
+    let draft = draft.transpose().map_err(failed)?;
+    let mut out: Box<dyn Write + Send> = match (&draft, target) {
+        (Some(draft), _) => Box::new(BufWriter::new(draft.reopen().map_err(failed)?)),
+        (None, "-") => Box::new(BufWriter::new(std::io::stdout())),
+        (None, path) => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
     };
     let request = control::Request::Dump { wait_idle, full };
     if !is_embedded || control::ask(&config.data_dir, &request, &mut out)?.is_none() {
@@ -60,6 +73,11 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
         opened.store.close().await?;
     }
     out.flush().map_err(failed)?;
+    if let Some(draft) = draft {
+        draft
+            .persist(target)
+            .map_err(|problem| failed(problem.error))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

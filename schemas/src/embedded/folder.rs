@@ -72,34 +72,27 @@ pub fn lock(folder: &Path) -> Result<Lock, StoreError> {
     Ok(Lock { _file: file })
 }
 
-/// Checks what the folder says of itself, migrates an older format, or marks a new folder.
-pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
-    prepare_for(folder, namespace, FORMAT, MIGRATIONS)
+/// Refuses a folder that says it isn't for us, before anything is written into it.
+pub fn look(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
+    match said(folder)? {
+        Some(about) => fits(&about, folder, namespace, FORMAT),
+        None => Ok(()),
+    }
 }
 
-/// The same for a program of another format: how tests see migrations at work.
-fn prepare_for(
-    folder: &Path,
-    namespace: &Namespace,
-    known: u32,
-    migrations: &[(u32, Migration)],
-) -> Result<(), StoreError> {
-    let path = folder.join("format.json");
-    let text = match std::fs::read_to_string(&path) {
+/// What the folder says of itself; none for a new one.
+fn said(folder: &Path) -> Result<Option<About>, StoreError> {
+    let text = match std::fs::read_to_string(folder.join("format.json")) {
         Ok(text) => text,
-        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
-            if folder.join("store").exists() {
-                return Err(unusable(
-                    folder,
-                    "it has a store/ but no format.json beside it",
-                ));
-            }
-            return mark(folder, known, namespace);
-        }
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(problem) => return Err(unusable(folder, problem)),
     };
-    let about: About = serde_json::from_str(&text)
-        .map_err(|problem| unusable(folder, format!("format.json: {problem}")))?;
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|problem| unusable(folder, format!("format.json: {problem}")))
+}
+
+fn fits(about: &About, folder: &Path, namespace: &Namespace, known: u32) -> Result<(), StoreError> {
     if about.format > known {
         return Err(StoreError::NewerFormat {
             path: folder.display().to_string(),
@@ -120,6 +113,31 @@ fn prepare_for(
         );
         return Err(unusable(folder, problem));
     }
+    Ok(())
+}
+
+/// Checks what the folder says of itself, migrates an older format, or marks a new folder.
+pub fn prepare(folder: &Path, namespace: &Namespace) -> Result<(), StoreError> {
+    prepare_for(folder, namespace, FORMAT, MIGRATIONS)
+}
+
+/// The same for a program of another format: how tests see migrations at work.
+fn prepare_for(
+    folder: &Path,
+    namespace: &Namespace,
+    known: u32,
+    migrations: &[(u32, Migration)],
+) -> Result<(), StoreError> {
+    let Some(about) = said(folder)? else {
+        if folder.join("store").exists() {
+            return Err(unusable(
+                folder,
+                "it has a store/ but no format.json beside it",
+            ));
+        }
+        return mark(folder, known, namespace);
+    };
+    fits(&about, folder, namespace, known)?;
     for from in about.format..known {
         let step = migrations.iter().find(|(format, _)| *format == from);
         let (_, migration) = step.ok_or_else(|| {

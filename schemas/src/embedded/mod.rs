@@ -115,6 +115,7 @@ impl EmbeddedStore {
             path: folder.display().to_string(),
             problem: problem.to_string(),
         })?;
+        folder::look(&folder, &namespace)?;
         let lock = folder::lock(&folder)?;
         folder::prepare(&folder, &namespace)?;
         let database = Database::builder(folder.join("store"))
