@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use plyr_lexicons::{Did, data, methods};
-use plyr_schemas::{Account, AccountState, Change, Store};
+use plyr_lexicons::{Did, Handle, data, methods};
+use plyr_schemas::{Account, AccountState, Change, Identity, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
 use served::{Served, about, track};
@@ -171,6 +171,7 @@ async fn every_status_can_be_read_from_anywhere() {
             "InvalidRequest",
         ),
         (Method::DELETE, "/", 400, "InvalidRequest"),
+        (Method::PUT, "/xrpc/_health", 400, "InvalidRequest"),
         (
             Method::GET,
             "/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:a/fm.plyr.track/no",
@@ -233,6 +234,41 @@ async fn anonymous_reads_carry_an_etag_and_large_ones_shrink() {
     let long = served.call(Method::GET, path).await.bytes().await.unwrap();
     assert_eq!(zipped.headers()["content-encoding"], "gzip");
     assert!(zipped.bytes().await.unwrap().len() < long.len());
+    for (accepted, zips) in [
+        ("*", true),
+        ("br, GZIP;q=0.5", true),
+        ("gzip;q=0, *", false),
+        ("gzip;q=0.000", false),
+        ("x-gzip, identity", false),
+    ] {
+        let answer = again("accept-encoding", accepted.parse().unwrap()).await;
+        let zipped = answer.headers().contains_key("content-encoding");
+        assert_eq!(zipped, zips, "{accepted}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_path_is_refused_like_any_other() {
+    let served = filled(100).await;
+    let address = served.address;
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream
+            .write_all(b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    });
+    let answer = asked.await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(
+        answer.contains("access-control-allow-origin: *"),
+        "{answer}"
+    );
+    assert!(answer.contains(r#"{"error":"InvalidRequest""#), "{answer}");
 }
 
 #[tokio::test]
@@ -301,6 +337,116 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
 }
 
 #[tokio::test]
+async fn a_hundred_handles_of_the_register_are_a_hundred_tracks() {
+    let served = filled(100).await;
+    let handle = Handle::new("artist.test".to_owned()).unwrap();
+    let identity = Identity {
+        did: Did::new("did:plc:a".to_owned()).unwrap(),
+        pds: None,
+        signing_key: None,
+        handle: Some(handle),
+        asked_at: 9,
+    };
+    served.apply(vec![Change::Identity(identity)]).await;
+    let uris = vec!["uris=at://artist.test/fm.plyr.track/one"; 100].join("&");
+    let (status, answer) = served
+        .get(&format!("/xrpc/fm.plyr.feed.getTracks?{uris}"))
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["tracks"].as_array().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn i15_likes_of_what_is_gone_leave_no_holes_in_a_page() {
+    let served = filled(100).await;
+    for number in 0..8 {
+        let gone = format!("at://did:plc:a/fm.plyr.track/gone{number}");
+        let mut like = about(&gone);
+        like["createdAt"] = format!("2026-02-0{}T00:00:00Z", number + 1).into();
+        let uri = format!("at://did:plc:b/fm.plyr.like/gone{number}");
+        served.put(&uri, 2, like).await;
+    }
+    let path = "/xrpc/fm.plyr.feed.getActorLikes?actor=did:plc:b&limit=4";
+    let (status, page) = served.get(path).await;
+    assert_eq!(status, 200, "{page}");
+    let likes = page["likes"].as_array().unwrap();
+    assert_eq!(likes.len(), 1, "{page}");
+    assert_eq!(likes[0]["track"]["uri"], "at://did:plc:a/fm.plyr.track/one");
+    assert_eq!(page.get("cursor"), None);
+}
+
+#[tokio::test]
+async fn i11_pages_of_large_records_are_short_and_lose_none() {
+    let served = Served::start(100).await;
+    for number in 0..12 {
+        let mut large = track("large");
+        large["unknown"] = "x".repeat(700_000).into();
+        let uri = format!("at://did:plc:a/fm.plyr.track/t{number:02}");
+        served.put(&uri, number, large).await;
+    }
+    let item = |number: i64| about(&format!("at://did:plc:a/fm.plyr.track/t{number:02}"));
+    let items: Vec<Value> = (0..12).map(item).collect();
+    served
+        .put(
+            "at://did:plc:a/fm.plyr.list/l",
+            1,
+            json!({ "items": items }),
+        )
+        .await;
+    let uris = vec!["uris=at://did:plc:a/fm.plyr.track/t00"; 100].join("&");
+    let many = format!("/xrpc/fm.plyr.feed.getTracks?{uris}");
+    let (status, refused) = served.get(&many).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("InvalidRequest")));
+    for (method, query, key) in [
+        (
+            "fm.plyr.graph.getList",
+            "uri=at://did:plc:a/fm.plyr.list/l",
+            "items",
+        ),
+        ("fm.plyr.feed.getActorTracks", "actor=did:plc:a", "tracks"),
+        (
+            "com.atproto.repo.listRecords",
+            "repo=did:plc:a&collection=fm.plyr.track",
+            "records",
+        ),
+    ] {
+        let (mut seen, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let path = format!("/xrpc/{method}?{query}&limit=100{cursor}");
+            let (status, page) = served.get(&path).await;
+            assert_eq!(status, 200, "{method}");
+            let rows = page[key].as_array().unwrap();
+            assert!((1..=7).contains(&rows.len()), "{method}: {}", rows.len());
+            for row in rows {
+                let uri = row.get("uri").unwrap_or(&row["subject"]["uri"]);
+                assert!(seen.insert(uri.to_string()), "{method}: twice");
+            }
+            match page["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), 12, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn i06_a_time_outside_the_years_fails_no_page() {
+    let served = filled(100).await;
+    let mut late = track("late");
+    late["createdAt"] = "9999-12-31T23:59:59-23:59".into();
+    served
+        .put("at://did:plc:a/fm.plyr.track/late", 2, late)
+        .await;
+    let (status, page) = served
+        .get("/xrpc/fm.plyr.feed.getActorTracks?actor=did:plc:a")
+        .await;
+    assert_eq!(status, 200, "{page}");
+    assert_eq!(page["tracks"][0]["sortAt"], "9999-12-31T23:59:59.999999Z");
+    assert_eq!(page["tracks"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_client_that_sends_no_byte_is_let_go() {
     let served = filled(100).await;
     let address = served.address;
@@ -310,6 +456,19 @@ async fn a_client_that_sends_no_byte_is_let_go() {
             .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
         let silent = stream.read(&mut [0; 16]);
+        // What may still become HTTP/2, and never does.
+        for beginning in [&b"P"[..], b"PRI * HTTP/2.0\r\n\r\nSM"] {
+            let mut halting = TcpStream::connect(address).unwrap();
+            halting
+                .set_read_timeout(Some(Duration::from_secs(30)))
+                .unwrap();
+            halting.write_all(beginning).unwrap();
+            let read = halting.read(&mut [0; 64]);
+            assert!(
+                !matches!(&read, Err(late) if late.kind() == std::io::ErrorKind::WouldBlock),
+                "{beginning:?} kept its place"
+            );
+        }
         let mut slow = TcpStream::connect(address).unwrap();
         slow.set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();

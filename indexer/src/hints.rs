@@ -18,6 +18,8 @@ const LEAST_WAIT: Duration = Duration::from_secs(30);
 const MOST_WAIT: Duration = Duration::from_secs(600);
 /// All of Bluesky's profile changes come by here: it is never quiet for long.
 const SILENCE: Duration = Duration::from_secs(300);
+/// Hints that may wait; then all are dropped.
+const MOST_WAITING: usize = 10_000;
 
 /// Follows a host until cancelled, starting again after failures.
 pub async fn run(host: Url, store: Arc<dyn Store>, due: Arc<Notify>, cancel: CancellationToken) {
@@ -78,6 +80,10 @@ async fn follow(host: Url, store: Arc<dyn Store>, due: Arc<Notify>) -> String {
         Err(problem) => return problem.to_string(),
     };
     loop {
+        // The library's own queue has no bound.
+        if events.len() > MOST_WAITING {
+            return format!("more than {MOST_WAITING} hints wait for the store");
+        }
         let event = match tokio::time::timeout(SILENCE, events.recv_async()).await {
             Ok(Ok(event)) => event,
             Ok(Err(_)) => return "the connection ended".to_owned(),

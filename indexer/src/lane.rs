@@ -92,6 +92,8 @@ impl Lane {
             match self.prepare(batch).await {
                 Ok(prepared) => break prepared,
                 Err(problem) => {
+                    // Who was met in what came to nothing is to be met again.
+                    self.met.clear();
                     if !self.wait(&problem, &mut failures, cancel).await {
                         return false;
                     }
@@ -123,7 +125,7 @@ impl Lane {
             let outcome = match (counts, first) {
                 (Counts::OutOfScope, _) => "out_of_scope",
                 (Counts::Quarantined, _) => "quarantined",
-                (Counts::AsWritten, Some(Outcome::Superseded)) => "superseded",
+                (Counts::AsWritten, Some(Outcome::Superseded | Outcome::Overtaken)) => "superseded",
                 (Counts::AsWritten, _) => "applied",
             };
             metrics::counter!(

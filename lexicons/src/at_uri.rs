@@ -162,13 +162,9 @@ impl PartialOrd for RecordUri {
 
 impl Ord for RecordUri {
     fn cmp(&self, other: &RecordUri) -> std::cmp::Ordering {
-        let key = |uri: &RecordUri| -> [String; 3] {
-            [
-                uri.did.as_str().into(),
-                uri.collection.as_str().into(),
-                uri.rkey.as_str().into(),
-            ]
-        };
+        fn key(uri: &RecordUri) -> [&str; 3] {
+            [uri.did.as_str(), uri.collection.as_str(), uri.rkey.as_str()]
+        }
         key(self).cmp(&key(other))
     }
 }

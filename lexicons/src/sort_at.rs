@@ -7,8 +7,13 @@ use ipld_core::ipld::Ipld;
 
 use crate::Rev;
 
+/// The years that the protocol's times can name, in UTC: 0000 to 9999, as microseconds since 1970.
+/// (With an offset, a `createdAt` may lie just outside of them.)
+const NAMED: std::ops::RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
+
 /// Microseconds since 1970: the record's `createdAt`, or the time in its record key if that is a
-/// TID and earlier; 1970 when neither can be read. A function of the record and its address alone.
+/// TID and earlier; 1970 when neither can be read. Always a time that can be written. A function of
+/// the record and its address alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SortAt(pub i64);
 
@@ -23,11 +28,12 @@ impl SortAt {
             _ => None,
         };
         let keyed = Rev::parse(rkey).map(Rev::micros);
-        SortAt(match (created, keyed) {
+        let micros = match (created, keyed) {
             (Some(created), Some(keyed)) => created.min(keyed),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => 0,
-        })
+        };
+        SortAt(micros.clamp(*NAMED.start(), *NAMED.end()))
     }
 }
 
@@ -64,6 +70,19 @@ mod tests {
             SortAt::of(&record("2099-01-01T02:00:00+02:00"), "self"),
             SortAt::of(&record("2099-01-01T00:00:00.000Z"), "self")
         );
+    }
+
+    #[test]
+    fn what_lies_outside_the_years_stands_at_their_border() {
+        for (created_at, shown) in [
+            ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999Z"),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("0000-01-01T00:00:00+23:59", "0000-01-01T00:00:00.000000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
+        ] {
+            let sorted = SortAt::of(&record(created_at), "self");
+            assert_eq!(sorted.to_string(), shown, "{created_at}");
+        }
     }
 
     #[test]

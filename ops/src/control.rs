@@ -4,7 +4,9 @@
 //! on one line. The answer is blocks of bytes, each behind its length (u32, big-endian); a length
 //! of 0 ends them, and one JSON line tells how it went: `{"ok":true}` or `{"error":"…"}`.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
@@ -50,6 +52,14 @@ struct Verdict {
     error: Option<String>,
 }
 
+/// The socket's path by way of the open folder, which must stay open meanwhile: an address holds
+/// 107 bytes, and a data folder's path may be longer.
+fn short_path(data_dir: &Path) -> std::io::Result<(File, PathBuf)> {
+    let folder = File::open(data_dir)?;
+    let path = format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd());
+    Ok((folder, path.into()))
+}
+
 /// The listening end.
 pub struct Control {
     listener: UnixListener,
@@ -64,12 +74,13 @@ impl Control {
         let problem = |detail: std::io::Error| {
             OpsError::Start(format!("{} can't be opened: {detail}", path.display()))
         };
+        let (_folder, short) = short_path(data_dir).map_err(problem)?;
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {}
             Err(detail) => return Err(problem(detail)),
         }
-        let listener = UnixListener::bind(&path).map_err(problem)?;
+        let listener = UnixListener::bind(short).map_err(problem)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(problem)?;
         Ok(Control { listener, path })
     }
@@ -193,7 +204,8 @@ pub fn ask(
     out: &mut dyn Write,
 ) -> Result<Option<()>, OpsError> {
     let lost = |detail: std::io::Error| OpsError::Control(detail.to_string());
-    let Ok(mut stream) = BlockingStream::connect(data_dir.join(NAME)) else {
+    let connected = short_path(data_dir).and_then(|(_folder, path)| BlockingStream::connect(path));
+    let Ok(mut stream) = connected else {
         return Ok(None);
     };
     let mut line =
@@ -210,7 +222,8 @@ pub fn ask(
         }
         block.resize(length, 0);
         stream.read_exact(&mut block).map_err(lost)?;
-        out.write_all(&block).map_err(lost)?;
+        out.write_all(&block)
+            .map_err(|detail| OpsError::Dump(detail.to_string()))?;
     }
     let mut verdict = String::new();
     stream

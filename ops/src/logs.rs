@@ -12,12 +12,8 @@ pub fn start(config: &Config) -> Result<(), OpsError> {
     // What libraries say at info is of no use to an operator; a filter of theirs still wins.
     let quiet =
         "fjall=warn,lsm_tree=warn,jetstream_oxide=off,scylla=error,scylla::cluster::metadata=off";
-    let filter = EnvFilter::try_new(format!("{quiet},{}", config.log)).map_err(|problem| {
-        OpsError::Config(vec![format!(
-            "  log = {:?}: {problem}; write it like `info` or `info,plyr_indexer=debug`",
-            config.log
-        )])
-    })?;
+    let filter = EnvFilter::try_new(format!("{quiet},{}", config.log))
+        .map_err(|problem| OpsError::Start(format!("log = {:?}: {problem}", config.log)))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,8 +1,10 @@
 //! `plyr` where nothing can be reached, and where it is set up wrongly.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use plyr_peers::{Plyr, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -64,6 +66,36 @@ async fn it_is_ready_before_the_network_is_reached() -> Tested {
 }
 
 #[test]
+fn a_stop_right_at_the_ready_line_is_a_graceful_one() -> Tested {
+    let folder = tempfile::tempdir()?;
+    for round in 0..40 {
+        let mut plyr = Command::new(BINARY)
+            .args(["serve", "--listen", ":0", "--metrics-listen", ":0"])
+            .args(nowhere())
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut line = String::new();
+        let mut out = BufReader::new(plyr.stdout.take().ok_or("no stdout")?);
+        out.read_line(&mut line)?;
+        kill_process(Pid::from_child(&plyr), Signal::TERM)?;
+        assert_eq!(plyr.wait()?.code(), Some(0), "round {round} after {line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_may_lie_deep() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("deep".repeat(50)).join("data");
+    let plyr = Plyr::start(BINARY, &data, &nowhere()).await?;
+    assert_eq!(plyr.dump().await?, "");
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[test]
 fn a_folder_of_a_newer_version_is_refused_untouched() -> Tested {
     let folder = tempfile::tempdir()?;
     let about = r#"{"format":999,"engine":"embedded","namespace":"fm.plyr"}"#;
@@ -103,6 +135,21 @@ fn a_wrong_value_is_refused_with_key_problem_and_fix() -> Tested {
         (&["--changes-keep", "soon"], "changes_keep", "72h"),
         (&["--disk-reserve", "much"], "disk_reserve", "512MiB"),
         (&["--log-format", "xml"], "log_format", "text or json"),
+        (&["--log", "a=b=c"], "log = ", "info,plyr_indexer=debug"),
+        (&["--contact", "a\nb"], "contact", "a URL"),
+        (&["--data-dir", ""], "data_dir", "./plyr-data"),
+        (&["--data-dir", BINARY], "data_dir", "name a folder"),
+        (&["--plc-url", "https://x/?y"], "plc_url", "https://host"),
+        (
+            &["--public-url", "https://x/#y"],
+            "public_url",
+            "https://host",
+        ),
+        (
+            &["--listen", ":7777", "--metrics-listen", ":7777"],
+            "metrics_listen",
+            "another port",
+        ),
         (&["--media", "always"], "media", "on-demand"),
         (
             &["--trusted-proxy", "10.0.0.0/40"],
@@ -117,18 +164,26 @@ fn a_wrong_value_is_refused_with_key_problem_and_fix() -> Tested {
         ),
     ];
     for (arguments, key, fix) in cases {
-        let refused = Command::new(BINARY)
-            .args(["serve", "--data-dir"])
-            .arg(folder.path().join("never"))
-            .args(*arguments)
-            .output()?;
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {told}");
-        assert!(
-            told.contains(key) && told.contains(fix),
-            "{arguments:?}: {told}"
-        );
-        assert!(!folder.path().join("never").exists(), "{arguments:?}");
+        // What `serve` would refuse, `config check` refuses too.
+        for command in [&["serve"][..], &["config", "check"]] {
+            let refused = Command::new(BINARY)
+                .args(command)
+                .args(*arguments)
+                .env("PLYR_DATA_DIR", folder.path().join("never"))
+                .current_dir(folder.path())
+                .output()?;
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {told}");
+            assert!(
+                told.contains(key) && told.contains(fix),
+                "{arguments:?}: {told}"
+            );
+            assert_eq!(
+                std::fs::read_dir(folder.path())?.count(),
+                0,
+                "{arguments:?}"
+            );
+        }
     }
     Ok(())
 }
@@ -157,5 +212,49 @@ fn flag_beats_environment_beats_file_beats_default() -> Tested {
     ] {
         assert!(told.contains(line), "{line} in {told}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_file_or_an_environment_that_cant_be_meant_is_refused() -> Tested {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("plyr.toml");
+    let check = |text: &str, environment: &[u8]| -> Result<(Option<i32>, String), std::io::Error> {
+        std::fs::write(&file, text)?;
+        let checked = Command::new(BINARY)
+            .args(["config", "check"])
+            .env("PLYR_LISTEN", std::ffi::OsStr::from_bytes(environment))
+            .current_dir(folder.path())
+            .output()?;
+        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+        Ok((checked.status.code(), told))
+    };
+    for (text, key, fix) in [
+        ("lissten = ':1'", "lissten", "--help"),
+        ("config = 'other.toml'", "config", "--help"),
+        ("[serve]\ndev = true", "serve", "--help"),
+        (
+            "contact = [1]",
+            "contact in plyr.toml",
+            "(array); write a text",
+        ),
+        ("dev = 'yes'", "dev in plyr.toml", "true or false"),
+        (
+            "jetstream = [1]",
+            "jetstream in plyr.toml",
+            "an array of texts",
+        ),
+        ("contact =", "plyr.toml", "no TOML"),
+    ] {
+        let (code, told) = check(text, b":1")?;
+        assert_eq!(code, Some(2), "{text}: {told}");
+        assert!(told.contains(key) && told.contains(fix), "{text}: {told}");
+    }
+    assert_eq!(check("dev = false", b":1")?.0, Some(0));
+    let (code, told) = check("", b":1\xff")?;
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("PLYR_LISTEN"), "{told}");
     Ok(())
 }

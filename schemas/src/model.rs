@@ -1,5 +1,7 @@
 //! The rows of the store as the rest of the project sees them, whatever the engine.
 
+use std::cmp::Ordering;
+
 use plyr_lexicons::{Cid, Did, Handle, Judgement, Nsid, RecordUri, Rev, Verdict};
 
 use crate::index::Derived;
@@ -242,7 +244,8 @@ pub struct DueCheck {
 /// Something received that could not become a version.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuarantineEntry {
-    /// Stable over replays: a hash of what was refused and why, in hex.
+    /// Stable over replays: the reason with a hash of what was refused; the address of a record
+    /// that is held and breaks its lexicon.
     pub id: String,
     /// Which source delivered it.
     pub source: String,
@@ -260,6 +263,18 @@ pub struct QuarantineEntry {
     pub cid: Option<String>,
     /// When first received.
     pub seen_at: Micros,
+}
+
+impl QuarantineEntry {
+    /// The order of the quarantine: newest first, then by id; of two records by their addresses, as
+    /// the rows of invalid records stand.
+    pub fn newest_first(&self, other: &QuarantineEntry) -> Ordering {
+        let by_id = || match (self.id.parse(), other.id.parse()) {
+            (Ok::<RecordUri, _>(one), Ok::<RecordUri, _>(two)) => one.cmp(&two),
+            _ => self.id.cmp(&other.id),
+        };
+        other.seen_at.cmp(&self.seen_at).then_with(by_id)
+    }
 }
 
 /// A source's durable cursor: everything up to it is finished.

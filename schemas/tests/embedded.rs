@@ -59,7 +59,9 @@ store_conformance! {
     i05_the_latest_version_decides,
     i07_an_actor_likes_once,
     i08_hidden_accounts_count_nowhere,
+    i08_a_proof_beneath_counts_nowhere,
     i15_pages_neither_skip_nor_repeat,
+    i15_the_quarantine_neither_skips_nor_repeats,
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
     a_cursor_is_durable,
@@ -83,6 +85,7 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     let probe = free.clone();
     options.probe = Some(Arc::new(move |_| Ok(probe.load(Ordering::SeqCst))));
     let store = EmbeddedStore::open(options)?;
+    assert!(store.rejudge(|_| ()).await?.done);
     store.apply(cursor(1)).await?;
     free.store(49, Ordering::SeqCst);
     assert!(matches!(
@@ -95,6 +98,8 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     ));
     let held = store.snapshot().await?.cursor("wss://one").await?;
     assert_eq!(held.map(|cursor| cursor.position), Some(1));
+    // What a start asks for goes on too: these rules have judged everything.
+    assert!(store.rejudge(|_| ()).await?.done);
     free.store(50, Ordering::SeqCst);
     store.apply(cursor(3)).await?;
     let held = store.snapshot().await?.cursor("wss://one").await?;

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,12 @@ use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-/// Until the first byte of a connection.
-const FIRST_BYTE: Duration = Duration::from_secs(5);
+/// Until a connection shows which version of HTTP it speaks.
+const FIRST_BYTES: Duration = Duration::from_secs(5);
+/// What HTTP/2 begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Between two looks at the first bytes, where they may still become either version.
+const LOOK: Duration = Duration::from_millis(20);
 /// Until a request's headers are whole; also between two requests.
 const HEADERS: Duration = Duration::from_secs(10);
 /// Largest header block, in bytes, with the request line.
@@ -81,13 +85,13 @@ where
         + 'static,
     S::Future: Send,
 {
-    // The protocol is told apart by the first bytes; a client that sends none would wait for ever.
-    let mut byte = [0];
-    let first = tokio::select! {
+    // Below, the version is told apart without a timeout: a client that sends no byte, or only the
+    // beginning of the preface, would hold its place for long.
+    let told = tokio::select! {
         () = cancel.cancelled() => return,
-        first = tokio::time::timeout(FIRST_BYTE, stream.peek(&mut byte)) => first,
+        told = tokio::time::timeout(FIRST_BYTES, tells_its_version(&stream)) => told,
     };
-    if !matches!(first, Ok(Ok(1))) {
+    if !matches!(told, Ok(true)) {
         return;
     }
     if let Err(problem) = stream.set_nodelay(true) {
@@ -106,8 +110,17 @@ where
         .max_header_list_size(LARGEST_HEADERS as u32)
         .keep_alive_interval(HEADERS)
         .keep_alive_timeout(HEADERS);
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut service = service.clone();
+        async move {
+            // A CONNECT names no path, which warp can't take.
+            if request.uri().path().is_empty() {
+                return Ok(super::no_path(request.method(), request.headers()));
+            }
+            service.call(request).await
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
@@ -127,5 +140,19 @@ where
     };
     if let Err(problem) = ended {
         tracing::debug!(%problem, "a connection broke");
+    }
+}
+
+/// Waits for the bytes that tell HTTP/1 from HTTP/2; `false` when the connection ended before.
+async fn tells_its_version(stream: &TcpStream) -> bool {
+    let mut bytes = [0; PREFACE.len()];
+    loop {
+        match stream.peek(&mut bytes).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) if length == bytes.len() || !PREFACE.starts_with(&bytes[..length]) => {
+                return true;
+            }
+            Ok(_) => tokio::time::sleep(LOOK).await,
+        }
     }
 }

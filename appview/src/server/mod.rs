@@ -145,6 +145,12 @@ async fn answer(
     response
 }
 
+/// The answer to a request that names no path.
+fn no_path(verb: &Method, headers: &HeaderMap) -> Response {
+    let problem = XrpcError::invalid(format!("{verb} is not answered here"));
+    respond::error(&problem, &Caller::of(verb, headers))
+}
+
 async fn route(
     app: &App,
     verb: &Method,
@@ -152,10 +158,10 @@ async fn route(
     query: &str,
     caller: &Caller,
 ) -> Result<Response, XrpcError> {
-    if path == "/xrpc/_health" {
-        return health(app, caller).await;
-    }
-    if let Some(method) = path.strip_prefix("/xrpc/") {
+    if let Some(method) = path
+        .strip_prefix("/xrpc/")
+        .filter(|name| *name != "_health")
+    {
         let answer = dispatch::dispatch(app, verb, method, query).await?;
         return respond::answer(&answer, caller);
     }
@@ -164,6 +170,7 @@ async fn route(
         return Err(XrpcError::invalid(message));
     }
     match path {
+        "/xrpc/_health" => health(app, caller).await,
         "/" => {
             let totals = app.store.snapshot().await?.totals().await?;
             let page = pages::home(&totals);

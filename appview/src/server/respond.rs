@@ -41,20 +41,29 @@ impl Caller {
                 .get(name)
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
-        let takes_gzip = text(ACCEPT_ENCODING).is_some_and(|accepted| {
-            accepted.split(',').any(|part| {
-                let mut words = part.trim().split(';');
-                let named = matches!(words.next().map(str::trim), Some("gzip" | "*"));
-                named && !words.any(|word| matches!(word.trim(), "q=0" | "q=0.0"))
-            })
-        });
         Caller {
             is_head: *verb == Method::HEAD,
-            takes_gzip,
+            takes_gzip: text(ACCEPT_ENCODING).is_some_and(takes_gzip),
             anonymous: !headers.contains_key(AUTHORIZATION),
             known: text(IF_NONE_MATCH).map(str::to_owned),
         }
     }
+}
+
+/// Whether `Accept-Encoding` lets gzip through: what it says of gzip, else of everything
+/// (RFC 9110, section 12.5.3).
+fn takes_gzip(accepted: &str) -> bool {
+    let said_of = |coding: &str| {
+        accepted.split(',').find_map(|part| {
+            let mut words = part.split(';').map(str::trim);
+            words
+                .next()
+                .filter(|name| name.eq_ignore_ascii_case(coding))?;
+            let weight = words.find_map(|word| word.strip_prefix("q=").or(word.strip_prefix("Q=")));
+            Some(weight.is_none_or(|weight| weight.parse().is_ok_and(|weight: f32| weight > 0.0)))
+        })
+    };
+    said_of("gzip").or_else(|| said_of("*")).unwrap_or(false)
 }
 
 /// What every answer says, also errors: anybody may read it from anywhere, without credentials.

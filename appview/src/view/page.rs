@@ -8,7 +8,10 @@ use super::{Found, Hydrated, hydrate};
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 
-const PASSES: usize = 3;
+/// Passes that may be made to fill a page; then it is a short one.
+pub const PASSES: usize = 3;
+/// Bytes of records after which a page ends, however few they are: a record may have a megabyte.
+pub const MOST_BYTES: usize = 4 << 20;
 
 /// What the rows that may show lead to, and where the next page begins.
 pub struct Page {
@@ -24,6 +27,15 @@ pub struct Wanted<'a> {
     pub limit: usize,
     /// Whether an actor shows once a subject: with the first of their likes.
     pub once_an_actor: bool,
+}
+
+/// What one pass over an index found.
+pub struct Pass {
+    pub rows: Vec<Hydrated>,
+    /// The last row looked at, whether it shows or not.
+    pub last: Option<Position>,
+    /// Whether there are rows after it.
+    pub more: bool,
 }
 
 /// Fills a page.
@@ -42,37 +54,67 @@ pub async fn fill(
     let mut rows = Vec::new();
     for _ in 0..PASSES {
         let room = limit - rows.len();
-        // One more than there is room for tells whether this is the end.
-        let mut entries = snapshot.page(&index, after.as_ref(), room + 1).await?;
-        let more = entries.len() > room;
-        entries.truncate(room);
-        let Some(last) = entries.last() else {
+        let looked = pass(
+            namespace,
+            snapshot,
+            &index,
+            after.as_ref(),
+            room,
+            once_an_actor,
+        )
+        .await?;
+        rows.extend(looked.rows);
+        if !looked.more {
             return Ok(Page { rows, cursor: None });
-        };
-        after = Some(last.position.clone());
-        let uris: Vec<_> = entries
+        }
+        after = looked.last;
+        let bytes: usize = rows
             .iter()
-            .map(|entry| entry.position.uri.clone())
-            .collect();
-        let found = hydrate(namespace, snapshot, &uris);
-        let (found, first) = tokio::try_join!(found, firsts(snapshot, &entries, once_an_actor))?;
-        for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
-            match found {
-                Found::Shown(hydrated) if first && hydrated.bears_out(&entry) => {
-                    rows.push(*hydrated);
-                }
-                _ => {}
-            }
-        }
-        if !more {
-            return Ok(Page { rows, cursor: None });
-        }
-        if rows.len() >= limit {
+            .map(|row: &Hydrated| row.record.bytes.len())
+            .sum();
+        if rows.len() >= limit || bytes >= MOST_BYTES {
             break;
         }
     }
     let cursor = after.map(|position| list.after(&position));
     Ok(Page { rows, cursor })
+}
+
+/// Looks at the next rows, at most `room`: two rounds to the store.
+pub async fn pass(
+    namespace: &Namespace,
+    snapshot: &dyn Snapshot,
+    index: &Index,
+    after: Option<&Position>,
+    room: usize,
+    once_an_actor: bool,
+) -> Result<Pass, XrpcError> {
+    // One more than there is room for tells whether this is the end.
+    let mut entries = snapshot.page(index, after, room + 1).await?;
+    let mut more = entries.len() > room;
+    entries.truncate(room);
+    let uris: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.position.uri.clone())
+        .collect();
+    let found = hydrate(namespace, snapshot, &uris);
+    let (found, first) = tokio::try_join!(found, firsts(snapshot, &entries, once_an_actor))?;
+    let (mut rows, mut last, mut bytes) = (Vec::new(), None, 0);
+    for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
+        if bytes >= MOST_BYTES {
+            more = true;
+            break;
+        }
+        match found {
+            Found::Shown(hydrated) if first && hydrated.bears_out(&entry) => {
+                bytes += hydrated.record.bytes.len();
+                rows.push(*hydrated);
+            }
+            _ => {}
+        }
+        last = Some(entry.position);
+    }
+    Ok(Pass { rows, last, more })
 }
 
 /// For each row of likes whether it is its actor's first of that subject.

@@ -3,36 +3,64 @@
 use plyr_lexicons::generated::fm_plyr_feed_defs::LikedTrackView;
 use plyr_lexicons::generated::fm_plyr_feed_get_actor_likes::Output;
 use plyr_lexicons::typed::{Fields, List};
-use plyr_lexicons::{Collection, RecordUri};
-use plyr_schemas::Index;
+use plyr_lexicons::{Collection, Did, RecordUri};
+use plyr_schemas::{Index, Snapshot};
 
 use crate::App;
 use crate::actor;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
-use crate::view::page::{self, Wanted};
-use crate::view::{present, shown};
+use crate::view::page::{self, PASSES};
+use crate::view::{Hydrated, present, shown};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let did = actor::resolve(app, snapshot.as_ref(), &parameters.actor("actor")?).await?;
     let list = ListName::new("fm.plyr.feed.getActorLikes", &[did.as_str()]);
-    let wanted = Wanted {
-        list: &list,
-        index: Index::ActorLikes(did.clone()),
-        after: list.position(parameters.optional("cursor"))?,
-        limit: parameters.limit(),
-        once_an_actor: false,
-    };
-    let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
-    let subject_of = |row: &crate::view::Hydrated| -> Option<RecordUri> {
+    let index = Index::ActorLikes(did.clone());
+    let mut after = list.position(parameters.optional("cursor"))?;
+    let limit = parameters.limit();
+    let mut views = Vec::new();
+    // Likes of what doesn't show are left out inside the loop, so that a page is full while there
+    // is something.
+    for _ in 0..PASSES {
+        let room = limit - views.len();
+        let looked = page::pass(
+            &app.namespace,
+            snapshot.as_ref(),
+            &index,
+            after.as_ref(),
+            room,
+            false,
+        );
+        let looked = looked.await?;
+        views.extend(liked(app, snapshot.as_ref(), &did, looked.rows).await?);
+        after = if looked.more { looked.last } else { None };
+        if after.is_none() || views.len() >= limit {
+            break;
+        }
+    }
+    Ok(Output {
+        likes: List(views),
+        cursor: after.map(|position| list.after(&position)),
+        other: Fields::new(),
+    })
+}
+
+/// The likes whose tracks show, each with its track.
+async fn liked(
+    app: &App,
+    snapshot: &dyn Snapshot,
+    did: &Did,
+    rows: Vec<Hydrated>,
+) -> Result<Vec<LikedTrackView>, XrpcError> {
+    let subject_of = |row: &Hydrated| -> Option<RecordUri> {
         let uri: RecordUri = plyr_schemas::index::subject_of(&row.value)?.parse().ok()?;
         let collection = app.namespace.collection(uri.collection.as_str());
         (collection == Some(Collection::Track)).then_some(uri)
     };
-    let likes: Vec<_> = page
-        .rows
+    let likes: Vec<_> = rows
         .into_iter()
         .filter_map(|row| Some((subject_of(&row)?, row)))
         .collect();
@@ -41,7 +69,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         .iter()
         .map(|uri| (uri.to_string(), did.clone()))
         .collect();
-    let tracks = shown(&app.namespace, snapshot.as_ref(), &subjects);
+    let tracks = shown(&app.namespace, snapshot, &subjects);
     let firsts = async { Ok(snapshot.first_likes(&pairs).await?) };
     let (mut tracks, firsts) = tokio::try_join!(tracks, firsts)?;
     let mut views = Vec::new();
@@ -59,9 +87,5 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
             other: Fields::new(),
         });
     }
-    Ok(Output {
-        likes: List(views),
-        cursor: page.cursor,
-        other: Fields::new(),
-    })
+    Ok(views)
 }

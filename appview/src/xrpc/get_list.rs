@@ -12,6 +12,7 @@ use crate::actor::resolve_uri;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
+use crate::view::page::MOST_BYTES;
 use crate::view::{Found, hydrate, present};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
@@ -47,15 +48,21 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     let mut found = hydrate(&app.namespace, snapshot.as_ref(), &uris)
         .await?
         .into_iter();
-    let views = page.iter().zip(subjects).filter_map(|(item, subject)| {
+    let (mut views, mut bytes, mut end) = (Vec::new(), 0, start);
+    for (item, subject) in page.into_iter().zip(subjects) {
+        if bytes >= MOST_BYTES {
+            break;
+        }
+        end += 1;
         let found = subject.and_then(|_| found.next());
-        entry(item, found)
-    });
-    let views = List(views.collect());
-    let end = start + page.len();
+        if let Some(Found::Shown(hydrated)) = &found {
+            bytes += hydrated.record.bytes.len();
+        }
+        views.extend(entry(item, found));
+    }
     let cursor = (end < items.len()).then(|| name.seal(&end.to_string()));
     Ok(Output {
-        items: views,
+        items: List(views),
         list: present::list(*list),
         cursor,
         other: Fields::new(),

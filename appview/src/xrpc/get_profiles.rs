@@ -7,23 +7,20 @@ use plyr_lexicons::{AtIdentifier, Collection, Did, RecordKey, RecordUri};
 use plyr_schemas::Snapshot;
 
 use crate::App;
-use crate::actor;
+use crate::actor::Few;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, Hidden, hydrate, present};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
+    let mut few = Few::new(app, snapshot.as_ref());
     let mut dids = Vec::new();
     for text in parameters.texts("actors") {
         let named: AtIdentifier = text
             .parse()
             .map_err(|_| XrpcError::invalid("actors: holds no DID and no handle"))?;
-        match actor::resolve(app, snapshot.as_ref(), &named).await {
-            Ok(did) => dids.push(did),
-            Err(problem) if problem.name == "ActorNotFound" => {}
-            Err(problem) => return Err(problem),
-        }
+        dids.extend(few.resolve(&named).await?);
     }
     let shown = profiles(app, snapshot.as_ref(), &dids).await?;
     Ok(Output {

@@ -2,43 +2,45 @@
 
 use plyr_lexicons::generated::fm_plyr_feed_get_tracks::Output;
 use plyr_lexicons::typed::{Fields, List};
-use plyr_lexicons::{AtUri, Collection};
+use plyr_lexicons::{AtUri, Collection, RecordUri};
 
 use crate::App;
-use crate::actor::resolve_uri;
+use crate::actor::Few;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::{Found, hydrate, present};
 
-/// Handles asked for outside in one request at most; the others are taken as not found.
-const MOST_HANDLES: usize = 10;
+/// Bytes of records in one answer at most. A track has a few thousand; one may have a megabyte.
+const MOST_BYTES: usize = 16 << 20;
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
     let mut uris = Vec::new();
-    let mut handles = 0;
+    let mut few = Few::new(app, snapshot.as_ref());
     for text in parameters.texts("uris") {
         let uri: AtUri = text
             .parse()
             .map_err(|problem| XrpcError::invalid(format!("uris: {problem}")))?;
-        if matches!(uri.authority, plyr_lexicons::AtIdentifier::Handle(_)) {
-            handles += 1;
-            if handles > MOST_HANDLES {
-                continue;
-            }
-        }
-        match resolve_uri(app, snapshot.as_ref(), uri).await {
-            Ok(Some(uri)) => uris.push(uri),
-            Ok(None) => {}
-            Err(problem) if problem.name == "ActorNotFound" => {}
-            Err(problem) => return Err(problem),
+        let (Some(collection), Some(rkey)) = (uri.collection, uri.rkey) else {
+            continue;
+        };
+        if let Some(did) = few.resolve(&uri.authority).await? {
+            uris.push(RecordUri::new(did, collection, rkey));
         }
     }
-    let is_track = |uri: &plyr_lexicons::RecordUri| {
+    let is_track = |uri: &RecordUri| {
         app.namespace.collection(uri.collection.as_str()) == Some(Collection::Track)
     };
     uris.retain(is_track);
     let found = hydrate(&app.namespace, snapshot.as_ref(), &uris).await?;
+    let sizes = found.iter().map(|found| match found {
+        Found::Shown(hydrated) => hydrated.record.bytes.len(),
+        Found::Hidden(_) | Found::Nothing => 0,
+    });
+    if sizes.sum::<usize>() > MOST_BYTES {
+        let message = "uris: these tracks are too large for one answer; ask for fewer at once";
+        return Err(XrpcError::invalid(message));
+    }
     let tracks = found.into_iter().filter_map(|found| match found {
         Found::Shown(hydrated) => Some(present::track(*hydrated)),
         Found::Hidden(_) | Found::Nothing => None,

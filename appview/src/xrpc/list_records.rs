@@ -9,6 +9,7 @@ use crate::actor;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
+use crate::view::page::MOST_BYTES;
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -35,8 +36,15 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     if actors.iter().any(|actor| !actor.state.is_visible()) {
         records.clear();
     }
-    let more = records.len() > limit;
-    records.truncate(limit);
+    let mut bytes = 0;
+    let fit = records.iter().take_while(|record| {
+        let room = bytes < MOST_BYTES;
+        bytes += record.bytes.len();
+        room
+    });
+    let shown = fit.count().min(limit);
+    let more = records.len() > shown;
+    records.truncate(shown);
     let cursor = match records.last() {
         Some(last) if more => Some(name.seal(last.uri.rkey.as_str())),
         _ => None,

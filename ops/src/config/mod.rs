@@ -99,6 +99,9 @@ impl Config {
         let disk_reserve = reader.one("disk-reserve", values::size);
         let changes_keep = reader.one("changes-keep", values::duration);
         let log_format = reader.one("log-format", values::log_format);
+        let log = reader.one("log", values::log_filter);
+        let data_dir = reader.one("data-dir", values::folder);
+        let contact = reader.one("contact", values::contact);
         let store = reader.one("store", values::store);
         let copies = reader.many("replication", values::copies);
         let replication = values::replication(&mut reader, copies);
@@ -133,6 +136,13 @@ impl Config {
                 );
             }
         }
+        if listen.is_some_and(|address| address.port() != 0) && listen == metrics_listen {
+            reader.problem(
+                "metrics-listen",
+                "is the same address as listen",
+                "choose another port",
+            );
+        }
         if !handle_resolvers.is_empty() && !dev {
             reader.problem(
                 "handle-resolver",
@@ -140,9 +150,6 @@ impl Config {
                 "leave it out, or turn dev on for a test network",
             );
         }
-        let data_dir = PathBuf::from(reader.text("data-dir"));
-        let contact = reader.text("contact");
-        let log = reader.text("log");
         let (Some(listen), Some(metrics_listen), Some(namespace), Some(plc_url)) =
             (listen, metrics_listen, namespace, plc_url)
         else {
@@ -154,6 +161,9 @@ impl Config {
             return Err(OpsError::Config(reader.problems));
         };
         let (Some(store), Some(heartbeat_patience)) = (store, heartbeat_patience) else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        let (Some(log), Some(data_dir), Some(contact)) = (log, data_dir, contact) else {
             return Err(OpsError::Config(reader.problems));
         };
         if !reader.problems.is_empty() {

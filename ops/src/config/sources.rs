@@ -54,6 +54,15 @@ impl Settings {
 
 /// Gathers all options of a command line, the environment and the file.
 pub fn gather(arguments: &ArgMatches) -> Result<Settings, OpsError> {
+    let unreadable: Vec<String> = OPTIONS
+        .iter()
+        .map(OptionRow::environment)
+        .filter(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))
+        .map(|name| format!("  {name} in the environment is no UTF-8; write it anew"))
+        .collect();
+    if !unreadable.is_empty() {
+        return Err(OpsError::Config(unreadable));
+    }
     let environment = |name: &str| std::env::var(name).ok();
     let named = flag_values(arguments, &OPTIONS[0])
         .or_else(|| environment(&OPTIONS[0].environment()).map(|path| vec![path]));
@@ -112,8 +121,9 @@ fn setting(
                 };
             }
             Err(expected) => problems.push(format!(
-                "  {} = {value:?} in {path}: wrong kind of value; write {expected}",
-                option.key()
+                "  {} in {path}: wrong kind of value ({}); write {expected}",
+                option.key(),
+                value.type_str()
             )),
         }
     }
@@ -179,7 +189,8 @@ fn read_file(named: Option<&str>) -> Result<Option<(String, toml::Table)>, OpsEr
         .map_err(|problem| OpsError::Config(vec![format!("  {path} is no TOML: {problem}")]))?;
     let unknown: Vec<String> = table
         .keys()
-        .filter(|key| !OPTIONS.iter().any(|option| option.key() == **key))
+        // The file can't say where the file is.
+        .filter(|key| !OPTIONS[1..].iter().any(|option| option.key() == **key))
         .map(|key| {
             format!("  {key} in {path}: there is no such key; `plyr --help` lists the options")
         })

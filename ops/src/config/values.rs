@@ -1,11 +1,13 @@
 //! Texts into values. Each parser answers with the problem and the fix.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plyr_lexicons::{AtIdentifier, Namespace};
 use plyr_schemas::StoreError;
 use plyr_schemas::scylla::ScyllaOptions;
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::sources::{Origin, Settings};
@@ -70,11 +72,6 @@ impl<'a> Reader<'a> {
     pub fn switch(&mut self, flag: &str) -> bool {
         self.optional(flag, boolean).unwrap_or(false)
     }
-
-    pub fn text(&mut self, flag: &str) -> String {
-        self.optional(flag, |text| Ok(text.to_owned()))
-            .unwrap_or_default()
-    }
 }
 
 fn refuse<T>(problem: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
@@ -120,6 +117,9 @@ fn url(text: &str, schemes: &[&str], example: &str) -> Result<Url, Refusal> {
     if url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
         return refuse("needs a host, and no user name or password", fix);
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("has a query or a fragment", fix);
+    }
     Ok(url)
 }
 
@@ -133,16 +133,16 @@ pub fn http_url(text: &str) -> Result<Url, Refusal> {
 
 pub fn jetstream_url(text: &str) -> Result<Url, Refusal> {
     let url = url(text, &["ws", "wss"], "wss://host or ws://host:port")?;
-    if url.path().len() > 1 || url.query().is_some() {
-        return refuse("has a path or a query", "leave only scheme, host and port");
+    if url.path().len() > 1 {
+        return refuse("has a path", "leave only scheme, host and port");
     }
     Ok(url)
 }
 
 pub fn public_url(text: &str) -> Result<Url, Refusal> {
     let url = http_url(text)?;
-    if url.path().len() > 1 || url.query().is_some() {
-        return refuse("has a path or a query", "leave only scheme, host and port");
+    if url.path().len() > 1 {
+        return refuse("has a path", "leave only scheme, host and port");
     }
     Ok(url)
 }
@@ -150,6 +150,37 @@ pub fn public_url(text: &str) -> Result<Url, Refusal> {
 pub fn namespace(text: &str) -> Result<Namespace, Refusal> {
     text.parse::<Namespace>()
         .or_else(|problem| refuse(problem.to_string(), "fm.plyr is the network's"))
+}
+
+/// A folder that is there, or can be made later.
+pub fn folder(text: &str) -> Result<PathBuf, Refusal> {
+    let fix = "name a folder, like ./plyr-data";
+    if text.is_empty() {
+        return refuse("is empty", fix);
+    }
+    let path = PathBuf::from(text);
+    if path.exists() && !path.is_dir() {
+        return refuse("is no folder", fix);
+    }
+    Ok(path)
+}
+
+/// What can stand in a header.
+pub fn contact(text: &str) -> Result<String, Refusal> {
+    if text.chars().any(char::is_control) {
+        return refuse("has control characters", "write an address or a URL");
+    }
+    Ok(text.to_owned())
+}
+
+pub fn log_filter(text: &str) -> Result<String, Refusal> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => refuse(
+            problem.to_string(),
+            "write it like `info` or `info,plyr_indexer=debug`",
+        ),
+    }
 }
 
 pub fn labeler(text: &str) -> Result<AtIdentifier, Refusal> {

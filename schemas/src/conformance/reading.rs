@@ -105,6 +105,75 @@ pub async fn i08_hidden_accounts_count_nowhere(place: &dyn Place) -> Checked {
     Ok(())
 }
 
+/// A proven version beneath the current one counts nowhere, whatever becomes of the account.
+pub async fn i08_a_proof_beneath_counts_nowhere(place: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    let (one, two) = (uri("a", "track", "one")?, uri("a", "track", "two")?);
+    let comment = uri("b", "comment", "x")?;
+    store
+        .apply(vec![
+            with_standing(put(&comment, 1, &about(&one))?, Standing::Proven),
+            put(&comment, 2, &about(&two))?,
+            put(&uri("c", "comment", "x")?, 1, &about(&one))?,
+        ])
+        .await?;
+    let said = async || -> Result<[u64; 2], StoreError> {
+        let (one, two) = (
+            counts(store.as_ref(), &one).await?,
+            counts(store.as_ref(), &two).await?,
+        );
+        Ok([one.comments, two.comments])
+    };
+    assert_eq!(said().await?, [1, 1]);
+    store
+        .apply(vec![account("b", AccountState::Deactivated, 10)?])
+        .await?;
+    assert_eq!(said().await?, [1, 0]);
+    store
+        .apply(vec![account("b", AccountState::Active, 20)?])
+        .await?;
+    assert_eq!(said().await?, [1, 1]);
+    store.close().await?;
+    Ok(())
+}
+
+/// The quarantine walked to its end holds every entry once, also of one time and of repos whose
+/// DIDs begin alike.
+pub async fn i15_the_quarantine_neither_skips_nor_repeats(place: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    let mut expected = Vec::new();
+    for did in [
+        "did:web:a.example",
+        "did:web:a.example.com",
+        "did:web:a.example-b",
+    ] {
+        for rkey in ["x", "y"] {
+            let uri: RecordUri = format!("at://{did}/fm.plyr.track/{rkey}").parse()?;
+            store
+                .apply(vec![put(&uri, 1, &json!({ "title": 7 }))?])
+                .await?;
+            expected.push(uri.to_string());
+        }
+    }
+    let (mut seen, mut after) = (Vec::new(), None::<(i64, String)>);
+    loop {
+        // As pages are cut: one more is read than is shown.
+        let place = after.as_ref().map(|(at, id)| (*at, id.as_str()));
+        let read = store.snapshot().await?.quarantine(place, 2).await?;
+        let Some(first) = read.into_iter().next() else {
+            break;
+        };
+        assert!(seen.len() < expected.len(), "{seen:?}");
+        after = Some((first.seen_at, first.id.clone()));
+        seen.push(first.id);
+    }
+    seen.sort();
+    expected.sort();
+    assert_eq!(seen, expected);
+    store.close().await?;
+    Ok(())
+}
+
 /// Pages walked to the end hold every row once, also with rows of the same time, and with rows
 /// coming in between.
 pub async fn i15_pages_neither_skip_nor_repeat(place: &dyn Place) -> Checked {

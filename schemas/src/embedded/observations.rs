@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plyr_lexicons::{Did, Handle, Namespace};
+use plyr_lexicons::{Did, Handle, Namespace, RecordUri};
 
 use super::cells;
 use super::layers::Layers;
@@ -79,14 +79,20 @@ fn flip(
 
     let prefix = Key::of(&VERSIONS).text(did.as_str());
     let start = Key::of(&VERSIONS).into_bytes().len();
-    let mut liked = BTreeSet::new();
+    // The current version of each record: a proven one may lie beneath it.
+    let mut current: Vec<(RecordUri, Vec<u8>)> = Vec::new();
     for (key, cell) in layers.under(Kind::Network, prefix, usize::MAX)? {
         let uri = KeyReader::after(&key, start).record();
         let uri = uri.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-        let cell = HeldVersion::decode(&cell)?;
-        if cell.standing == Standing::Void {
+        if HeldVersion::standing_of(&cell)? == Standing::Void {
             continue;
         }
+        current.pop_if(|(before, _)| *before == uri);
+        current.push((uri, cell));
+    }
+    let mut liked = BTreeSet::new();
+    for (uri, cell) in current {
+        let cell = HeldVersion::decode(&cell)?;
         for row in derived_of(namespace, &uri, &cell)?.rows {
             match row.index {
                 Index::SubjectLikers(subject) => {

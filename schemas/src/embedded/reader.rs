@@ -382,11 +382,7 @@ impl Snapshot for EmbeddedSnapshot {
     ) -> Result<Vec<QuarantineEntry>, StoreError> {
         let mut entries = self.refused_events(after, limit)?;
         entries.extend(self.invalid_records(after, limit)?);
-        entries.sort_by(|one, two| {
-            two.seen_at
-                .cmp(&one.seen_at)
-                .then_with(|| one.id.cmp(&two.id))
-        });
+        entries.sort_by(QuarantineEntry::newest_first);
         entries.truncate(limit);
         Ok(entries)
     }

@@ -41,6 +41,7 @@ impl Writer {
             progress.done = true;
             return Ok(progress);
         }
+        // Where there is nothing to do, a full disk keeps nobody from opening the store.
         self.space.check()?;
         let prefix = Key::of(&VERSIONS);
         let start = prefix.clone().into_bytes().len();
