@@ -102,18 +102,20 @@ impl Plyr {
             .append(true)
             .open(data_dir.with_extension("log"))
             .map_err(start)?;
-        let is_own = arguments.iter().any(|one| one == "--disk-reserve");
-        let reserve: &[&str] = if is_own {
-            &[]
-        } else {
-            &["--disk-reserve", "1MiB"]
-        };
+        let defaults = [
+            ("--listen", ":0"),
+            ("--metrics-listen", ":0"),
+            ("--disk-reserve", "1MiB"),
+        ];
+        let defaults = defaults
+            .iter()
+            .filter(|(name, _)| !arguments.iter().any(|one| one == name));
+        let defaults = defaults.flat_map(|(name, value)| [*name, *value]);
         let mut child = Command::new(binary)
             .arg(command)
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--listen", ":0", "--metrics-listen", ":0"])
-            .args(reserve)
+            .args(defaults)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -19,6 +19,10 @@ use crate::error::OpsError;
 
 /// Between two lines of the log where there is no terminal.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// How long counts may follow behind.
+const COUNTS_FOLLOW: Duration = Duration::from_secs(90);
+/// Between two comparisons.
+const COMPARE_AGAIN: Duration = Duration::from_secs(5);
 /// Differing lines that are shown.
 const SHOWN: usize = 5;
 
@@ -65,7 +69,7 @@ pub async fn copy(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
     let place = run(config, &source, &target, &file, &mut kept).await?;
     let (versions, actors) = (place.versions, place.actors);
     tracing::info!(versions, actors, "copied; comparing the full dumps");
-    let same = compare(&source, &target).await;
+    let same = compare_patiently(&source, &target).await;
     target.store.close().await?;
     source.store.close().await?;
     let lines = same?;
@@ -196,6 +200,26 @@ fn bar(expected: u64) -> ProgressBar {
         Err(problem) => {
             tracing::debug!(%problem, "the progress bar keeps its usual looks");
             bar
+        }
+    }
+}
+
+/// Compares the full dumps; answers how many lines they have. Counts follow behind in a cluster:
+/// what an earlier run of the copy left uncounted is taken over after half a minute.
+async fn compare_patiently(source: &Opened, target: &Opened) -> Result<u64, OpsError> {
+    let began = Instant::now();
+    loop {
+        let compared = compare(source, target).await;
+        let is_late = target.embedded.is_some() || began.elapsed() > COUNTS_FOLLOW;
+        match compared {
+            Err(OpsError::Copy(problem)) if !is_late => {
+                tracing::info!(
+                    problem,
+                    "not the same yet; counts follow behind, comparing again"
+                );
+                tokio::time::sleep(COMPARE_AGAIN).await;
+            }
+            compared => return compared,
         }
     }
 }

@@ -1,0 +1,179 @@
+//! Random histories written into real repos, and what a dump must say of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plyr_lexicons::{Collection, Namespace, RecordUri, SortAt, Verdict, data, validate};
+use plyr_peers::{Account, Plyr, wait_until};
+use serde_json::{Value, json};
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const WHEN: &str = "2026-06-01T12:00:00.000Z";
+const COLLECTIONS: [&str; 5] = [
+    "fm.plyr.track",
+    "fm.plyr.like",
+    "fm.plyr.comment",
+    "fm.plyr.list",
+    "fm.plyr.actor.profile",
+];
+
+/// A small generator, so that a seed gives the same run.
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below a bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// One write of a random history: mostly creates, some updates and deletes.
+fn write(random: &mut Random, dids: &[String], alive: &mut Vec<(&'static str, String)>) -> Value {
+    if alive.len() > 20 && random.below(4) == 0 {
+        let at = random.below(alive.len() as u64) as usize;
+        let (collection, rkey) = alive.swap_remove(at);
+        return json!({ "$type": "com.atproto.repo.applyWrites#delete",
+            "collection": collection, "rkey": rkey });
+    }
+    let number = random.below(1 << 30);
+    let liked = &dids[number as usize % dids.len()];
+    // One title in nine is invalid.
+    let title = if number.is_multiple_of(9) {
+        json!(number)
+    } else {
+        json!(format!("t{number}"))
+    };
+    let subject = json!({
+        "uri": format!("at://{liked}/fm.plyr.track/k{}", number % 50),
+        "cid": "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i",
+    });
+    let (collection, record) = match random.below(4) {
+        0 => (
+            "fm.plyr.like",
+            json!({ "subject": subject, "createdAt": WHEN }),
+        ),
+        1 => (
+            "fm.plyr.comment",
+            json!({ "subject": subject, "text": format!("c{number}"),
+            "timestampMs": number % 9000, "createdAt": WHEN }),
+        ),
+        _ => (
+            "fm.plyr.track",
+            json!({ "artist": "A", "fileType": "mp3", "createdAt": WHEN,
+            "title": title,
+            "duration": number % 400 }),
+        ),
+    };
+    let mut record = record;
+    record["$type"] = json!(collection);
+    let rkey = format!("k{}", random.below(100_000));
+    let known = alive
+        .iter()
+        .any(|(of, key)| *of == collection && *key == rkey);
+    let kind = if known { "update" } else { "create" };
+    if !known {
+        alive.push((collection, rkey.clone()));
+    }
+    json!({ "$type": format!("com.atproto.repo.applyWrites#{kind}"),
+        "collection": collection, "rkey": rkey, "value": record })
+}
+
+/// Writes at least `count` operations into one repo, 150 a commit, and on until it is enough.
+pub async fn flood(
+    account: Account,
+    dids: Vec<String>,
+    seed: u64,
+    count: usize,
+    is_enough: &(dyn Fn() -> bool + Sync),
+) -> Result<usize, String> {
+    let mut random = Random(seed);
+    let mut alive = Vec::new();
+    let mut written = 0;
+    while written < count || !is_enough() {
+        let mut touched = BTreeSet::new();
+        let mut writes = Vec::new();
+        for _ in 0..150 {
+            let mut trial = alive.clone();
+            let one = write(&mut random, &dids, &mut trial);
+            // A commit touches a key once.
+            if touched.insert((one["collection"].to_string(), one["rkey"].to_string())) {
+                alive = trial;
+                writes.push(one);
+            }
+        }
+        written += writes.len();
+        account
+            .apply_writes(&writes)
+            .await
+            .map_err(|problem| problem.to_string())?;
+    }
+    Ok(written)
+}
+
+/// What a dump must say, from what the PDSs hold.
+pub async fn truth(accounts: &[Account]) -> Result<String, Box<dyn std::error::Error>> {
+    let namespace: Namespace = "fm.plyr".parse()?;
+    let mut lines = Vec::new();
+    let mut likers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut comments: BTreeMap<String, u64> = BTreeMap::new();
+    for account in accounts {
+        for (collection, nsid) in Collection::ALL.into_iter().zip(COLLECTIONS) {
+            for held in account.list(nsid).await? {
+                let uri: RecordUri = held["uri"].as_str().unwrap_or_default().parse()?;
+                let value = data::from_json(held["value"].to_string().as_bytes())?;
+                let verdict = validate::judge(&namespace, collection, &value).verdict;
+                let sort_at = SortAt::of(&value, uri.rkey.as_str()).to_string();
+                let line = json!({ "cid": held["cid"], "sortAt": sort_at, "uri": held["uri"],
+                    "value": held["value"], "verdict": verdict.as_str() });
+                lines.push(line.to_string());
+                let Some(subject) = held["value"]["subject"]["uri"].as_str() else {
+                    continue;
+                };
+                match collection {
+                    _ if verdict == Verdict::Invalid => {}
+                    Collection::Like => {
+                        likers
+                            .entry(subject.to_owned())
+                            .or_default()
+                            .insert(account.did.clone());
+                    }
+                    Collection::Comment => *comments.entry(subject.to_owned()).or_default() += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    let subjects: BTreeSet<&String> = likers.keys().chain(comments.keys()).collect();
+    for subject in subjects {
+        let likes = likers.get(subject).map_or(0, BTreeSet::len);
+        let said = comments.get(subject).copied().unwrap_or(0);
+        let row = json!({ "commentCount": said, "likeCount": likes, "subject": subject });
+        lines.push(row.to_string());
+    }
+    lines.sort_unstable();
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
+
+/// Waits until the dump is what the PDSs hold.
+pub async fn ends_as(plyr: &Plyr, expected: &str) -> Tested {
+    wait_until("the dump equals what the PDSs hold", || async {
+        let dump = plyr.dump().await.map_err(|problem| problem.to_string())?;
+        if dump == expected {
+            return Ok(());
+        }
+        let ours: BTreeSet<&str> = dump.lines().collect();
+        let theirs: BTreeSet<&str> = expected.lines().collect();
+        Err(format!(
+            "missing {:?}, too much {:?} of {}",
+            theirs.difference(&ours).take(2).collect::<Vec<_>>(),
+            ours.difference(&theirs).take(2).collect::<Vec<_>>(),
+            theirs.len()
+        ))
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! i03: three nodes, three copies, two indexers and an AppView under continuous writes from real
+//! PDSs, while nodes are killed and started again and an indexer is killed: the dump ends equal to
+//! what the PDSs hold, so that nothing is missing and nothing came back. `PLYR_NODE_KILLS` sets the
+//! number of kills.
+
+mod flood;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use flood::{ends_as, flood as write_flood, truth};
+use plyr_peers::{Account, Cluster, Layout, Pds, Peers, PeersOptions, Plyr, migrate, wait_until};
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
+
+fn kills() -> usize {
+    let number = std::env::var("PLYR_NODE_KILLS").ok();
+    number.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// How many events an indexer has finished.
+async fn finished(indexer: &Plyr) -> Result<f64, String> {
+    let metrics = indexer.probe("/metrics").await?;
+    let rows = metrics
+        .lines()
+        .filter(|line| line.starts_with("plyr_events_total{"));
+    Ok(rows
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i03_nodes_die_under_writes_and_nothing_is_lost() -> Tested {
+    let Some(cluster) = Cluster::start(3).await? else {
+        return Ok(());
+    };
+    let options = PeersOptions {
+        pds: Pds::V04,
+        pds_count: 1,
+        relay: true,
+        jetstream: true,
+    };
+    let Some(peers) = Peers::start(options).await? else {
+        return Ok(());
+    };
+    let url = cluster.url("nodes");
+    migrate(BINARY, &url).await?;
+    let folder = tempfile::tempdir()?;
+    let arguments = Plyr::arguments(&peers, &Layout::Together(url));
+    let start = async |command: &str, name: &str| {
+        Plyr::command(BINARY, command, &folder.path().join(name), &arguments).await
+    };
+    let mut accounts = Vec::new();
+    for number in 0..2 {
+        accounts.push(Account::create(&peers.pds[0], &format!("writer-{number}.test")).await?);
+    }
+    let dids: Vec<String> = accounts.iter().map(|account| account.did.clone()).collect();
+    let first = start("index", "first").await?;
+    let mut second = Some(start("index", "second").await?);
+    let appview = start("appview", "appview").await?;
+
+    // Floods follow one another until the last node is back.
+    let (stop, floods) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let mut writers = tokio::task::JoinSet::new();
+    for (seed, account) in accounts.iter().enumerate() {
+        let (account, dids) = (account.clone(), dids.clone());
+        let (stop, floods) = (stop.clone(), floods.clone());
+        writers.spawn(async move {
+            let is_stopped = || stop.load(Ordering::SeqCst);
+            let wrote = write_flood(account, dids, seed as u64 + 1, 150, &is_stopped).await?;
+            floods.fetch_add(wrote, Ordering::SeqCst);
+            Ok::<_, String>(())
+        });
+    }
+    let mut back = Duration::ZERO;
+    for number in 0..kills() {
+        let node = u8::try_from(number % 3 + 1)?;
+        let before = finished(&first).await?;
+        cluster.kill(node).await?;
+        let began = Instant::now();
+        // Two of three nodes are enough: writes go on while it is down.
+        wait_until("events are finished with a node down", || async {
+            let now = finished(&first).await?;
+            if now > before + 100.0 {
+                Ok(())
+            } else {
+                Err(format!("{before}, then {now}"))
+            }
+        })
+        .await?;
+        back = back.max(began.elapsed());
+        if number == 0
+            && let Some(second) = second.take()
+        {
+            second.kill().await?;
+        }
+        cluster.start_node(node).await?;
+        if second.is_none() {
+            second = Some(start("index", "second").await?);
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    while let Some(done) = writers.join_next().await {
+        done??;
+    }
+    let expected = truth(&accounts).await?;
+    ends_as(&appview, &expected).await?;
+    let (kills, written) = (kills(), floods.load(Ordering::SeqCst));
+    let lines = expected.lines().count();
+    tell(&format!(
+        "{kills} kills, {written} writes, {lines} lines; at most {} ms until events were \
+         finished again",
+        back.as_millis()
+    ));
+    for process in [Some(appview), Some(first), second].into_iter().flatten() {
+        assert_eq!(process.stop().await?, Some(0));
+    }
+    Ok(())
+}
+
+/// A figure for `docs/proof.md`.
+#[allow(clippy::print_stderr)]
+fn tell(figures: &str) {
+    eprintln!("measured: {figures}");
+}
