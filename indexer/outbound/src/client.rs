@@ -1,10 +1,11 @@
 //! The hardened client and what can go wrong with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolverOpts;
+use moka::Expiry;
 use moka::future::Cache;
 use plyr_lexicons::{Did, Handle};
 use reqwest::header::{ACCEPT, HeaderValue};
@@ -92,6 +93,31 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
 }
 
+/// A handle that names nobody may name somebody soon: it moves from account to account.
+struct NobodyIsBrief;
+
+impl NobodyIsBrief {
+    fn life(did: &Option<Did>) -> Option<Duration> {
+        Some(if did.is_some() { FRESH } else { FAILED })
+    }
+}
+
+impl Expiry<Handle, Option<Did>> for NobodyIsBrief {
+    fn expire_after_create(&self, _: &Handle, did: &Option<Did>, _: Instant) -> Option<Duration> {
+        NobodyIsBrief::life(did)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Handle,
+        did: &Option<Did>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        NobodyIsBrief::life(did)
+    }
+}
+
 /// The one client for everything outside. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbound {
@@ -143,7 +169,7 @@ impl Outbound {
                 .build(),
             handles: Cache::builder()
                 .max_capacity(CACHED)
-                .time_to_live(FRESH)
+                .expire_after(NobodyIsBrief)
                 .build(),
             failures: Cache::builder()
                 .max_capacity(CACHED)
@@ -215,4 +241,15 @@ fn root_cause(problem: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_of_nobody_is_forgotten_sooner_than_one_of_somebody() {
+        let did = Did::new("did:plc:a".to_owned()).ok();
+        assert!(NobodyIsBrief::life(&None) < NobodyIsBrief::life(&did));
+    }
 }
