@@ -1,9 +1,11 @@
 //! Accounts on real PDSs: they move, are deleted, are taken down, or are a did:web.
 
-use plyr_peers::{Account, Pds, Peers, PeersError, PeersOptions, Plyr, wait_until};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersError, PeersOptions, Plyr, wait_until};
 use serde_json::{Value, json};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
 const WHEN: &str = "2026-06-01T12:00:00.000Z";
 
@@ -19,13 +21,14 @@ fn like(uri: &str, cid: &str) -> Value {
 /// Peers and a `plyr` over them; none where they are missing.
 async fn start(
     options: PeersOptions,
+    layout: &Layout,
 ) -> Result<Option<(Peers, tempfile::TempDir, Plyr)>, PeersError> {
     let Some(peers) = Peers::start(options).await? else {
         return Ok(None);
     };
     let folder = tempfile::tempdir().map_err(|problem| PeersError::Start(problem.to_string()))?;
     let data = folder.path().join("data");
-    let plyr = Plyr::serve(env!("CARGO_BIN_EXE_plyr"), &peers, &data).await?;
+    let plyr = Plyr::run(BINARY, &peers, &data, layout).await?;
     Ok(Some((peers, folder, plyr)))
 }
 
@@ -76,23 +79,29 @@ async fn answered(plyr: &Plyr) -> Result<f64, String> {
 /// Read through a relay, which drops what the old host says after the move.
 #[tokio::test]
 async fn i02_an_account_moves_with_all_it_has() -> Tested {
-    moves(true).await
+    moves(true, Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i02_an_account_moves_over_a_cluster() -> Tested {
+    moves(true, Layout::apart(BINARY, "moves").await?).await
 }
 
 /// Read from the old host itself, whose `deactivated` comes after the move.
 #[tokio::test]
 async fn i02_what_the_old_host_says_after_a_move_hides_nobody() -> Tested {
-    moves(false).await
+    moves(false, Some(Layout::Embedded)).await
 }
 
-async fn moves(relay: bool) -> Tested {
+async fn moves(relay: bool, layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let options = PeersOptions {
         pds: Pds::V05,
         pds_count: 2,
         relay,
         jetstream: true,
     };
-    let Some((peers, _folder, plyr)) = start(options).await? else {
+    let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());
     };
     let dave = Account::create(&peers.pds[0], "dave.test").await?;
@@ -113,7 +122,10 @@ async fn moves(relay: bool) -> Tested {
     let who = format!("actor={}", dave.did);
     let profile = "fm.plyr.actor.getProfile";
     shows(&plyr, profile, &who, "/profile/handle", json!("dave.test")).await?;
-    let stats = plyr.xrpc("fm.plyr.stats.getStats", "").await?;
+    let stats = json!({ "artistCount": 2, "commentCount": 0, "durationSeconds": 120,
+        "likeCount": 2, "listCount": 0, "trackCount": 2 });
+    let totals = "fm.plyr.stats.getStats";
+    shows(&plyr, totals, "", "", stats.clone()).await?;
 
     let before = answered(&plyr).await?;
     let there = dave
@@ -131,7 +143,7 @@ async fn moves(relay: bool) -> Tested {
     shows(&plyr, get, &one, "/track/title", json!("old home")).await?;
     shows(&plyr, get, &one, "/track/likeCount", json!(1)).await?;
     shows(&plyr, get, &two, "/track/likeCount", json!(1)).await?;
-    assert_eq!(plyr.xrpc("fm.plyr.stats.getStats", "").await?, stats);
+    shows(&plyr, totals, "", "", stats).await?;
     let by_handle = plyr
         .xrpc("com.atproto.identity.resolveHandle", "handle=moved.test")
         .await?;
@@ -148,13 +160,23 @@ async fn moves(relay: bool) -> Tested {
 
 #[tokio::test]
 async fn i08_a_takedown_hides_and_a_deletion_hides_for_good() -> Tested {
+    takedown_and_deletion(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i08_a_takedown_and_a_deletion_hide_over_a_cluster() -> Tested {
+    takedown_and_deletion(Layout::together(BINARY, "hides").await?).await
+}
+
+async fn takedown_and_deletion(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let options = PeersOptions {
         pds: Pds::V05,
         pds_count: 1,
         relay: true,
         jetstream: true,
     };
-    let Some((peers, _folder, plyr)) = start(options).await? else {
+    let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());
     };
     let carol = Account::create(&peers.pds[0], "carol.test").await?;
@@ -217,13 +239,14 @@ async fn i08_a_takedown_hides_and_a_deletion_hides_for_good() -> Tested {
 /// Without the relay, which knows no did:web on a port.
 #[tokio::test]
 async fn a_did_web_with_a_port_is_an_account_like_any_other() -> Tested {
+    let layout = Layout::Embedded;
     let options = PeersOptions {
         pds: Pds::V05,
         pds_count: 1,
         relay: false,
         jetstream: true,
     };
-    let Some((peers, _folder, plyr)) = start(options).await? else {
+    let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());
     };
     let webby = Account::create_web(&peers.control, &peers.pds[0], "webby.test").await?;

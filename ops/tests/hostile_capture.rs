@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use plyr_peers::{Account, Pds, Peers, PeersOptions, Plyr, read_json, wait_until};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr, read_json, wait_until};
 use serde_json::{Value, json};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
 const COLLECTIONS: [&str; 5] = [
     "fm.plyr.track",
@@ -58,6 +60,16 @@ async fn upload_blobs(folder: &Path, account: &Account) -> Tested {
 
 #[tokio::test]
 async fn i06_captured_records_hurt_only_themselves() -> Tested {
+    captured_records_hurt_only_themselves(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i06_captured_records_hurt_only_themselves_over_a_cluster() -> Tested {
+    captured_records_hurt_only_themselves(Layout::apart(BINARY, "captured").await?).await
+}
+
+async fn captured_records_hurt_only_themselves(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let Some(folder) = captured() else {
         return Ok(());
     };
@@ -71,12 +83,7 @@ async fn i06_captured_records_hurt_only_themselves() -> Tested {
         return Ok(());
     };
     let data = tempfile::tempdir()?;
-    let plyr = Plyr::serve(
-        env!("CARGO_BIN_EXE_plyr"),
-        &peers,
-        &data.path().join("data"),
-    )
-    .await?;
+    let plyr = Plyr::run(BINARY, &peers, &data.path().join("data"), &layout).await?;
     let mut written = 0;
     for owner in ["alice", "bob", "carol"] {
         let account = Account::create(&peers.pds[0], &format!("{owner}.test")).await?;

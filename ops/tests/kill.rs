@@ -7,9 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use flood::{Random, ends_as, flood as write_flood, truth};
-use plyr_peers::{Account, Pds, Peers, PeersOptions, Plyr};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
+
+/// Between two commits of a writer: as fast as the PDS takes them.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Random points: the environment's number, or few enough for every run.
 fn kills() -> u64 {
@@ -27,6 +32,16 @@ async fn kill_after(plyr: Plyr, random: &mut Random, most_millis: u64) -> Tested
 
 #[tokio::test]
 async fn i03_killed_at_random_points_nothing_is_lost_and_nothing_comes_back() -> Tested {
+    killed_at_random_points(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i03_killed_at_random_points_over_a_cluster() -> Tested {
+    killed_at_random_points(Layout::together(BINARY, "killed").await?).await
+}
+
+async fn killed_at_random_points(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let options = PeersOptions {
         pds: Pds::V04,
         pds_count: 1,
@@ -37,8 +52,7 @@ async fn i03_killed_at_random_points_nothing_is_lost_and_nothing_comes_back() ->
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
-    let binary = env!("CARGO_BIN_EXE_plyr");
-    let serve = async |folder: &Path| Plyr::serve(binary, &peers, folder).await;
+    let serve = async |folder: &Path| Plyr::run(BINARY, &peers, folder, &layout).await;
     let mut accounts = Vec::new();
     for number in 0..4 {
         accounts.push(Account::create(&peers.pds[0], &format!("writer-{number}.test")).await?);
@@ -51,9 +65,9 @@ async fn i03_killed_at_random_points_nothing_is_lost_and_nothing_comes_back() ->
     let mut writers = tokio::task::JoinSet::new();
     for (seed, account) in accounts.iter().enumerate() {
         let (account, dids) = (account.clone(), dids.clone());
-        writers.spawn(
-            async move { write_flood(account, dids, seed as u64 + 1, each, &|| true).await },
-        );
+        writers.spawn(async move {
+            write_flood(account, dids, seed as u64 + 1, each, AT_ONCE, &|| true).await
+        });
     }
     let live = folder.path().join("live");
     for _ in 0..kills() {
@@ -72,6 +86,9 @@ async fn i03_killed_at_random_points_nothing_is_lost_and_nothing_comes_back() ->
     ends_as(&plyr, &expected).await?;
     plyr.stop().await?;
 
+    if layout != Layout::Embedded {
+        return Ok(());
+    }
     // During a replay of everything into an empty store.
     for number in 0..kills() {
         let replay = folder.path().join(format!("replay-{number}"));

@@ -16,6 +16,9 @@ type Tested = Result<(), Box<dyn std::error::Error>>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
+/// Between two commits of a writer: the machine has to run everything at once.
+const EVERY: Duration = Duration::from_secs(1);
+
 fn kills() -> usize {
     let number = std::env::var("PLYR_NODE_KILLS").ok();
     number.and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -73,7 +76,8 @@ async fn i03_nodes_die_under_writes_and_nothing_is_lost() -> Tested {
         let (stop, floods) = (stop.clone(), floods.clone());
         writers.spawn(async move {
             let is_stopped = || stop.load(Ordering::SeqCst);
-            let wrote = write_flood(account, dids, seed as u64 + 1, 150, &is_stopped).await?;
+            let wrote =
+                write_flood(account, dids, seed as u64 + 1, 150, EVERY, &is_stopped).await?;
             floods.fetch_add(wrote, Ordering::SeqCst);
             Ok::<_, String>(())
         });

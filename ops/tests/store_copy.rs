@@ -235,6 +235,7 @@ async fn i01_a_store_is_copied_into_a_cluster_and_back() -> Tested {
     let odd = EmbeddedStore::open(odd)?;
     odd.apply(vec![put(&uri(4)?, 50, &record(8))?]).await?;
     odd.close().await?;
+    drop(odd);
     let differs = copy(cluster, &to, &progress).output()?;
     let told = String::from_utf8_lossy(&differs.stderr).into_owned();
     assert_eq!(differs.status.code(), Some(1), "{told}");

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use plyr_lexicons::document::SOURCES;
 use plyr_lexicons::methods;
-use plyr_peers::{Account, Clients, Pds, Peers, PeersOptions, Plyr, wait_until};
+use plyr_peers::{Account, Clients, Layout, Pds, Peers, PeersOptions, Plyr, wait_until};
 use serde_json::{Value, json};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
 const WHEN: &str = "2026-06-01T12:00:00.000Z";
 /// A CID of something else: what is liked may have changed since.
@@ -16,6 +18,16 @@ const OTHER: &str = "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i
 
 #[tokio::test]
 async fn the_official_client_calls_every_method_and_finds_the_answers_valid() -> Tested {
+    the_official_client_is_content(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn the_official_client_finds_an_appview_over_a_cluster_valid() -> Tested {
+    the_official_client_is_content(Layout::apart(BINARY, "client").await?).await
+}
+
+async fn the_official_client_is_content(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let made = folder.path().join("client");
     let clients = Clients::make(&made, SOURCES, &["typescript_client.ts"]);
@@ -32,7 +44,7 @@ async fn the_official_client_calls_every_method_and_finds_the_answers_valid() ->
         return Ok(());
     };
     let data = folder.path().join("data");
-    let plyr = Plyr::serve(env!("CARGO_BIN_EXE_plyr"), &peers, &data).await?;
+    let plyr = Plyr::run(BINARY, &peers, &data, &layout).await?;
     let held = write_records(&peers, &plyr).await?;
 
     let arguments = [plyr.appview.as_str(), &held.to_string()];

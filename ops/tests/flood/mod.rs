@@ -1,6 +1,7 @@
 //! Random histories written into real repos, and what a dump must say of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use plyr_lexicons::{Collection, Namespace, RecordUri, SortAt, Verdict, data, validate};
 use plyr_peers::{Account, Plyr, wait_until};
@@ -82,18 +83,22 @@ fn write(random: &mut Random, dids: &[String], alive: &mut Vec<(&'static str, St
         "collection": collection, "rkey": rkey, "value": record })
 }
 
-/// Writes at least `count` operations into one repo, 150 a commit, and on until it is enough.
+/// Writes at least `count` operations into one repo, 150 a commit and a commit at most
+/// `every` so often, and on until it is enough.
 pub async fn flood(
     account: Account,
     dids: Vec<String>,
     seed: u64,
     count: usize,
+    every: Duration,
     is_enough: &(dyn Fn() -> bool + Sync),
 ) -> Result<usize, String> {
     let mut random = Random(seed);
     let mut alive = Vec::new();
     let mut written = 0;
+    let mut turn = tokio::time::interval(every);
     while written < count || !is_enough() {
+        turn.tick().await;
         let mut touched = BTreeSet::new();
         let mut writes = Vec::new();
         for _ in 0..150 {
