@@ -1,5 +1,7 @@
 //! A real CQL cluster: Apache Cassandra in place of ScyllaDB, which speaks the same protocol.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use crate::peers::is_there;
 
 /// First start: the jars may have to be fetched.
 const START: Duration = Duration::from_secs(900);
+/// Starts that may fail before the last one.
+const TRIES: usize = 3;
 /// How long one node may take to come back.
 const NODE: Duration = Duration::from_secs(200);
 
@@ -39,14 +43,10 @@ fn failed(what: &str, detail: impl ToString) -> PeersError {
 /// A port that is free on every address of the nodes, with `width` more above it.
 fn free_port(nodes: u8, width: u16) -> Result<u16, PeersError> {
     for _ in 0..100 {
-        let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let probe = probe.and_then(|listener| listener.local_addr());
-        let port = probe
-            .map_err(|problem| failed("no free port", problem))?
-            .port();
-        let Some(last) = port.checked_add(width) else {
-            continue;
-        };
+        // Below the ports that the system gives to outgoing connections: those come and go.
+        let chance = RandomState::new().build_hasher().finish();
+        let port = 10_000 + (chance % 20_000) as u16;
+        let last = port + width;
         let is_free =
             |(node, port)| TcpListener::bind((Ipv4Addr::new(127, 0, 0, node), port)).is_ok();
         if (1..=nodes).all(|node| (port..=last).all(|port| is_free((node, port)))) {
@@ -73,6 +73,21 @@ impl Cluster {
                 .map(|()| None)
                 .map_err(|problem| failed("stderr", problem));
         }
+        // A port may be taken between its being found free and the node's listening on it.
+        let mut tries = 1;
+        loop {
+            match Cluster::start_once(nodes).await {
+                Err(problem) if tries < TRIES => {
+                    let said = writeln!(std::io::stderr(), "{problem}; starting again");
+                    said.map_err(|problem| failed("stderr", problem))?;
+                    tries += 1;
+                }
+                started => return started.map(Some),
+            }
+        }
+    }
+
+    async fn start_once(nodes: u8) -> Result<Cluster, PeersError> {
         let (cql, storage, jmx) = (
             free_port(nodes, 0)?,
             free_port(nodes, 1)?,
@@ -107,11 +122,11 @@ impl Cluster {
             Ok(Err(problem)) => return Err(failed("bash", problem)),
             Err(_) => return Err(failed("the cluster", "not ready in time")),
         }
-        Ok(Some(Cluster {
+        Ok(Cluster {
             nodes: line.trim().split(',').map(str::to_owned).collect(),
             environment,
             _starter: starter,
-        }))
+        })
     }
 
     /// `scylla://host:port,…/keyspace`.

@@ -29,7 +29,7 @@ impl Layout {
     /// One process over a new keyspace of the test binary's own cluster. None, after saying so,
     /// where a cluster can't be started.
     pub async fn together(binary: &str, keyspace: &str) -> Result<Option<Layout>, PeersError> {
-        let cluster = CLUSTER.get_or_try_init(start).await?;
+        let cluster = CLUSTER.get_or_try_init(|| Cluster::start(1)).await?;
         let Some(cluster) = cluster else {
             return Ok(None);
         };
@@ -54,19 +54,6 @@ impl Layout {
             Layout::Together(url) | Layout::Apart(url) => Some(url),
         }
     }
-}
-
-/// Tries of a start.
-const TRIES: usize = 3;
-
-/// A port that was free may be taken by a peer that starts at the same time.
-async fn start() -> Result<Option<Cluster>, PeersError> {
-    for _ in 1..TRIES {
-        if let Ok(started) = Cluster::start(1).await {
-            return Ok(started);
-        }
-    }
-    Cluster::start(1).await
 }
 
 /// Makes a keyspace with `plyr store migrate`.

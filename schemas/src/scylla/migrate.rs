@@ -274,6 +274,23 @@ pub async fn migrate(
     options: &ScyllaOptions,
     replication: &Replication,
 ) -> Result<Vec<&'static str>, StoreError> {
+    let mut tried = 1;
+    loop {
+        let problem = match migrate_once(options, replication).await {
+            // Every step may be done again; nodes that have just come up don't know one another yet.
+            Err(problem @ StoreError::Engine { .. }) if tried < TRIES => problem,
+            done => return done,
+        };
+        tracing::warn!(%problem, "the migration broke off; beginning it again");
+        tried += 1;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+async fn migrate_once(
+    options: &ScyllaOptions,
+    replication: &Replication,
+) -> Result<Vec<&'static str>, StoreError> {
     let session = session(options).await?;
     let found = version(&session, &options.keyspace).await?;
     if found > FORMAT {
