@@ -35,11 +35,12 @@ may run behind a load balancer that asks /ready on --metrics-listen.";
 
 const MIGRATE: &str = "\
 Run it before the first start and with every update: first this, then the processes one by one. An
-older version refuses to start over a newer keyspace. One migrator works at a time; others wait. A new keyspace keeps the least of 3 and the nodes there of every row unless
---replication says otherwise (`3`, or `dc1=3,dc2=2`); an existing one keeps what it has.";
+older version refuses to start over a newer keyspace. One migrator works at a time; others wait.
+A new keyspace keeps as many copies of every row as there are nodes, at most 3, unless --replication
+says otherwise (`3`, or `dc1=3,dc2=2`); an existing one keeps what it has.";
 
 const COPY: &str = "\
-STORE is embedded:DIR (a data folder that no server holds) or scylla://host:port/keyspace (migrated).
+STORE is embedded:DIR (a data folder that no server holds) or scylla://host:port/keyspace, migrated.
 Stop what writes to either store first. What is derived is made anew in the target; own rows there
 are kept. Exit code 1 if the full dumps differ afterwards.
 

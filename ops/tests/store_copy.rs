@@ -40,7 +40,8 @@ fn uri(number: i64) -> Result<RecordUri, plyr_lexicons::AtUriError> {
 }
 
 fn record(number: i64) -> Value {
-    let subject = json!({ "uri": format!("at://{}/fm.plyr.track/k{}", actor(0), number % 80 / 40 * 40),
+    let uri = format!("at://{}/fm.plyr.track/k{}", actor(0), number % 80 / 40 * 40);
+    let subject = json!({ "uri": uri,
         "cid": "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i" });
     // One title in nine is invalid.
     let title = if number % 9 == 0 {

@@ -30,7 +30,7 @@ pub struct Content {
 }
 
 impl HeldVersion {
-    /// A version, judged by those rules, taken apart: its rev, what is held of it, what is derived from it.
+    /// A version, judged by those rules, taken apart: its rev, what is held, and what is derived.
     pub fn of(version: Version, rules: u16) -> (Rev, HeldVersion, Derived) {
         let (content, derived) = match version.body {
             Body::Record {

@@ -188,7 +188,10 @@ async fn i10_bodies_are_bounded() {
         let (answer, _) = asked(behaviour).await;
         let told = answer.expect_err("it is too large");
         assert!(
-            matches!(&told, OutboundError::Malformed { detail, .. } if detail.contains("more than")),
+            matches!(
+                &told,
+                OutboundError::Malformed { detail, .. } if detail.contains("more than")
+            ),
             "{told}"
         );
     }

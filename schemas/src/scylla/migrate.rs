@@ -277,7 +277,7 @@ pub async fn migrate(
     let mut tried = 1;
     loop {
         let problem = match migrate_once(options, replication).await {
-            // Every step may be done again; nodes that have just come up don't know one another yet.
+            // Every step may be done again. Nodes that have just come up don't know one another.
             Err(problem @ StoreError::Engine { .. }) if tried < TRIES => problem,
             done => return done,
         };

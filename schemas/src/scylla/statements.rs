@@ -39,7 +39,8 @@ statements! {
     ReadRepoUp = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey > ?";
     ReadRepoDown = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
-        WHERE did = ? AND collection = ? AND shard = ? AND rkey < ? ORDER BY rkey DESC, rev ASC, rank ASC";
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey < ?
+        ORDER BY rkey DESC, rev ASC, rank ASC";
     ScanFirst = Quorum "SELECT DISTINCT did, collection, shard FROM versions";
     ScanNext = Quorum "SELECT DISTINCT did, collection, shard FROM versions
         WHERE token(did, collection, shard) > token(?, ?, ?)";
