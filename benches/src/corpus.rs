@@ -160,6 +160,39 @@ pub fn version(entry: &Entry) -> Result<Change, Box<dyn std::error::Error>> {
     }))
 }
 
+/// A like of a subject by an actor of its own, judged, ready to apply.
+pub fn like(number: usize, subject: &Entry) -> Result<Change, Box<dyn std::error::Error>> {
+    let namespace = Namespace::from_str("fm.plyr")?;
+    let made_at = BEGIN + number as i64 * 1_000;
+    let rev = Rev::from_micros(made_at, (number % 1024) as u16);
+    let uri = RecordUri::new(
+        // Beyond the repos that have tracks.
+        did(1_000_000_000 + number)?,
+        namespace.nsid(Collection::Like).clone(),
+        RecordKey::new(rev.to_string())?,
+    );
+    let created_at = DateTime::from_timestamp_micros(made_at).unwrap_or_default();
+    let json = serde_json::json!({
+        "$type": "fm.plyr.like",
+        "subject": { "uri": subject.uri.to_string(), "cid": subject.cid },
+        "createdAt": created_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+    });
+    let record = data::from_json(json.to_string().as_bytes())?;
+    let bytes = data::to_cbor(&record)?;
+    Ok(Change::Version(Version {
+        rev,
+        standing: Standing::Event,
+        body: Body::Record {
+            cid: data::cid_of(&bytes),
+            bytes,
+            judgement: validate::judge(&namespace, Collection::Like, &record),
+            derived: Derived::of(&uri, Collection::Like, &record),
+        },
+        uri,
+        seen_at: made_at,
+    }))
+}
+
 /// The deletion of an entry, one rev later.
 pub fn delete(entry: &Entry) -> Change {
     Change::Version(Version {

@@ -4,6 +4,7 @@
 
 mod apply;
 mod binary;
+mod cluster;
 mod corpus;
 mod decode;
 mod disk;
@@ -17,6 +18,7 @@ mod pages;
 mod read;
 mod replay;
 mod report;
+mod served;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -52,6 +54,12 @@ struct Arguments {
     /// Records a second written to be seen live.
     #[arg(long, default_value_t = 20)]
     live_rate: u32,
+    /// Tracks at which both engines are asked, one size after another.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
+    cluster_sizes: Vec<usize>,
+    /// Nodes of the cluster: 1 or 3.
+    #[arg(long, default_value_t = 1)]
+    nodes: u8,
     /// Seconds that each kind of request is asked over and over.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -84,11 +92,13 @@ enum Campaign {
     Live,
     /// Everything a real Jetstream has, into an empty store (needs Node and Go).
     Replay,
+    /// The embedded store beside a real CQL cluster, growing (needs Java and Maven).
+    Cluster,
     /// All of them.
     All,
 }
 
-const ORDER: [Campaign; 8] = [
+const ORDER: [Campaign; 9] = [
     Campaign::Decode,
     Campaign::Apply,
     Campaign::Read,
@@ -97,6 +107,7 @@ const ORDER: [Campaign; 8] = [
     Campaign::Idle,
     Campaign::Live,
     Campaign::Replay,
+    Campaign::Cluster,
 ];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -137,6 +148,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Idle => idle::run(arguments, report).await,
         Campaign::Live => live::run(arguments, report).await,
         Campaign::Replay => replay::run(arguments, report).await,
+        Campaign::Cluster => cluster::run(arguments, report).await,
         Campaign::All => Ok(()),
     }
 }

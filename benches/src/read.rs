@@ -3,15 +3,13 @@
 
 use std::net::SocketAddr;
 
-use plyr_appview::{AppView, AppViewConfig};
-use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::Store;
-use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
 use crate::corpus::Corpus;
 use crate::load::{CLIENTS, measure};
 use crate::report::Report;
+use crate::served::Served;
 use crate::{Arguments, fill};
 
 /// Runs the campaign.
@@ -24,22 +22,8 @@ pub async fn run(
     let store = fill::open(folder.path(), seed, count).await?;
     let middle = Corpus::new(seed)?.nth(count / 2);
     let middle = middle.ok_or("no record to ask for")??.uri;
-    let outbound = Outbound::new(OutboundConfig {
-        plc_url: "http://127.0.0.1:1".parse()?,
-        handle_resolvers: Vec::new(),
-        dev: true,
-        contact: "bench".to_owned(),
-    })?;
-    let config = AppViewConfig {
-        listen: "127.0.0.1:0".parse()?,
-        public_url: None,
-        namespace: "fm.plyr".parse()?,
-        connections: 100,
-    };
-    let appview = AppView::bind(config, store.clone(), outbound).await?;
-    let address = appview.address();
-    let cancel = CancellationToken::new();
-    let serving = tokio::spawn(appview.serve(cancel.clone()));
+    let served = Served::start(store.clone()).await?;
+    let address = served.address;
 
     let calls = [
         (
@@ -72,8 +56,7 @@ pub async fn run(
             "given",
         );
     }
-    cancel.cancel();
-    serving.await?;
+    served.stop().await?;
     store.close().await?;
     Ok(())
 }

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use plyr_lexicons::{Collection, Namespace, RecordUri, SortAt, Verdict, data, validate};
-use plyr_peers::{Account, Plyr, wait_until};
+use plyr_peers::Account;
 use serde_json::{Value, json};
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
 
 const WHEN: &str = "2026-06-01T12:00:00.000Z";
 const COLLECTIONS: [&str; 5] = [
@@ -161,24 +159,4 @@ pub async fn truth(accounts: &[Account]) -> Result<String, Box<dyn std::error::E
     }
     lines.sort_unstable();
     Ok(lines.into_iter().map(|line| line + "\n").collect())
-}
-
-/// Waits until the dump is what the PDSs hold.
-pub async fn ends_as(plyr: &Plyr, expected: &str) -> Tested {
-    wait_until("the dump equals what the PDSs hold", || async {
-        let dump = plyr.dump().await.map_err(|problem| problem.to_string())?;
-        if dump == expected {
-            return Ok(());
-        }
-        let ours: BTreeSet<&str> = dump.lines().collect();
-        let theirs: BTreeSet<&str> = expected.lines().collect();
-        Err(format!(
-            "missing {:?}, too much {:?} of {}",
-            theirs.difference(&ours).take(2).collect::<Vec<_>>(),
-            ours.difference(&theirs).take(2).collect::<Vec<_>>(),
-            theirs.len()
-        ))
-    })
-    .await?;
-    Ok(())
 }
