@@ -1,0 +1,6 @@
+//! Repos as their hosts serve them, captured, forged and built by a second mind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
+
+mod fixtures;
+mod reading;
