@@ -12,6 +12,8 @@ use crate::error::RepoError;
 const VERSION: Ipld = Ipld::Integer(3);
 /// Largest commit, in bytes: a DID of 2 KiB and some.
 const LARGEST: usize = 8 << 10;
+/// Characters of a key's text. (The library panics on some that are shorter.)
+const MULTIKEY: std::ops::RangeInclusive<usize> = 40..=64;
 
 /// A commit that was read; whose it is and who signed it must still be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +82,9 @@ impl Commit {
     /// `did:key:`. A signature in the upper half of the curve's order is refused.
     /// Spec: <https://atproto.com/specs/cryptography>.
     pub fn check_signature(&self, multikey: &str) -> Result<(), RepoError> {
+        if !MULTIKEY.contains(&multikey.len()) {
+            return Err(RepoError::NoKey("a key of an impossible length".to_owned()));
+        }
         let key = format!("did:key:{multikey}");
         verify_signature(&key, &self.unsigned, &self.signature)
             .map_err(|problem| RepoError::Signature(problem.to_string()))

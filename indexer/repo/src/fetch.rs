@@ -235,15 +235,17 @@ impl Fetcher {
             record: None,
         };
         while let Some(step) = walk.next(&signed.blocks)? {
-            let (key, cid) = match step {
-                Step::Record { key, cid, .. } => (key, cid),
+            let cid = match step {
+                Step::Record { cid, .. } => cid,
                 Step::Within { node, .. } | Step::Missing { node, .. } => {
                     return Err(RepoError::MissingBlock(crate::blocks::cid_of(&node)));
                 }
             };
-            let digest = digest_of(&cid).ok_or_else(|| records::odd_link(&key))?;
-            let record = signed.blocks.get(&digest)?;
-            let record = record.ok_or(RepoError::MissingBlock(cid))?;
+            let digest = digest_of(&cid);
+            let record = digest
+                .map(|digest| signed.blocks.get(&digest))
+                .transpose()?;
+            let record = record.flatten().ok_or(RepoError::MissingBlock(cid))?;
             proof.record = Some(ProvenRecord { cid, record });
         }
         Ok(proof)

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use plyr_lexicons::{Collection, Namespace, RecordKey};
-
-use crate::error::RepoError;
+use plyr_lexicons::{Collection, Namespace};
 
 /// Ranges of keys, in ascending order, none touching another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,20 +71,6 @@ impl Ranges {
             };
             low.is_none_or(begins_before) && high.is_none_or(|high| *high > *range.from)
         })
-    }
-
-    /// The record key within a key of this range.
-    pub(crate) fn rkey(&self, key: &[u8]) -> Result<String, RepoError> {
-        let rkey = key.iter().position(|byte| *byte == b'/');
-        let rkey = rkey.and_then(|slash| std::str::from_utf8(&key[slash + 1..]).ok());
-        match rkey.map(|text| RecordKey::new(text.to_owned())) {
-            Some(Ok(rkey)) => Ok(rkey.to_string()),
-            _ => {
-                let shown = String::from_utf8_lossy(key);
-                let shown: String = shown.chars().take(128).collect();
-                Err(RepoError::Tree(format!("{shown:?} is no record's key")))
-            }
-        }
     }
 }
 

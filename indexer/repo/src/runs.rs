@@ -10,8 +10,9 @@ use std::path::Path;
 const ENTRY: usize = 44;
 /// Entries read at once.
 const WINDOW: u64 = 64;
-/// Runs that may lie beside one another; more are merged into one.
-const MOST_RUNS: usize = 24;
+/// Runs of one tier that become one of the next: a block's entry is written once a tier, and a
+/// lookup meets a few runs of each.
+const RUNS_A_TIER: usize = 8;
 
 /// Where a block lies in the file of blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,7 @@ pub struct Place {
 struct Run {
     file: File,
     entries: u64,
+    tier: u32,
 }
 
 /// All runs of one store of blocks. Their files have no name and end with it.
@@ -37,9 +39,12 @@ impl Runs {
         for (digest, place) in entries {
             run.write(&encode(digest, *place))?;
         }
-        self.0.push(run.finish()?);
-        if self.0.len() > MOST_RUNS {
-            self.merge(folder)?;
+        self.0.push(run.finish(0)?);
+        while let Some(tier) = self.full_tier() {
+            let first = self.0.len() - RUNS_A_TIER;
+            let merged = merge(&self.0[first..], tier + 1, folder)?;
+            self.0.truncate(first);
+            self.0.push(merged);
         }
         Ok(())
     }
@@ -56,31 +61,40 @@ impl Runs {
 
     /// Makes one run of all.
     pub fn merge(&mut self, folder: &Path) -> io::Result<()> {
-        if self.0.len() < 2 {
-            return Ok(());
+        if self.0.len() > 1 {
+            let tier = self.0[0].tier + 1;
+            self.0 = vec![merge(&self.0, tier, folder)?];
         }
-        let mut readers = Vec::new();
-        for run in &self.0 {
-            (&run.file).seek(SeekFrom::Start(0))?;
-            let mut reader = BufReader::with_capacity(16 << 10, &run.file);
-            let first = next(&mut reader)?;
-            readers.push((first, reader));
-        }
-        let mut merged = Writer::new(folder)?;
-        loop {
-            let heads = readers.iter().enumerate();
-            let heads = heads.filter_map(|(at, (head, _))| Some((head.as_ref()?, at)));
-            let Some((_, least)) = heads.min_by(|(a, _), (b, _)| a[..32].cmp(&b[..32])) else {
-                break;
-            };
-            let (head, reader) = &mut readers[least];
-            if let Some(entry) = std::mem::replace(head, next(reader)?) {
-                merged.write(&entry)?;
-            }
-        }
-        drop(readers);
-        self.0 = vec![merged.finish()?];
         Ok(())
+    }
+
+    /// The tier of the last runs, if there are enough of it to become one.
+    fn full_tier(&self) -> Option<u32> {
+        let last = self.0.last_chunk::<RUNS_A_TIER>()?;
+        let tier = last[0].tier;
+        last.iter().all(|run| run.tier == tier).then_some(tier)
+    }
+}
+
+fn merge(runs: &[Run], tier: u32, folder: &Path) -> io::Result<Run> {
+    let mut readers = Vec::new();
+    for run in runs {
+        (&run.file).seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::with_capacity(16 << 10, &run.file);
+        let first = next(&mut reader)?;
+        readers.push((first, reader));
+    }
+    let mut merged = Writer::new(folder)?;
+    loop {
+        let heads = readers.iter().enumerate();
+        let heads = heads.filter_map(|(at, (head, _))| Some((head.as_ref()?, at)));
+        let Some((_, least)) = heads.min_by(|(a, _), (b, _)| a[..32].cmp(&b[..32])) else {
+            return merged.finish(tier);
+        };
+        let (head, reader) = &mut readers[least];
+        if let Some(entry) = std::mem::replace(head, next(reader)?) {
+            merged.write(&entry)?;
+        }
     }
 }
 
@@ -128,13 +142,15 @@ impl Writer {
         self.out.write_all(entry)
     }
 
-    fn finish(self) -> io::Result<Run> {
-        let file = self
-            .out
-            .into_inner()
-            .map_err(|problem| problem.into_error())?;
+    fn finish(self, tier: u32) -> io::Result<Run> {
+        let file = self.out.into_inner();
+        let file = file.map_err(|problem| problem.into_error())?;
         let entries = self.entries;
-        Ok(Run { file, entries })
+        Ok(Run {
+            file,
+            entries,
+            tier,
+        })
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use plyr_lexicons::Cid;
+use plyr_lexicons::{Cid, RecordKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::blocks::{Blocks, Digest, cid_of};
+use crate::blocks::{Blocks, Digest, cid_of, digest_of};
 use crate::error::RepoError;
 use crate::node::{Node, layer_of};
 use crate::range::{Fingerprint, Ranges};
@@ -108,6 +108,7 @@ impl Walk {
                     continue;
                 };
                 let (key, cid) = (entry.key.clone(), entry.value);
+                check_record(&key, &cid)?;
                 return Ok(Some(Step::Record { range, key, cid }));
             }
             if let Some(step) = self.subtree(place / 2, blocks)? {
@@ -166,6 +167,25 @@ impl Walk {
         self.stack.push(frame);
         Ok(None)
     }
+}
+
+/// A record of ours has a record key, and a CID that its bytes can be checked against.
+fn check_record(key: &[u8], cid: &Cid) -> Result<(), RepoError> {
+    let shown = || -> String { String::from_utf8_lossy(key).chars().take(128).collect() };
+    if rkey_of(key).is_none_or(|rkey| RecordKey::new(rkey.to_owned()).is_err()) {
+        return Err(RepoError::Tree(format!("{:?} is no record's key", shown())));
+    }
+    if digest_of(cid).is_none() {
+        let told = format!("{} doesn't link to DAG-CBOR by SHA-256", shown());
+        return Err(RepoError::Tree(told));
+    }
+    Ok(())
+}
+
+/// The record key within a key of the tree.
+pub(crate) fn rkey_of(key: &[u8]) -> Option<&str> {
+    let slash = key.iter().position(|byte| *byte == b'/')?;
+    std::str::from_utf8(&key[slash + 1..]).ok()
 }
 
 fn root_frame(block: &[u8]) -> Result<Frame, RepoError> {

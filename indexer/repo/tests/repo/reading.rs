@@ -7,7 +7,7 @@ use plyr_lexicons::{Cid, Namespace};
 use plyr_repo::{Blocks, CarReader, Commit, Digest, Ranges, RepoError, Step, Walk};
 
 /// Bytes of blocks in memory: small, so that every test also spills.
-pub const MEMORY: usize = 16 << 10;
+pub const MEMORY: usize = 32 << 10;
 
 pub fn namespace() -> Namespace {
     "fm.plyr".parse().unwrap()
@@ -35,6 +35,9 @@ pub fn read(car: &[u8], chunk: usize, memory: usize) -> Result<(Cid, Blocks), Re
 
 /// The commit that a CAR's root is.
 pub fn commit(root: &Cid, blocks: &Blocks) -> Result<Commit, RepoError> {
+    if *root != crate::forge::cid(&digest(root)) {
+        return Err(RepoError::Malformed("no commit".to_owned()));
+    }
     let block = blocks.get(&digest(root))?;
     Commit::read(&block.ok_or(RepoError::MissingBlock(*root))?)
 }
