@@ -63,10 +63,10 @@ impl Window {
             self.recent.pop_front();
         }
         let turned = if self.is_blind {
-            let newest = self.recent.iter().rev().take(SEES_AGAIN.min(least));
-            newest
-                .fold(true, |all, judged| all && judged.is_carried)
-                .then_some(Turned::Seeing)
+            let needed = SEES_AGAIN.min(least);
+            let newest = self.recent.iter().rev().take(needed);
+            let carried = newest.filter(|judged| judged.is_carried).count();
+            (carried == needed).then_some(Turned::Seeing)
         } else {
             self.blind_since(least).map(Turned::Blind)
         };

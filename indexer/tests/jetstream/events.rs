@@ -52,7 +52,7 @@ fn said(frame: Frame<'_>) -> String {
             }),
         ),
         Frame::Trigger(trigger) => format!("{} {:?}", trigger.did, trigger.time),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
