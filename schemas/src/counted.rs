@@ -16,7 +16,7 @@ use crate::model::{
     Record, StreamCursor, Totals,
 };
 use crate::store::{Snapshot, Store, StoreError};
-use crate::whole::Whole;
+use crate::whole::{Observed, Whole};
 
 /// Told the rounds of every snapshot that ends.
 pub type TellRounds = Arc<dyn Fn(usize) + Send + Sync>;
@@ -141,6 +141,10 @@ impl Snapshot for CountedSnapshot {
 
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         self.count("actors", self.inner.actors(dids)).await
+    }
+
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError> {
+        self.count("observed", self.inner.observed(dids)).await
     }
 
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {

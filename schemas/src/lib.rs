@@ -27,4 +27,4 @@ pub use model::{
     Standing, StreamCursor, Totals, Version,
 };
 pub use store::{Snapshot, Store, StoreError};
-pub use whole::Whole;
+pub use whole::{Observed, Whole};

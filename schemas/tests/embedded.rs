@@ -65,6 +65,11 @@ store_conformance! {
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
     a_cursor_is_durable,
+    i02_a_due_check_only_goes_on,
+    i02_a_handle_goes_to_the_newest_proof_in_any_order,
+    i03_an_erasing_cut_off_anywhere_is_finished,
+    i04_an_erased_account_is_gone_and_may_come_back,
+    what_was_observed_is_answered,
 }
 
 fn cursor(position: u64) -> Vec<Change> {

@@ -2,10 +2,12 @@
 //! test of each. A factory gives a fresh place; a place opens a store, again and again.
 
 mod durability;
+mod erasing;
 mod order;
 mod reading;
 
 pub use durability::*;
+pub use erasing::*;
 pub use order::*;
 pub use reading::*;
 
@@ -121,6 +123,7 @@ pub(crate) fn account(
     Ok(Change::Account(Account {
         did,
         state,
+        since: asked_at,
         asked_at,
     }))
 }

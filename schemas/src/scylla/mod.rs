@@ -6,6 +6,7 @@ mod cells;
 mod counts;
 mod cql;
 mod derived;
+mod erase;
 #[cfg(test)]
 mod interleavings;
 mod log;
@@ -148,6 +149,7 @@ impl Store for ScyllaStore {
                 Change::Bluesky(profile) => inner.bluesky(&profile).await?,
                 Change::Due(check) => inner.due(&check).await?,
                 Change::Checked { did, triggered_at } => inner.checked(&did, triggered_at).await?,
+                Change::Erase { did } => inner.erase(&did).await?,
                 Change::Quarantine(entry) => inner.quarantine(&entry).await?,
                 Change::Cursor(cursor) => inner.cursor(&cursor).await?,
             });

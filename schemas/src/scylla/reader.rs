@@ -18,6 +18,7 @@ use super::statements::Statement::{
     ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadQuarantine, ReadRepo, ReadTotals,
     ScanCountsFirst, ScanCountsNext,
 };
+use super::whole::observed;
 use crate::embedded::rows::QuarantineRow;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
@@ -25,6 +26,7 @@ use crate::model::{
     StreamCursor, Totals,
 };
 use crate::store::{Snapshot, StoreError};
+use crate::whole::Observed;
 
 /// An hour's bucket of due checks is cleared this long after it ended.
 const CLEARED_AFTER: Micros = 7_200_000_000;
@@ -241,6 +243,14 @@ impl Snapshot for ScyllaSnapshot {
 
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         all(dids.iter().map(|did| self.inner.actor(did))).await
+    }
+
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError> {
+        all(dids.iter().map(|did| async {
+            let row = self.inner.actor_row(did).await?;
+            Ok(observed(did.clone(), row))
+        }))
+        .await
     }
 
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
