@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use accounts::{OnRepoChange, Pace, RepoChange};
 pub use source::{Patience, SourceStatus};
 
 /// What the indexer needs to know.
@@ -33,6 +34,8 @@ pub struct IndexerConfig {
     pub bluesky_hints: bool,
     /// How long a source waits for what.
     pub patience: Patience,
+    /// When accounts are asked again, and erased.
+    pub pace: Pace,
 }
 
 /// What can go wrong with a source.
@@ -63,13 +66,16 @@ const LANE_QUEUE: usize = 1_000;
 /// The running indexer.
 pub struct IndexerHandle {
     status: Arc<source::Status>,
+    hosts: Arc<accounts::Hosts>,
     tasks: TaskTracker,
 }
 
 impl IndexerHandle {
-    /// What limps, for people: hosts that can't be reached, and why.
+    /// What limps, for people: hosts and a directory that can't be reached, and why.
     pub fn missing(&self) -> Vec<String> {
-        self.status.missing()
+        let mut missing = self.status.missing();
+        missing.extend(self.hosts.missing());
+        missing
     }
 
     /// How each source is doing.
@@ -116,13 +122,20 @@ impl Indexer {
             patience: config.patience,
         };
         tasks.spawn(jetstream.run(cancel.clone()));
-        let checks = accounts::Checks::new(store.clone(), outbound, due.clone());
-        tasks.spawn(checks.run(cancel.clone()));
+        let hosts = Arc::new(accounts::Hosts::default());
+        let namespace = config.namespace.clone();
+        let (kept, asked) = (store.clone(), hosts.clone());
+        let checks = accounts::Checks::new(kept, namespace, outbound, asked, due.clone());
+        tasks.spawn(checks.with_pace(config.pace).run(cancel.clone()));
         if let (true, Some(host)) = (config.bluesky_hints, config.jetstreams.first()) {
             tasks.spawn(hints::run(host.clone(), store, due, cancel));
         }
         tasks.close();
-        IndexerHandle { status, tasks }
+        IndexerHandle {
+            status,
+            hosts,
+            tasks,
+        }
     }
 }
 

@@ -11,4 +11,4 @@ mod resolver;
 pub use client::{Outbound, OutboundConfig, OutboundError};
 pub use document::{DidDocument, read_document};
 pub use guard::is_public;
-pub use resolver::{Freshness, RepoStatus};
+pub use resolver::{Freshness, Lookup, RepoStatus};
