@@ -147,7 +147,7 @@ impl Checks {
                 if let Some(ago) = shared.asker.hosts.directory_outage() {
                     let rest = pace.directory.saturating_sub(ago);
                     if in_directory > 0 || !rest.is_zero() {
-                        wait = wait.min(rest.max(LEAST_WAIT));
+                        wait = wait.min(if rest.is_zero() { LOOK } else { rest });
                         continue;
                     }
                 }

@@ -260,3 +260,247 @@ impl Pace {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plyr_outbound::OutboundError;
+    use plyr_schemas::Identity;
+
+    use super::*;
+
+    const MINUTE: Micros = 60_000_000;
+    const HOUR: Micros = 60 * MINUTE;
+    const DAY: Micros = 24 * HOUR;
+    const START: Micros = 1_800_000_000_000_000;
+
+    fn did() -> Did {
+        Did::new("did:plc:a".to_owned()).unwrap()
+    }
+
+    fn problem() -> OutboundError {
+        OutboundError::Unreachable {
+            url: "https://pds.example".to_owned(),
+            detail: "it hangs".to_owned(),
+        }
+    }
+
+    fn says(state: AccountState) -> (Said, End) {
+        let said = Said {
+            state: Some(state),
+            ..Said::default()
+        };
+        (said, End::Answered)
+    }
+
+    /// Asks whenever a check is due, as long as it goes on; answers when (in seconds after the
+    /// trigger) and what is held at the end.
+    fn follow(
+        held: Option<Account>,
+        until: Micros,
+        answer: impl Fn(Micros) -> (Said, End),
+    ) -> (Vec<i64>, Observed, Option<Micros>) {
+        let pace = Pace::default();
+        let mut held = Observed {
+            did: did(),
+            account: held,
+            identity: None,
+            bluesky: None,
+        };
+        let (mut check, mut times) = (DueCheck::triggered(did(), START), Vec::new());
+        loop {
+            let now = check.due_at;
+            if now > START + until {
+                return (times, held, None);
+            }
+            times.push((now - START) / 1_000_000);
+            let (said, end) = answer(now - START);
+            let follow_up = pace.follow_up(&check, &held, said, end, (now, now));
+            for change in follow_up.observed {
+                match change {
+                    Change::Account(account) => held.account = Some(account),
+                    Change::Identity(identity) => held.identity = Some(identity),
+                    _ => {}
+                }
+            }
+            if follow_up.erase {
+                assert!(follow_up.next.is_none());
+                return (times, held, Some(now - START));
+            }
+            match follow_up.next {
+                Some(next) => {
+                    assert!(next.due_at > now && next.asked > check.asked);
+                    check = next;
+                }
+                None => return (times, held, None),
+            }
+        }
+    }
+
+    #[test]
+    fn i02_an_answer_is_asked_for_again_within_ten_minutes() {
+        let (times, held, erased) = follow(None, DAY, |_| says(AccountState::Active));
+        assert_eq!(times, [0, 10, 60, 600]);
+        assert_eq!((held.account.map(|a| a.since), erased), (Some(START), None));
+        // What passed while nobody answered isn't made up for.
+        let (times, ..) = follow(None, DAY, |at| match at {
+            ..30_000_000 => (Said::default(), End::Missing(Missing::Account(problem()))),
+            _ => says(AccountState::Active),
+        });
+        assert_eq!(times, [0, 10, 70, 600]);
+    }
+
+    #[test]
+    fn who_does_not_answer_is_asked_less_and_less_and_keeps_what_is_held() {
+        let account = Account {
+            did: did(),
+            state: AccountState::TakenDown,
+            since: 5,
+            asked_at: 7,
+        };
+        let silent = |_| (Said::default(), End::Missing(Missing::Account(problem())));
+        let (times, held, erased) = follow(Some(account.clone()), 7 * DAY, silent);
+        assert_eq!(times[..6], [0, 10, 70, 670, 2_470, 6_070]);
+        assert!(times.len() < 25, "{times:?}");
+        assert_eq!(times[times.len() - 1] - times[times.len() - 2], 43_200);
+        assert_eq!((held.account, erased), (Some(account), None));
+        // Without the directory nobody can help it: it is tried again soon.
+        let silent = |_| (Said::default(), End::Missing(Missing::Directory(problem())));
+        let (times, ..) = follow(None, DAY, silent);
+        let waits = times.windows(2).map(|pair| pair[1] - pair[0]);
+        assert_eq!(waits.max(), Some(600));
+        // A handle that can't be proven is not asked about for ever.
+        let unproven = |_| {
+            let (said, _) = says(AccountState::Active);
+            (said, End::Missing(Missing::Handle(problem())))
+        };
+        let (times, ..) = follow(None, 30 * DAY, unproven);
+        assert_eq!(times, [0, 10, 70, 670, 2_470]);
+    }
+
+    #[test]
+    fn i08_a_deletion_hides_is_confirmed_and_erases_after_thirty_days() {
+        let deleted = |_| says(AccountState::Deleted);
+        let (times, held, erased) = follow(None, 100 * DAY, deleted);
+        assert_eq!(times[..5], [0, 10, 60, 600, 3_600]);
+        assert_eq!(times[5], 3_600 + 86_400);
+        assert_eq!(erased, Some(30 * DAY));
+        assert!(times.len() < 40, "{}", times.len());
+        assert_eq!(
+            held.account.map(|held| held.state),
+            Some(AccountState::Deleted)
+        );
+        // Coming back ends it.
+        let back = |at| match at {
+            0..=HOUR => says(AccountState::Deleted),
+            _ => says(AccountState::Active),
+        };
+        let (_, held, erased) = follow(None, 100 * DAY, back);
+        assert_eq!(
+            held.account.map(|held| held.state),
+            Some(AccountState::Active)
+        );
+        assert_eq!(erased, None);
+        // A confirmed one is erased though its host is gone by then.
+        let then_silent = |at| match at {
+            0..=HOUR => says(AccountState::Deleted),
+            _ => (Said::default(), End::Missing(Missing::Account(problem()))),
+        };
+        let (_, _, erased) = follow(None, 100 * DAY, then_silent);
+        assert!(
+            erased.is_some_and(|at| (30 * DAY..31 * DAY).contains(&at)),
+            "{erased:?}"
+        );
+        // One that was told only once is not.
+        let once = |at| match at {
+            0 => says(AccountState::Deleted),
+            _ => (Said::default(), End::Missing(Missing::Account(problem()))),
+        };
+        let (_, _, erased) = follow(None, 100 * DAY, once);
+        assert_eq!(erased, None);
+        // Deactivation never erases.
+        let (times, _, erased) = follow(None, 100 * DAY, |_| says(AccountState::Deactivated));
+        assert_eq!((times.len(), erased), (4, None));
+    }
+
+    #[test]
+    fn an_unregistered_did_is_believed_an_hour_later() {
+        let unregistered = |_| (Said::default(), End::Unregistered);
+        let (times, held, erased) = follow(None, 2 * HOUR, unregistered);
+        assert_eq!(times, [0, 10, 60, 600, 3_600]);
+        let account = held.account.unwrap();
+        assert_eq!(
+            (account.state, account.since),
+            (AccountState::Deleted, START)
+        );
+        assert_eq!(held.identity.map(|held| held.pds), Some(None));
+        assert_eq!(erased, None);
+        let (_, held, _) = follow(None, HOUR - MINUTE, unregistered);
+        assert_eq!(held.account, None);
+        let (_, _, erased) = follow(None, 100 * DAY, unregistered);
+        assert_eq!(erased, Some(30 * DAY));
+        // A document in between: it was a mistake, and whatever follows begins anew.
+        let mistaken = |at| match at {
+            0..=MINUTE => (Said::default(), End::Unregistered),
+            600_000_000 => {
+                let (said, end) = says(AccountState::Active);
+                let identity = Some(nobody(&did(), START + at));
+                (Said { identity, ..said }, end)
+            }
+            _ => (Said::default(), End::Unregistered),
+        };
+        let (times, held, _) = follow(None, DAY, mistaken);
+        assert_eq!(times, [0, 10, 60, 600]);
+        assert_eq!(
+            held.account.map(|held| held.state),
+            Some(AccountState::Active)
+        );
+    }
+
+    #[test]
+    fn a_move_a_new_key_and_a_return_change_the_repo() {
+        let identity = |pds: Option<&str>, key: Option<&str>| Identity {
+            pds: pds.map(str::to_owned),
+            signing_key: key.map(str::to_owned),
+            ..nobody(&did(), START)
+        };
+        let changes = |before: (AccountState, Identity), after: (AccountState, Identity)| {
+            let held = Observed {
+                did: did(),
+                account: Some(Account {
+                    did: did(),
+                    state: before.0,
+                    since: 1,
+                    asked_at: 1,
+                }),
+                identity: Some(before.1),
+                bluesky: None,
+            };
+            let said = Said {
+                state: Some(after.0),
+                identity: Some(after.1),
+                bluesky: None,
+            };
+            let check = DueCheck::triggered(did(), START);
+            let pace = Pace::default();
+            pace.follow_up(&check, &held, said, End::Answered, (START, START))
+                .repo
+        };
+        use AccountState::{Active, Deactivated, TakenDown};
+        let (one, two) = (Some("https://one"), Some("https://two"));
+        let old = || identity(one, Some("zA"));
+        assert_eq!(changes((Active, old()), (Active, old())), []);
+        assert_eq!(changes((Active, old()), (TakenDown, old())), []);
+        let moved = identity(two, Some("zB"));
+        assert_eq!(
+            changes((Active, old()), (Active, moved)),
+            [RepoChange::Moved, RepoChange::Rekeyed]
+        );
+        assert_eq!(
+            changes((Deactivated, old()), (Active, old())),
+            [RepoChange::Activated]
+        );
+        // The first sight of a host is no move, nor is its disappearance.
+        assert_eq!(changes((Active, identity(None, None)), (Active, old())), []);
+        assert_eq!(changes((Active, old()), (Active, identity(None, None))), []);
+    }
+}

@@ -9,6 +9,7 @@ use super::cells::corrupt;
 use super::cql::{Write, all};
 use super::derived::Rows;
 use super::placing::RECORD_SHARDS;
+use super::settle::Touch;
 use super::statements::Statement::ReadRepo;
 use super::writer::{
     AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH, Versions, derive_key,
@@ -47,6 +48,10 @@ impl Inner {
                     from = next;
                 }
             }
+            // Who erased some of it before may have died before it was counted.
+            let did = did.clone();
+            let published = Touch::Published { did, collection };
+            self.settler.touch(vec![published], Vec::new());
         }
         Ok(outcome)
     }
