@@ -293,6 +293,7 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
     let hide = Account {
         did,
         state: AccountState::Deactivated,
+        since: 9,
         asked_at: 9,
     };
     served

@@ -112,13 +112,7 @@ async fn follow(host: Url, store: Arc<dyn Store>, due: Arc<Notify>) -> String {
         };
         let told = match known {
             Ok(true) => {
-                let now = crate::now();
-                let check = DueCheck {
-                    did,
-                    triggered_at: now,
-                    answered: 0,
-                    due_at: now,
-                };
+                let check = DueCheck::triggered(did, crate::now());
                 store
                     .apply(vec![Change::Due(check)])
                     .await

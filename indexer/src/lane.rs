@@ -278,10 +278,5 @@ impl Lane {
 }
 
 fn due(did: Did, now: i64) -> Change {
-    Change::Due(DueCheck {
-        did,
-        triggered_at: now,
-        answered: 0,
-        due_at: now,
-    })
+    Change::Due(DueCheck::triggered(did, now))
 }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use accounts::{OnRepoChange, Pace, RepoChange};
 pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
 
 /// What the indexer needs to know.
@@ -37,6 +38,8 @@ pub struct IndexerConfig {
     pub patience: Patience,
     /// How hosts are compared.
     pub comparison: ComparisonOptions,
+    /// When accounts are asked again, and erased.
+    pub pace: Pace,
 }
 
 /// What can go wrong with a source.
@@ -81,13 +84,16 @@ const LANE_QUEUE: usize = 1_000;
 pub struct IndexerHandle {
     status: Arc<source::Status>,
     comparison: Arc<source::Comparison>,
+    hosts: Arc<accounts::Hosts>,
     tasks: TaskTracker,
 }
 
 impl IndexerHandle {
-    /// What limps, for people: hosts that can't be reached, and why.
+    /// What limps, for people: hosts and a directory that can't be reached, and why.
     pub fn missing(&self) -> Vec<String> {
-        self.status.missing()
+        let mut missing = self.status.missing();
+        missing.extend(self.hosts.missing());
+        missing
     }
 
     /// How each source is doing.
@@ -126,6 +132,7 @@ impl Indexer {
             bluesky_hints,
             patience,
             comparison,
+            pace,
         } = config;
         let (suspicions, suspected) = suspicion::channel();
         let hosts = jetstreams.iter().flatten();
@@ -163,9 +170,9 @@ impl Indexer {
         };
         let mut places = 0..MOST_HOSTS;
         for group in &jetstreams {
-            let hosts = group.iter().cloned().zip(places.by_ref());
+            let group = group.iter().cloned().zip(places.by_ref());
             let jetstream = source::jetstream::Jetstream {
-                hosts: hosts.collect(),
+                hosts: group.collect(),
                 namespace: namespace.clone(),
                 store: store.clone(),
                 ways: ways.clone(),
@@ -175,16 +182,19 @@ impl Indexer {
             tasks.spawn(jetstream.run(cancel.clone()));
         }
         drop(ways);
-        let checks = accounts::Checks::new(store.clone(), outbound, due.clone());
-        tasks.spawn(checks.run(cancel.clone()));
+        let hosts = Arc::new(accounts::Hosts::default());
+        let (kept, asked) = (store.clone(), hosts.clone());
+        let checks = accounts::Checks::new(kept, namespace, outbound, asked, due.clone());
+        tasks.spawn(checks.with_pace(pace).run(cancel.clone()));
         if bluesky_hints && !jetstreams.is_empty() {
-            let hosts = jetstreams.into_iter().flatten().collect();
-            tasks.spawn(hints::run(hosts, store, due, cancel));
+            let streams = jetstreams.into_iter().flatten().collect();
+            tasks.spawn(hints::run(streams, store, due, cancel));
         }
         tasks.close();
         IndexerHandle {
             status,
             comparison,
+            hosts,
             tasks,
         }
     }

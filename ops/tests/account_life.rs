@@ -32,6 +32,45 @@ async fn start(
     Ok(Some((peers, folder, plyr)))
 }
 
+/// The same in one process with an option more.
+async fn start_with(
+    options: PeersOptions,
+    layout: &Layout,
+    option: [&str; 2],
+) -> Result<Option<(Peers, tempfile::TempDir, Plyr)>, PeersError> {
+    let Some(peers) = Peers::start(options).await? else {
+        return Ok(None);
+    };
+    let folder = tempfile::tempdir().map_err(|problem| PeersError::Start(problem.to_string()))?;
+    let mut arguments = Plyr::arguments(&peers, layout);
+    arguments.extend(option.map(str::to_owned));
+    let plyr = Plyr::start(BINARY, &folder.path().join("data"), &arguments).await?;
+    Ok(Some((peers, folder, plyr)))
+}
+
+/// One PDS of the latest version behind a relay and a Jetstream.
+const ONE_HOST: PeersOptions = PeersOptions {
+    pds: Pds::V05,
+    pds_count: 1,
+    relay: true,
+    jetstream: true,
+};
+
+/// What was observed of an actor, from the full dump.
+async fn observed(plyr: &Plyr, did: &str) -> Result<Value, PeersError> {
+    let dump = plyr.full_dump().await?;
+    let mut rows = dump.lines().map(plyr_peers::read_json);
+    Ok(rows.find(|row| row["actor"] == did).unwrap_or_default())
+}
+
+/// How many repos have changed in a way.
+async fn repo_changes(plyr: &Plyr, cause: &str) -> Result<u64, String> {
+    let page = plyr.probe("/metrics").await?;
+    let name = format!("plyr_repo_changes_total{{cause=\"{cause}\"}} ");
+    let row = page.lines().find_map(|line| line.strip_prefix(&name));
+    Ok(row.and_then(|count| count.parse().ok()).unwrap_or(0))
+}
+
 /// Waits until a field of an answer, or the whole answer's text, is as expected.
 async fn shows(
     plyr: &Plyr,
@@ -145,6 +184,16 @@ async fn moves(relay: bool, layout: Option<Layout>) -> Tested {
     shows(&plyr, get, &one, "/track/likeCount", json!(1)).await?;
     shows(&plyr, get, &two, "/track/likeCount", json!(1)).await?;
     shows(&plyr, totals, "", "", stats).await?;
+    let held = observed(&plyr, &dave.did).await?;
+    let key = there.signing_key(&peers.control).await?;
+    assert_eq!(held["identity"]["pds"], json!(peers.pds[1]), "{held}");
+    assert_eq!(
+        held["identity"]["signingKey"].as_str(),
+        key.strip_prefix("did:key:"),
+        "{held}"
+    );
+    assert_eq!(repo_changes(&plyr, "moved").await?, 1);
+    assert_eq!(repo_changes(&plyr, "rekeyed").await?, 1);
     let by_handle = plyr
         .xrpc("com.atproto.identity.resolveHandle", "handle=moved.test")
         .await?;
@@ -289,6 +338,150 @@ async fn a_did_web_with_a_port_is_an_account_like_any_other() -> Tested {
         json!("from the web"),
     )
     .await?;
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn i02_a_handle_changes_hands() -> Tested {
+    handles(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i02_a_handle_changes_hands_over_a_cluster() -> Tested {
+    handles(Layout::together(BINARY, "handles").await?).await
+}
+
+async fn handles(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
+    let Some((peers, _folder, plyr)) = start(ONE_HOST, &layout).await? else {
+        return Ok(());
+    };
+    let one = Account::create(&peers.pds[0], "wanted.test").await?;
+    let two = Account::create(&peers.pds[0], "second.test").await?;
+    for account in [&one, &two] {
+        account.put("fm.plyr.track", "one", &track("a")).await?;
+    }
+    let profile = "fm.plyr.actor.getProfile";
+    let resolve = "com.atproto.identity.resolveHandle";
+    let handle = async |account: &Account, handle: &str| -> Tested {
+        let who = format!("actor={}", account.did);
+        shows(&plyr, profile, &who, "/profile/handle", json!(handle)).await?;
+        let query = format!("handle={handle}");
+        shows(&plyr, resolve, &query, "/did", json!(account.did)).await?;
+        let query = format!("actor={handle}");
+        shows(&plyr, profile, &query, "/profile/did", json!(account.did)).await?;
+        Ok(())
+    };
+    handle(&one, "wanted.test").await?;
+    handle(&two, "second.test").await?;
+    // The one lets go of it, the other takes it, and they swap.
+    one.rename("first.test").await?;
+    two.rename("wanted.test").await?;
+    handle(&two, "wanted.test").await?;
+    handle(&one, "first.test").await?;
+    one.rename("second.test").await?;
+    handle(&one, "second.test").await?;
+    two.rename("first.test").await?;
+    one.rename("wanted.test").await?;
+    handle(&one, "wanted.test").await?;
+    handle(&two, "first.test").await?;
+    let nobodys = plyr.xrpc(resolve, "handle=second.test").await;
+    assert!(nobodys.is_err(), "{nobodys:?}");
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn i02_a_new_signing_key_is_known() -> Tested {
+    let Some((peers, _folder, plyr)) = start(ONE_HOST, &Layout::Embedded).await? else {
+        return Ok(());
+    };
+    let carol = Account::create(&peers.pds[0], "carol.test").await?;
+    let other = Account::create(&peers.pds[0], "other.test").await?;
+    carol.put("fm.plyr.track", "one", &track("a")).await?;
+    let key = async |key: &str| -> Result<(), PeersError> {
+        let key = key.trim_start_matches("did:key:");
+        wait_until("the key is known", || async {
+            let held = observed(&plyr, &carol.did).await;
+            let held = held.map_err(|problem| problem.to_string())?;
+            match held["identity"]["signingKey"] == key {
+                true => Ok(()),
+                false => Err(held.to_string()),
+            }
+        })
+        .await
+    };
+    key(&carol.signing_key(&peers.control).await?).await?;
+    assert_eq!(repo_changes(&plyr, "rekeyed").await?, 0);
+    let new = other.signing_key(&peers.control).await?;
+    carol.name_key(&new, &peers.plc, &peers.control).await?;
+    // The host tells of the identity when it is changed through it.
+    carol.rename("carol-again.test").await?;
+    key(&new).await?;
+    assert_eq!(repo_changes(&plyr, "rekeyed").await?, 1);
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn i08_a_deleted_account_is_erased_after_the_grace_time() -> Tested {
+    erased(Some(Layout::Embedded)).await
+}
+
+#[tokio::test]
+async fn i08_a_deleted_account_is_erased_over_a_cluster() -> Tested {
+    erased(Layout::together(BINARY, "erased").await?).await
+}
+
+async fn erased(layout: Option<Layout>) -> Tested {
+    let Some(layout) = layout else { return Ok(()) };
+    let grace = ["--erase-after", "12s"];
+    let Some((peers, _folder, plyr)) = start_with(ONE_HOST, &layout, grace).await? else {
+        return Ok(());
+    };
+    let gone = Account::create(&peers.pds[0], "gone.test").await?;
+    let fan = Account::create(&peers.pds[0], "fan.test").await?;
+    let (uri, cid) = gone.put("fm.plyr.track", "one", &track("gone's")).await?;
+    let (liked, liked_cid) = fan.put("fm.plyr.track", "two", &track("fan's")).await?;
+    gone.put("fm.plyr.like", "3lfvhszifvc2a", &like(&liked, &liked_cid))
+        .await?;
+    fan.put("fm.plyr.like", "3lfvhszifvc2b", &like(&uri, &cid))
+        .await?;
+    let (get, two) = ("fm.plyr.feed.getTrack", format!("uri={liked}"));
+    shows(&plyr, get, &two, "/track/likeCount", json!(1)).await?;
+    let who = format!("actor={}", gone.did);
+    let profile = "fm.plyr.actor.getProfile";
+    shows(&plyr, profile, &who, "/profile/handle", json!("gone.test")).await?;
+    gone.delete_account(&peers.control).await?;
+    refuses(&plyr, get, &format!("uri={uri}"), "TrackHidden").await?;
+    let ours = format!("\"version\":\"at://{}/", gone.did);
+    wait_until("everything is erased", || async {
+        let dump = plyr.full_dump().await;
+        let dump = dump.map_err(|problem| problem.to_string())?;
+        match dump.contains(&ours) {
+            true => Err(dump),
+            false => Ok(()),
+        }
+    })
+    .await?;
+    let held = observed(&plyr, &gone.did).await?;
+    assert_eq!(held["account"]["state"], json!("deleted"), "{held}");
+    let times = ["since", "askedAt"].map(|name| held["account"][name].as_i64().unwrap_or(0));
+    wait_until("it is told", || async {
+        match repo_changes(&plyr, "erased").await? {
+            1 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await?;
+    assert!(times[0] > 0 && times[1] > times[0], "{held}");
+    // What others made is there, and the erased track is nowhere.
+    shows(&plyr, get, &two, "/track/likeCount", json!(0)).await?;
+    refuses(&plyr, get, &format!("uri={uri}"), "NotFound").await?;
+    let likes = format!("actor={}", fan.did);
+    let likes = plyr.xrpc("fm.plyr.feed.getActorLikes", &likes).await?;
+    assert!(!likes.to_string().contains("gone's"), "{likes}");
     assert_eq!(plyr.stop().await?, Some(0));
     Ok(())
 }

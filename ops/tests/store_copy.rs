@@ -108,6 +108,7 @@ async fn fill(folder: &Path) -> Tested {
         changes.push(Change::Account(Account {
             did: did.clone(),
             state,
+            since: asked_at,
             asked_at,
         }));
         let identity = Identity {
@@ -118,12 +119,11 @@ async fn fill(folder: &Path) -> Tested {
             asked_at,
         };
         changes.push(Change::Identity(identity));
-        let (answered, due_at) = (1, 3_000_000 + number);
+        let check = DueCheck::triggered(did, triggered_at);
         changes.push(Change::Due(DueCheck {
-            did,
-            triggered_at,
-            answered,
-            due_at,
+            asked: 1,
+            due_at: 3_000_000 + number,
+            ..check
         }));
     }
     let of = uri(20)?;

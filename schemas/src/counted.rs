@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
 use crate::store::{Snapshot, Store, StoreError};
-use crate::whole::Whole;
+use crate::whole::{Observed, Whole};
 
 /// Told the rounds of every snapshot that ends.
 pub type TellRounds = Arc<dyn Fn(usize) + Send + Sync>;
@@ -146,6 +146,10 @@ impl Snapshot for CountedSnapshot {
 
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         self.count("actors", self.inner.actors(dids)).await
+    }
+
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError> {
+        self.count("observed", self.inner.observed(dids)).await
     }
 
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {

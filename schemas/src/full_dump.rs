@@ -128,7 +128,7 @@ fn actor(observed: &Observed) -> Value {
             AccountState::TakenDown => "takendown",
             AccountState::Suspended => "suspended",
         };
-        json!({ "askedAt": account.asked_at, "state": state })
+        json!({ "askedAt": account.asked_at, "since": account.since, "state": state })
     });
     let identity = observed.identity.as_ref().map(|identity| {
         json!({ "askedAt": identity.asked_at, "pds": identity.pds,
@@ -144,7 +144,8 @@ fn actor(observed: &Observed) -> Value {
 }
 
 fn due(check: &DueCheck) -> Value {
-    json!({ "answered": check.answered, "checkOf": check.did.as_str(), "dueAt": check.due_at,
+    json!({ "asked": check.asked, "checkOf": check.did.as_str(), "dueAt": check.due_at,
+        "failures": check.failures, "missingSince": check.missing_since,
         "triggeredAt": check.triggered_at })
 }
 

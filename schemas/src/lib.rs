@@ -29,4 +29,4 @@ pub use model::{
 };
 pub use repo::{DueRepo, HeldKey, HeldRev, Repo, RepoHead, RepoState, Told, Urgency};
 pub use store::{Snapshot, Store, StoreError};
-pub use whole::Whole;
+pub use whole::{Observed, Whole};

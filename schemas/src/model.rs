@@ -131,6 +131,9 @@ pub struct Account {
     pub did: Did,
     /// What the host named by the DID document said.
     pub state: AccountState,
+    /// When the first question was asked whose answer was this state, without another one since: a
+    /// deletion is erased by how long it has lasted.
+    pub since: Micros,
     /// When the question was asked.
     pub asked_at: Micros,
 }
@@ -236,10 +239,29 @@ pub struct DueCheck {
     pub did: Did,
     /// When the last trigger was seen; a later trigger starts the repeats again.
     pub triggered_at: Micros,
-    /// Checks already answered since then.
-    pub answered: u8,
+    /// Times it was asked since then, at most 254: of two rows of one trigger the one with more
+    /// replaces the other.
+    pub asked: u8,
+    /// Of these, the last ones without an answer.
+    pub failures: u8,
+    /// Since when every answer was that there is no such DID; 0 otherwise.
+    pub missing_since: Micros,
     /// Not before.
     pub due_at: Micros,
+}
+
+impl DueCheck {
+    /// A check that something made due just now.
+    pub fn triggered(did: Did, now: Micros) -> DueCheck {
+        DueCheck {
+            did,
+            triggered_at: now,
+            asked: 0,
+            failures: 0,
+            missing_since: 0,
+            due_at: now,
+        }
+    }
 }
 
 /// Something received that could not become a version.
@@ -334,6 +356,14 @@ pub enum Change {
         did: Did,
         /// The time of wanting that was answered.
         wanted_at: Micros,
+    },
+    /// Takes away what is held of a repo whose account is deleted: records and their bytes, what
+    /// follows from them, what was refused of it. The floors stay above what was held, so that no
+    /// late event brings it back; what is newer works. Answered with `Applied` while there may be
+    /// more (hand it in again), with `Superseded` when nothing is left or the account isn't deleted.
+    Erase {
+        /// Whose.
+        did: Did,
     },
     /// Something refused.
     Quarantine(QuarantineEntry),

@@ -11,7 +11,7 @@ use crate::model::{
     Record, StreamCursor, Totals,
 };
 use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
-use crate::whole::Whole;
+use crate::whole::{Observed, Whole};
 
 /// What a store can answer with besides data.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -187,6 +187,9 @@ pub trait Snapshot: Send + Sync {
 
     /// Actors, in the order asked; defaults for unknown ones.
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError>;
+
+    /// What was observed of actors, each answer with its time of asking, in the order asked.
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError>;
 
     /// Whether anything is held of a repo: a record, a delete, or an answer about the account.
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError>;

@@ -68,6 +68,11 @@ store_conformance! {
     i02_a_repo_is_what_was_asked_last,
     i03_due_repos_are_kept_until_they_are_done,
     what_is_held_of_a_repo_is_listed_by_key,
+    i02_a_due_check_only_goes_on,
+    i02_a_handle_goes_to_the_newest_proof_in_any_order,
+    i03_an_erasing_cut_off_anywhere_is_finished,
+    i04_an_erased_account_is_gone_and_may_come_back,
+    what_was_observed_is_answered,
 }
 
 fn cursor(position: u64) -> Vec<Change> {

@@ -13,6 +13,6 @@ mod sync;
 pub use client::{Outbound, OutboundConfig, OutboundError};
 pub use document::{DidDocument, read_document};
 pub use guard::is_public;
-pub use resolver::{Freshness, RepoStatus};
+pub use resolver::{Freshness, Lookup, RepoStatus};
 pub use stream::Body;
 pub use sync::{LatestCommit, ListedRecord, MOST_BLOCKS, RecordsPage, ReposPage};

@@ -33,6 +33,17 @@ pub enum Freshness {
     Fresh,
 }
 
+/// What came of looking a DID up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// Its document.
+    Found(DidDocument),
+    /// The directory says that it was given up for good.
+    Tombstoned,
+    /// The directory, or the did:web's host, knows no such DID.
+    Unregistered,
+}
+
 /// What a PDS says of a repo (`com.atproto.sync.getRepoStatus`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RepoStatus {
@@ -40,6 +51,12 @@ pub struct RepoStatus {
     pub active: bool,
     /// `deactivated`, `deleted`, `takendown`, `suspended`, or something newer.
     pub status: Option<String>,
+}
+
+/// How the PLC directory explains a status.
+#[derive(Deserialize)]
+struct DirectoryError {
+    message: String,
 }
 
 #[derive(Deserialize)]
@@ -68,26 +85,30 @@ impl Outbound {
         freshness: Freshness,
     ) -> Result<Option<DidDocument>, OutboundError> {
         if freshness == Freshness::Fresh {
-            let document = self.fetch_document(did).await;
-            return match document {
-                Ok(document) => {
-                    self.documents.insert(did.clone(), document.clone()).await;
-                    self.failures.invalidate(did.as_str()).await;
-                    Ok(document)
-                }
-                Err(problem) => Err(self.failed(did.as_str(), problem).await),
-            };
+            return self.look_up(did).await.map(Lookup::document);
         }
         if let Some(problem) = self.failures.get(did.as_str()).await {
             return Err(problem);
         }
         // Of many who ask at once, one does.
-        let document = self
-            .documents
-            .try_get_with_by_ref(did, self.fetch_document(did));
+        let fetching = async { self.fetch_document(did).await.map(Lookup::document) };
+        let document = self.documents.try_get_with_by_ref(did, fetching);
         match document.await {
             Ok(document) => Ok(document),
             Err(problem) => Err(self.failed(did.as_str(), (*problem).clone()).await),
+        }
+    }
+
+    /// Looks a DID up past every cache; a document replaces what was cached.
+    pub async fn look_up(&self, did: &Did) -> Result<Lookup, OutboundError> {
+        match self.fetch_document(did).await {
+            Ok(found) => {
+                let document = found.clone().document();
+                self.documents.insert(did.clone(), document).await;
+                self.failures.invalidate(did.as_str()).await;
+                Ok(found)
+            }
+            Err(problem) => Err(self.failed(did.as_str(), problem).await),
         }
     }
 
@@ -97,7 +118,7 @@ impl Outbound {
         problem
     }
 
-    async fn fetch_document(&self, did: &Did) -> Result<Option<DidDocument>, OutboundError> {
+    async fn fetch_document(&self, did: &Did) -> Result<Lookup, OutboundError> {
         let (named, url) = match did.as_str().strip_prefix("did:web:") {
             Some(host) => (Named::ByNetwork, self.web_url(did, host)?),
             None if did.as_str().starts_with("did:plc:") => {
@@ -119,9 +140,11 @@ impl Outbound {
                     url: url.clone(),
                     detail,
                 };
-                document.map(Some).map_err(malformed)
+                document.map(Lookup::Found).map_err(malformed)
             }
-            404 | 410 => Ok(None),
+            404 | 410 if named == Named::ByNetwork => Ok(Lookup::Unregistered),
+            410 => Ok(Lookup::Tombstoned),
+            404 => not_found(did, &answer.body).ok_or_else(|| status_error(&url, &answer)),
             _ => Err(status_error(&url, &answer)),
         }
     }
@@ -339,6 +362,30 @@ impl Outbound {
             .map(Some)
             .map_err(|problem| malformed(problem.to_string()))
     }
+}
+
+impl Lookup {
+    /// The document, if there is one.
+    pub fn document(self) -> Option<DidDocument> {
+        match self {
+            Lookup::Found(document) => Some(document),
+            Lookup::Tombstoned | Lookup::Unregistered => None,
+        }
+    }
+}
+
+/// What a directory's 404 says of a DID; none where it is no directory's: then the address is wrong,
+/// which says nothing of anybody. (`@did-plc/server` 0.0.1 answers 404 for tombstones too.)
+fn not_found(did: &Did, body: &[u8]) -> Option<Lookup> {
+    let told: DirectoryError = serde_json::from_slice(body).ok()?;
+    let message = told.message.to_lowercase();
+    if !message.contains(&did.as_str().to_lowercase()) {
+        return None;
+    }
+    Some(match message.contains("not available") {
+        true => Lookup::Tombstoned,
+        false => Lookup::Unregistered,
+    })
 }
 
 pub(crate) fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {

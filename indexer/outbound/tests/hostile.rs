@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Did, Handle};
-use plyr_outbound::{Freshness, Outbound, OutboundConfig, OutboundError};
+use plyr_outbound::{Freshness, Lookup, Outbound, OutboundConfig, OutboundError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -456,4 +456,43 @@ async fn a_resolver_that_is_busy_says_nothing_about_a_handle() {
     };
     assert!(ask(&[&busy, &other]).await.is_err());
     assert_eq!(ask(&[&other]).await.unwrap(), None);
+}
+
+/// What a directory says of a DID is told apart from what says nothing.
+#[tokio::test]
+async fn a_did_that_is_gone_is_told_apart_from_a_wrong_directory() {
+    let who = did(1);
+    let available = format!(r#"{{"message":"DID not available: {}"}}"#, who.as_str());
+    let registered = format!(r#"{{"message":"DID not registered: {}"}}"#, who.as_str());
+    let look_up = async |status: &'static str, body: &str| {
+        let body = body.to_owned();
+        let says = move |_: &str| Behaviour::Says(reply(status, "", body.as_bytes()));
+        let (plc, _) = server(says).await;
+        outbound(&plc, true).look_up(&who).await
+    };
+    for (status, body, expected) in [
+        ("410 Gone", available.as_str(), Lookup::Tombstoned),
+        ("404 Not Found", available.as_str(), Lookup::Tombstoned),
+        ("404 Not Found", registered.as_str(), Lookup::Unregistered),
+    ] {
+        assert_eq!(look_up(status, body).await.unwrap(), expected, "{body}");
+    }
+    for body in [
+        "<html>",
+        r#"{"message":"Not Found"}"#,
+        r#"{"error":"no"}"#,
+        "",
+    ] {
+        let told = look_up("404 Not Found", body).await;
+        assert!(
+            matches!(told, Err(OutboundError::Status { status: 404, .. })),
+            "{body}: {told:?}"
+        );
+    }
+    // A did:web's host has no words for it.
+    let (host, _) = server(|_| Behaviour::Says(reply("404 Not Found", "", b"<html>"))).await;
+    let port = host.rsplit(':').next().unwrap();
+    let web = Did::new(format!("did:web:localhost%3A{port}")).unwrap();
+    let told = outbound("http://127.0.0.1:1", true).look_up(&web).await;
+    assert_eq!(told.unwrap(), Lookup::Unregistered);
 }

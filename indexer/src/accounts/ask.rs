@@ -2,117 +2,179 @@
 //! document names says of the account.
 
 use plyr_lexicons::{Did, Handle, Ipld};
-use plyr_outbound::{DidDocument, Freshness, Outbound, OutboundError, RepoStatus};
-use plyr_schemas::{Account, AccountState, BlueskyProfile, Change, Identity};
+use plyr_outbound::{DidDocument, Freshness, Lookup, Outbound, OutboundError, RepoStatus};
+use plyr_schemas::{AccountState, BlueskyProfile, Identity};
+
+use super::hosts::Hosts;
 
 /// Longest display name kept, in bytes (the Bluesky lexicon's limit).
 const LONGEST_NAME: usize = 640;
 
-/// What came of asking.
-pub struct Asked {
-    /// What was answered.
-    pub changes: Vec<Change>,
-    /// What was not.
-    pub missing: Option<Missing>,
+/// What was answered. What was answered is kept even when the rest was not.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What the document says.
+    pub identity: Option<Identity>,
+    /// What the PDS, or a tombstone, says.
+    pub state: Option<AccountState>,
+    /// The Bluesky profile, as read.
+    pub bluesky: Option<BlueskyProfile>,
 }
 
-/// A question without an answer; it changes nothing.
+/// How asking ended.
+#[derive(Debug)]
+pub enum End {
+    /// With an answer to everything.
+    Answered,
+    /// With the answer that there is no such DID.
+    Unregistered,
+    /// Without one: it changes nothing.
+    Missing(Missing),
+}
+
+/// A question without an answer.
+#[derive(Debug)]
 pub enum Missing {
     /// Whether the handle names the DID.
     Handle(OutboundError),
-    /// The document, or the state of the account.
+    /// The document of this DID, or the state of the account.
     Account(OutboundError),
+    /// Any document: the PLC directory can't be asked.
+    Directory(OutboundError),
 }
 
-impl Asked {
-    /// Nothing came in time.
-    pub fn took_too_long() -> Asked {
-        let problem = OutboundError::Unreachable {
-            url: "the PLC directory, the handle's domain or the PDS".to_owned(),
-            detail: "the check took too long".to_owned(),
+/// Whom to ask.
+#[derive(Clone)]
+pub struct Asker {
+    pub outbound: Outbound,
+    pub hosts: std::sync::Arc<Hosts>,
+}
+
+impl Asker {
+    /// Asks the DID document and the PDS that it names. `shown` is the handle shown so far.
+    pub async fn ask(
+        &self,
+        did: &Did,
+        shown: Option<Handle>,
+        asked_at: i64,
+        said: &mut Said,
+    ) -> End {
+        let document = match self.outbound.look_up(did).await {
+            Ok(Lookup::Found(document)) => document,
+            Ok(Lookup::Tombstoned) => {
+                self.heard_of_directory(did);
+                said.identity = Some(nobody(did, asked_at));
+                said.state = Some(AccountState::Deleted);
+                return End::Answered;
+            }
+            Ok(Lookup::Unregistered) => {
+                self.heard_of_directory(did);
+                return End::Unregistered;
+            }
+            // A document that can't be read says nothing about the directory.
+            Err(problem @ OutboundError::Malformed { .. }) => {
+                return End::Missing(Missing::Account(problem));
+            }
+            Err(problem) if is_in_directory(did) => {
+                self.hosts.directory_failed(&problem);
+                return End::Missing(Missing::Directory(problem));
+            }
+            Err(problem) => return End::Missing(Missing::Account(problem)),
         };
-        Asked {
-            changes: Vec::new(),
-            missing: Some(Missing::Account(problem)),
-        }
-    }
-}
-
-/// Asks the DID document and the PDS that it names. `held` is the handle shown so far.
-pub async fn ask(outbound: &Outbound, did: &Did, held: Option<Handle>, asked_at: i64) -> Asked {
-    let mut changes = Vec::new();
-    let missing = ask_all(outbound, did, held, asked_at, &mut changes).await;
-    Asked {
-        changes,
-        missing: missing.unwrap_or_else(|problem| Some(Missing::Account(problem))),
-    }
-}
-
-async fn ask_all(
-    outbound: &Outbound,
-    did: &Did,
-    held: Option<Handle>,
-    asked_at: i64,
-    changes: &mut Vec<Change>,
-) -> Result<Option<Missing>, OutboundError> {
-    let no_document = || OutboundError::Malformed {
-        url: did.as_str().to_owned(),
-        detail: "there is no DID document".to_owned(),
-    };
-    let document = outbound
-        .did_document(did, Freshness::Fresh)
-        .await?
-        .ok_or_else(no_document)?;
-    let mut missing = None;
-    let handle = proven_handle(outbound, &document, held, &mut missing).await;
-    let pds = document.pds.clone();
-    changes.push(Change::Identity(Identity {
-        did: did.clone(),
-        pds: document.pds,
-        signing_key: document.signing_key,
-        handle,
-        asked_at,
-    }));
-    let Some(pds) = pds else {
-        return Ok(missing);
-    };
-    let status = outbound.repo_status(&pds, did).await?;
-    if let Some(state) = state_of(&status) {
-        changes.push(Change::Account(Account {
+        self.heard_of_directory(did);
+        let mut end = End::Answered;
+        let handle = self.proven_handle(&document, shown, &mut end).await;
+        let pds = document.pds.clone();
+        said.identity = Some(Identity {
             did: did.clone(),
-            state,
+            pds: document.pds,
+            signing_key: document.signing_key,
+            handle,
             asked_at,
-        }));
+        });
+        let Some(pds) = pds else { return end };
+        let status = match self.status(&pds, did).await {
+            Ok(status) => status,
+            Err(problem) => return End::Missing(Missing::Account(problem)),
+        };
+        said.state = state_of(&status);
+        if status.active {
+            let profile = self
+                .outbound
+                .record(&pds, did, "app.bsky.actor.profile", "self");
+            match profile.await {
+                Ok(record) => said.bluesky = Some(profile_of(did, record.as_ref(), asked_at)),
+                Err(problem) => tracing::debug!(%problem, did = did.as_str(), "no Bluesky profile"),
+            }
+        }
+        end
     }
-    if status.active {
-        match outbound
-            .record(&pds, did, "app.bsky.actor.profile", "self")
-            .await
-        {
-            Ok(record) => changes.push(Change::Bluesky(profile(did, record.as_ref(), asked_at))),
-            Err(problem) => tracing::debug!(%problem, did = did.as_str(), "no Bluesky profile"),
+
+    fn heard_of_directory(&self, did: &Did) {
+        if is_in_directory(did) {
+            self.hosts.directory_answered();
         }
     }
-    Ok(missing)
+
+    /// What the PDS says of an account. One that hung lately is not waited for again at once.
+    async fn status(&self, pds: &str, did: &Did) -> Result<RepoStatus, OutboundError> {
+        if let Some(left) = self.hosts.rests(pds) {
+            return Err(OutboundError::Unreachable {
+                url: pds.to_owned(),
+                detail: format!(
+                    "it didn't answer lately; asked again in {} s",
+                    left.as_secs() + 1
+                ),
+            });
+        }
+        let status = self.outbound.repo_status(pds, did).await;
+        match &status {
+            Err(OutboundError::Unreachable { .. }) => self.hosts.failed(pds),
+            _ => self.hosts.answered(pds),
+        }
+        status
+    }
+
+    /// The handle that the document names and that names the DID. One that was proven before stays
+    /// while its domain can't be asked.
+    async fn proven_handle(
+        &self,
+        document: &DidDocument,
+        shown: Option<Handle>,
+        end: &mut End,
+    ) -> Option<Handle> {
+        let claimed = document.handle.clone()?;
+        let named = self.outbound.resolve_handle(&claimed, Freshness::Fresh);
+        match named.await {
+            Ok(Some(named)) if named == document.did => Some(claimed),
+            Ok(_) => None,
+            Err(problem) => {
+                *end = End::Missing(Missing::Handle(problem));
+                shown.filter(|shown| *shown == claimed)
+            }
+        }
+    }
 }
 
-/// The handle that the document names and that names the DID. One that was proven before stays
-/// while its domain can't be asked.
-async fn proven_handle(
-    outbound: &Outbound,
-    document: &DidDocument,
-    held: Option<Handle>,
-    missing: &mut Option<Missing>,
-) -> Option<Handle> {
-    let claimed = document.handle.clone()?;
-    match outbound.resolve_handle(&claimed, Freshness::Fresh).await {
-        Ok(Some(named)) if named == document.did => Some(claimed),
-        Ok(_) => None,
-        Err(problem) => {
-            *missing = Some(Missing::Handle(problem));
-            held.filter(|held| *held == claimed)
-        }
+/// Whether a DID's document comes from the PLC directory.
+pub fn is_in_directory(did: &Did) -> bool {
+    did.as_str().starts_with("did:plc:")
+}
+
+/// What is known of who has no document.
+pub fn nobody(did: &Did, asked_at: i64) -> Identity {
+    Identity {
+        did: did.clone(),
+        pds: None,
+        signing_key: None,
+        handle: None,
+        asked_at,
     }
+}
+
+/// A profile that says nothing.
+pub fn no_profile(did: &Did, asked_at: i64) -> BlueskyProfile {
+    profile_of(did, None, asked_at)
 }
 
 /// What a PDS's answer says of an account; none for words that hide nobody.
@@ -129,7 +191,7 @@ fn state_of(status: &RepoStatus) -> Option<AccountState> {
     }
 }
 
-fn profile(did: &Did, record: Option<&Ipld>, asked_at: i64) -> BlueskyProfile {
+fn profile_of(did: &Did, record: Option<&Ipld>, asked_at: i64) -> BlueskyProfile {
     let field = |name: &str| match record {
         Some(Ipld::Map(fields)) => fields.get(name),
         _ => None,

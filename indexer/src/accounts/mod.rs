@@ -2,24 +2,24 @@
 //! DID document and the PDS it names, stamped with the time of asking.
 
 mod ask;
+mod hosts;
+mod plan;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plyr_lexicons::Did;
-use plyr_outbound::Outbound;
-use plyr_schemas::{Change, DueCheck, Store, StoreError};
+use plyr_lexicons::{Collection, Did, Namespace};
+use plyr_outbound::{Outbound, OutboundError};
+use plyr_schemas::{Change, DueCheck, Outcome, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use ask::{Asked, Missing};
+use ask::{Asker, End, Missing, Said, is_in_directory, no_profile};
+pub use hosts::Hosts;
+pub use plan::{OnRepoChange, Pace, RepoChange};
 
-/// After the first answer the question is asked again this much later, in microseconds.
-const AGAIN: &[i64] = &[10_000_000];
-/// Without an answer, in microseconds.
-const RETRY: &[i64] = &[10_000_000, 60_000_000, 600_000_000];
 /// Checks at the same time. One that hangs holds up no other while there are places.
 const AT_ONCE: usize = 32;
 /// Longest wait for a check to become due before the table is looked at again.
@@ -31,24 +31,46 @@ const MOST_WAIT: Duration = Duration::from_secs(10);
 
 /// The follower of due checks.
 pub struct Checks {
-    store: Arc<dyn Store>,
-    outbound: Outbound,
+    shared: Arc<Shared>,
     due: Arc<Notify>,
 }
 
-/// Checks under way, by their tasks.
+/// What the checks under way share.
+struct Shared {
+    store: Arc<dyn Store>,
+    namespace: Namespace,
+    asker: Asker,
+    pace: Pace,
+    on_repo_change: OnRepoChange,
+}
+
+/// Checks under way, by their tasks, and who was asked about just now.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<Vec<Change>>,
+    tasks: JoinSet<Result<(), StoreError>>,
     dids: HashMap<Id, Did>,
+    lately: HashMap<Did, Instant>,
 }
 
 impl Checks {
-    /// `due` is notified whenever a check became due.
-    pub fn new(store: Arc<dyn Store>, outbound: Outbound, due: Arc<Notify>) -> Checks {
-        Checks {
+    /// `due` is notified whenever a check became due; `hosts` tells how asking goes.
+    pub fn new(
+        store: Arc<dyn Store>,
+        namespace: Namespace,
+        outbound: Outbound,
+        hosts: Arc<Hosts>,
+        due: Arc<Notify>,
+    ) -> Checks {
+        let asker = Asker { outbound, hosts };
+        let shared = Shared {
             store,
-            outbound,
+            namespace,
+            asker,
+            pace: Pace::default(),
+            on_repo_change: Arc::new(|_, _, _| Vec::new()),
+        };
+        Checks {
+            shared: Arc::new(shared),
             due,
         }
     }
@@ -83,7 +105,7 @@ impl Checks {
     async fn step(&self, running: &mut Running) -> Result<(), StoreError> {
         let wait = self.start_due(running).await?;
         tokio::select! {
-            Some(done) = running.tasks.join_next_with_id() => self.finish(running, done).await,
+            Some(done) = running.tasks.join_next_with_id() => finish(running, done),
             () = self.due.notified() => Ok(()),
             () = tokio::time::sleep(wait) => Ok(()),
         }
@@ -91,17 +113,20 @@ impl Checks {
 
     /// Starts checks that are due, as many as there are places; answers how long until the next.
     async fn start_due(&self, running: &mut Running) -> Result<Duration, StoreError> {
+        let (shared, pace) = (&self.shared, &self.shared.pace);
         // Nobody is asked while the answer could not be kept.
-        self.store.writable()?;
+        shared.store.writable()?;
+        running
+            .lately
+            .retain(|_, asked| asked.elapsed() < pace.between);
         let asking: HashSet<Did> = running.dids.values().cloned().collect();
-        let snapshot = self.store.snapshot().await?;
-        let checks = snapshot.due_checks(i64::MAX, AT_ONCE + 1).await?;
+        let snapshot = shared.store.snapshot().await?;
+        let most = asking.len() + running.lately.len() + AT_ONCE + 1;
+        let checks = snapshot.due_checks(i64::MAX, most).await?;
         metrics::gauge!("plyr_queue_depth", "queue" => "account_checks").set(checks.len() as f64);
+        let mut in_directory = asking.iter().filter(|did| is_in_directory(did)).count();
         let mut wait = LOOK;
         for check in checks {
-            if asking.contains(&check.did) {
-                continue;
-            }
             let early = check.due_at.saturating_sub(crate::now());
             if early > 0 {
                 wait = wait.min(Duration::from_micros(early.unsigned_abs()));
@@ -110,86 +135,169 @@ impl Checks {
             if running.dids.len() >= AT_ONCE {
                 break;
             }
+            if asking.contains(&check.did) {
+                continue;
+            }
+            if let Some(asked) = running.lately.get(&check.did) {
+                wait = wait.min(pace.between.saturating_sub(asked.elapsed()));
+                continue;
+            }
+            if is_in_directory(&check.did) {
+                // While the directory can't be asked one check at a time tries.
+                if let Some(ago) = shared.asker.hosts.directory_outage() {
+                    let rest = pace.directory.saturating_sub(ago);
+                    if in_directory > 0 || !rest.is_zero() {
+                        wait = wait.min(if rest.is_zero() { LOOK } else { rest });
+                        continue;
+                    }
+                }
+                in_directory += 1;
+            }
             let did = check.did.clone();
-            let held = snapshot.actors(std::slice::from_ref(&did)).await?;
-            let handle = held.into_iter().next().and_then(|actor| actor.handle);
-            let outbound = self.outbound.clone();
-            let task = running.tasks.spawn(async move {
-                let asking = ask::ask(&outbound, &check.did, handle, crate::now());
-                let asked = tokio::time::timeout(PATIENCE, asking).await;
-                follow_up(check, asked.unwrap_or_else(|_| Asked::took_too_long()))
-            });
+            let task = running.tasks.spawn(shared.clone().check(check));
+            running.lately.insert(did.clone(), Instant::now());
             running.dids.insert(task.id(), did);
         }
         Ok(wait)
     }
+}
 
-    async fn finish(
-        &self,
-        running: &mut Running,
-        done: Result<(Id, Vec<Change>), JoinError>,
-    ) -> Result<(), StoreError> {
-        match done {
-            Ok((id, changes)) => {
-                running.dids.remove(&id);
-                self.store.apply(changes).await.map(drop)
-            }
-            Err(problem) => {
-                running.dids.remove(&problem.id());
-                tracing::warn!(%problem, "an account check broke off");
-                Ok(())
-            }
+impl Checks {
+    /// With other times than the usual ones.
+    pub fn with_pace(mut self, pace: Pace) -> Checks {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.pace = pace;
         }
+        self
+    }
+
+    /// With somebody who is told when a repo may not be what is held of it any more.
+    pub fn on_repo_change(mut self, told: OnRepoChange) -> Checks {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.on_repo_change = told;
+        }
+        self
     }
 }
 
-/// What an answer, or none, makes of a check.
-fn follow_up(check: DueCheck, asked: Asked) -> Vec<Change> {
-    let DueCheck {
-        did,
-        triggered_at,
-        answered,
-        ..
-    } = check;
-    let again = |answered: u8, wait: i64| {
-        let due_at = crate::now() + wait;
-        Change::Due(DueCheck {
-            did: did.clone(),
-            triggered_at,
-            answered,
-            due_at,
-        })
-    };
-    let mut changes = asked.changes;
-    let tries = answered.saturating_sub(NO_ANSWER);
-    let outcome = match asked.missing {
-        None => Ok(()),
-        // A handle that can't be proven is no reason to ask for ever.
-        Some(Missing::Handle(_)) if usize::from(tries) >= RETRY.len() => Ok(()),
-        Some(Missing::Handle(problem) | Missing::Account(problem)) => Err(problem),
-    };
-    match outcome {
-        Ok(()) => {
-            metrics::counter!("plyr_account_checks_total", "outcome" => "answered").increment(1);
-            // Tries without an answer are counted from 128 on.
-            let answers = if answered >= NO_ANSWER { 0 } else { answered };
-            match AGAIN.get(usize::from(answers)) {
-                Some(wait) => changes.push(again(answers + 1, *wait)),
-                None => changes.push(Change::Checked { did, triggered_at }),
-            }
+fn finish(
+    running: &mut Running,
+    done: Result<(Id, Result<(), StoreError>), JoinError>,
+) -> Result<(), StoreError> {
+    match done {
+        Ok((id, checked)) => {
+            running.dids.remove(&id);
+            checked
         }
         Err(problem) => {
-            metrics::counter!("plyr_account_checks_total", "outcome" => "no_answer").increment(1);
-            let wait = RETRY[usize::from(tries).min(RETRY.len() - 1)];
-            tracing::info!(
-                did = did.as_str(), %problem, next_try_seconds = wait / 1_000_000,
-                "an account check is not answered; what is held stays"
-            );
-            changes.push(again(NO_ANSWER + (tries + 1).min(100), wait));
+            running.dids.remove(&problem.id());
+            tracing::warn!(%problem, "an account check broke off");
+            Ok(())
         }
     }
-    changes
 }
 
-/// From here on `answered` counts tries that got no answer.
-const NO_ANSWER: u8 = 128;
+impl Shared {
+    /// One check, from what is held to what is due next.
+    async fn check(self: Arc<Shared>, check: DueCheck) -> Result<(), StoreError> {
+        let did = check.did.clone();
+        let snapshot = self.store.snapshot().await?;
+        let held = snapshot.observed(std::slice::from_ref(&did)).await?.pop();
+        let Some(held) = held else { return Ok(()) };
+        let actor = snapshot.actors(std::slice::from_ref(&did)).await?.pop();
+        let shown = actor.and_then(|actor| actor.handle);
+        drop(snapshot);
+        let asked_at = crate::now();
+        let mut said = Said::default();
+        let asking = self.asker.ask(&did, shown, asked_at, &mut said);
+        let end = match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(end) => end,
+            Err(_) => End::Missing(Missing::Account(took_too_long(&did))),
+        };
+        let follow_up = self
+            .pace
+            .follow_up(&check, &held, said, end, (asked_at, crate::now()));
+        let outcome = match &follow_up.problem {
+            None => "answered",
+            Some(problem) => {
+                let next = follow_up
+                    .next
+                    .as_ref()
+                    .map(|next| next.due_at - crate::now());
+                tracing::info!(
+                    did = did.as_str(),
+                    problem,
+                    next_try_seconds = next.unwrap_or(0) / 1_000_000,
+                    "an account check is not answered; what is held stays"
+                );
+                "no_answer"
+            }
+        };
+        metrics::counter!("plyr_account_checks_total", "outcome" => outcome).increment(1);
+        let changed = follow_up.repo.iter();
+        let mut changes: Vec<Change> = changed
+            .flat_map(|change| self.repo_changed(&did, *change, asked_at))
+            .collect();
+        // What is observed is written when it is done: till then the check begins it again.
+        if follow_up.erase && (!follow_up.erased_before || self.holds_records(&did).await?) {
+            self.erase(&did).await?;
+            changes.extend(self.repo_changed(&did, RepoChange::Erased, asked_at));
+            changes.push(Change::Bluesky(no_profile(&did, asked_at)));
+        }
+        changes.extend(follow_up.observed);
+        let triggered_at = check.triggered_at;
+        changes.push(match follow_up.next {
+            Some(next) => Change::Due(next),
+            None => Change::Checked { did, triggered_at },
+        });
+        self.store.apply(changes).await.map(drop)
+    }
+
+    fn repo_changed(&self, did: &Did, change: RepoChange, now: i64) -> Vec<Change> {
+        let cause = change.as_str();
+        metrics::counter!("plyr_repo_changes_total", "cause" => cause).increment(1);
+        tracing::info!(did = did.as_str(), cause, "a repo is not what it was");
+        (self.on_repo_change)(did, change, now)
+    }
+
+    async fn holds_records(&self, did: &Did) -> Result<bool, StoreError> {
+        let snapshot = self.store.snapshot().await?;
+        for collection in Collection::ALL {
+            let nsid = self.namespace.nsid(collection).as_str();
+            let any = snapshot.repo_records(did, nsid, None, false, 1).await?;
+            if !any.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes away what a deleted account made.
+    async fn erase(&self, did: &Did) -> Result<(), StoreError> {
+        let began = Instant::now();
+        loop {
+            let erasing = vec![Change::Erase { did: did.clone() }];
+            if self.store.apply(erasing).await? != [Outcome::Applied] {
+                break;
+            }
+        }
+        metrics::counter!("plyr_accounts_erased_total").increment(1);
+        tracing::info!(
+            did = did.as_str(),
+            seconds = began.elapsed().as_secs_f64(),
+            "a deleted account is erased"
+        );
+        Ok(())
+    }
+}
+
+/// Nothing came in time.
+fn took_too_long(did: &Did) -> OutboundError {
+    OutboundError::Unreachable {
+        url: format!(
+            "{}'s directory, the handle's domain or the PDS",
+            did.as_str()
+        ),
+        detail: "the check took too long".to_owned(),
+    }
+}

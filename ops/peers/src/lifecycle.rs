@@ -85,6 +85,38 @@ impl Account {
         Ok(there)
     }
 
+    /// Takes another handle.
+    pub async fn rename(&self, handle: &str) -> Result<(), PeersError> {
+        let body = json!({ "handle": handle });
+        self.post("com.atproto.identity.updateHandle", &body)
+            .await
+            .map(drop)
+    }
+
+    /// Has the PLC directory name another signing key (a `did:key:…`), as somebody does whose host
+    /// won't. Nobody is told: that is up to the host.
+    pub async fn name_key(&self, key: &str, plc: &str, control: &str) -> Result<(), PeersError> {
+        let nothing = json!({});
+        let request = "com.atproto.identity.requestPlcOperationSignature";
+        self.post(request, &nothing).await?;
+        let operation = json!({ "token": self.mailed_token(control).await?,
+            "verificationMethods": { "atproto": key } });
+        let signed = self
+            .post("com.atproto.identity.signPlcOperation", &operation)
+            .await?;
+        let submit = self.client.post(format!("{plc}/{}", self.did));
+        let submit = submit
+            .header("content-type", "application/json")
+            .body(signed["operation"].to_string());
+        answer("a PLC operation", submit).await.map(drop)
+    }
+
+    /// The key that its host signs with, as a `did:key:…`.
+    pub async fn signing_key(&self, control: &str) -> Result<String, PeersError> {
+        let asking = self.client.get(format!("{control}/key?did={}", self.did));
+        Ok(text(&answer("control/key", asking).await?, "did"))
+    }
+
     /// Deletes the account for good.
     pub async fn delete_account(&self, control: &str) -> Result<(), PeersError> {
         self.post("com.atproto.server.requestAccountDelete", &json!({}))

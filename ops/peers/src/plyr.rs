@@ -242,8 +242,18 @@ impl Plyr {
 
     /// The canonical dump, through the running server or from the cluster.
     pub async fn dump(&self) -> Result<String, PeersError> {
+        self.dumped(&[]).await
+    }
+
+    /// The full dump: also what was observed of accounts, versions, deletes, floors.
+    pub async fn full_dump(&self) -> Result<String, PeersError> {
+        self.dumped(&["--full"]).await
+    }
+
+    async fn dumped(&self, more: &[&str]) -> Result<String, PeersError> {
         let mut command = Command::new(&self.binary);
         command.arg("dump").arg("--data-dir").arg(&self.data_dir);
+        command.args(more);
         if let Some(store) = &self.store {
             command.args(["--store", store]);
         }

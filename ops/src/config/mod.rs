@@ -77,6 +77,8 @@ pub struct Config {
     pub disk_reserve: u64,
     /// `--changes-keep`
     pub changes_keep: Duration,
+    /// `--erase-after`
+    pub erase_after: Duration,
     /// `--contact`
     pub contact: String,
     /// `--dev`
@@ -105,6 +107,7 @@ impl Config {
         let handle_resolvers = reader.many("handle-resolver", values::http_url);
         let disk_reserve = reader.one("disk-reserve", values::size);
         let changes_keep = reader.one("changes-keep", values::duration);
+        let erase_after = reader.one("erase-after", values::duration);
         let log_format = reader.one("log-format", values::log_format);
         let log = reader.one("log", values::log_filter);
         let data_dir = reader.one("data-dir", values::folder);
@@ -187,7 +190,9 @@ impl Config {
         else {
             return Err(OpsError::Config(reader.problems));
         };
-        let (Some(store), Some(heartbeat_patience)) = (store, heartbeat_patience) else {
+        let (Some(store), Some(heartbeat_patience), Some(erase_after)) =
+            (store, heartbeat_patience, erase_after)
+        else {
             return Err(OpsError::Config(reader.problems));
         };
         let (Some(log), Some(data_dir), Some(contact)) = (log, data_dir, contact) else {
@@ -212,6 +217,7 @@ impl Config {
             heartbeat_patience,
             disk_reserve,
             changes_keep,
+            erase_after,
             contact,
             dev,
             log,

@@ -234,6 +234,12 @@ pub const OPTIONS: &[OptionRow] = &[
     )
     .or(&["72h"]),
     one(
+        "erase-after",
+        "DURATION",
+        "How long after its deletion what an account made is erased; hidden meanwhile",
+    )
+    .or(&["30d"]),
+    one(
         "admin-password-file",
         "FILE",
         "Password of the admin methods; without it they refuse",

@@ -177,7 +177,9 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
             Change::Due(crate::DueCheck {
                 did: did.clone(),
                 triggered_at: 7,
-                answered: 1,
+                asked: 3,
+                failures: 2,
+                missing_since: 8,
                 due_at: 70,
             }),
             Change::Cursor(StreamCursor {

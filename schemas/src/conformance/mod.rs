@@ -2,11 +2,13 @@
 //! test of each. A factory gives a fresh place; a place opens a store, again and again.
 
 mod durability;
+mod erasing;
 mod order;
 mod reading;
 mod repos;
 
 pub use durability::*;
+pub use erasing::*;
 pub use order::*;
 pub use reading::*;
 pub use repos::*;
@@ -124,6 +126,7 @@ pub(crate) fn account(
     Ok(Change::Account(Account {
         did,
         state,
+        since: asked_at,
         asked_at,
     }))
 }

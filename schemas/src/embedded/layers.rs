@@ -89,21 +89,35 @@ impl Layers {
     /// Rows under a prefix, in order, at most `limit`.
     pub fn under(&self, kind: Kind, prefix: Key, limit: usize) -> Result<Vec<Row>, StoreError> {
         let prefix = prefix.into_bytes();
+        self.under_from(kind, &prefix, &prefix, limit)
+    }
+
+    /// Rows under a prefix from a key on, in order, at most `limit`.
+    pub fn under_from(
+        &self,
+        kind: Kind,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut pending: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
         for layer in [&self.group, &self.batch] {
-            let from = Bound::Included((kind, prefix.clone()));
+            let from = Bound::Included((kind, from.to_vec()));
             let rows = layer.range((from, Bound::Unbounded));
             for ((_, key), value) in
-                rows.take_while(|((of, key), _)| *of == kind && key.starts_with(&prefix))
+                rows.take_while(|((of, key), _)| *of == kind && key.starts_with(prefix))
             {
                 pending.insert(key, value.as_deref());
             }
         }
         let mut found = BTreeMap::new();
-        for row in self.engine.keyspace(kind).prefix(&prefix) {
+        for row in self.engine.keyspace(kind).range(from..) {
             let (key, value) = row
                 .into_inner()
                 .map_err(|problem| failed("read a range", &problem))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
             if !pending.contains_key(key.as_ref()) {
                 found.insert(key.to_vec(), value.to_vec());
             }

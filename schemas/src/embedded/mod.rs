@@ -3,6 +3,7 @@
 
 mod cells;
 mod disk;
+mod erase;
 mod folder;
 mod layers;
 mod observations;
@@ -146,6 +147,7 @@ impl EmbeddedStore {
             space: space.clone(),
             fault,
             quarantined,
+            erasing: erase::Erasing::default(),
             compacted: Arc::new(AtomicU64::new(0)),
             removed: 0,
         };

@@ -11,7 +11,8 @@ use super::sums;
 use crate::held::{HeldVersion, derived_of};
 use crate::index::Index;
 use crate::model::{
-    Account, ActorTotals, BlueskyProfile, DueCheck, Identity, Micros, Outcome, Standing,
+    Account, AccountState, ActorTotals, BlueskyProfile, DueCheck, Identity, Micros, Outcome,
+    Standing,
 };
 use crate::store::StoreError;
 use crate::tables::{ACTORS, DUE, DUE_BY_TIME, HANDLES, Key, KeyReader, Kind, VERSIONS};
@@ -32,9 +33,14 @@ fn keep_actor(layers: &mut Layers, did: &Did, row: &ActorRow) -> Result<(), Stor
     Ok(())
 }
 
+/// What the actor's host says of the account.
+pub fn state(layers: &Layers, did: &Did) -> Result<AccountState, StoreError> {
+    Ok(actor(layers, did)?.account_state())
+}
+
 /// Whether what the actor made shows and counts.
 pub fn is_visible(layers: &Layers, did: &Did) -> Result<bool, StoreError> {
-    Ok(actor(layers, did)?.account_state().is_visible())
+    Ok(state(layers, did)?.is_visible())
 }
 
 /// Applies an account observation; a change of visibility reaches every sum at once.
@@ -48,6 +54,7 @@ pub fn account(
         return Ok(Outcome::Superseded);
     }
     let was = row.account_state();
+    row.state_since = account.since;
     row.state_asked_at = account.asked_at;
     row.set_account_state(account.state);
     keep_actor(layers, &account.did, &row)?;
@@ -123,6 +130,12 @@ fn claim(layers: &Layers, handle: &Handle) -> Result<Option<HandleRow>, StoreErr
     cell.map(|cell| cells::decode("HANDLES", &cell)).transpose()
 }
 
+fn keep_claim(layers: &mut Layers, handle: &Handle, claim: &HandleRow) -> Result<(), StoreError> {
+    let cell = cells::encode("HANDLES", claim)?;
+    layers.put(Kind::Network, handle_key(handle), cell);
+    Ok(())
+}
+
 /// Applies an identity observation and keeps the register of handles.
 pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, StoreError> {
     let mut row = actor(layers, &identity.did)?;
@@ -137,23 +150,23 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
         .as_ref()
         .and_then(|old| Handle::new(old.clone()).ok());
     if let Some(old) = given_up.filter(|old| Some(old) != handle)
-        && claim(layers, &old)?.is_some_and(|claim| claim.did == did)
+        && let Some(mut claim) = claim(layers, &old)?.filter(|claim| claim.did == did)
     {
-        layers.remove(Kind::Network, handle_key(&old));
+        claim.given_up = true;
+        keep_claim(layers, &old, &claim)?;
     }
     if let Some(handle) = handle {
+        // Of two proofs at one time the greater DID's wins, on every engine.
+        let proof = (identity.asked_at, did);
         let held = claim(layers, handle)?;
-        let newer = held.is_none_or(|held| held.proven_at < identity.asked_at || held.did == did);
-        if newer {
+        let is_newer = |held: HandleRow| (held.proven_at, held.did.as_str()) <= proof;
+        if held.is_none_or(is_newer) {
             let claim = HandleRow {
                 did: did.to_owned(),
                 proven_at: identity.asked_at,
+                given_up: false,
             };
-            layers.put(
-                Kind::Network,
-                handle_key(handle),
-                cells::encode("HANDLES", &claim)?,
-            );
+            keep_claim(layers, handle, &claim)?;
         }
     }
     row.handle = handle.map(|handle| handle.as_str().to_owned());
@@ -204,32 +217,15 @@ fn by_time(did: &Did, due_at: Micros) -> Key {
 /// Makes a check due, unless a later trigger already did.
 pub fn due(layers: &mut Layers, check: &DueCheck) -> Result<Outcome, StoreError> {
     if let Some(held) = held_due(layers, &check.did)? {
-        if held.triggered_at > check.triggered_at {
+        if (held.triggered_at, held.asked) > (check.triggered_at, check.asked) {
             return Ok(Outcome::Superseded);
         }
         layers.remove(Kind::Network, by_time(&check.did, held.due_at));
     }
-    let DueCheck {
-        triggered_at,
-        answered,
-        due_at,
-        ..
-    } = *check;
-    let row = DueRow {
-        triggered_at,
-        answered,
-        due_at,
-    };
-    layers.put(
-        Kind::Network,
-        due_key(&check.did),
-        cells::encode("DUE", &row)?,
-    );
-    layers.put(
-        Kind::Network,
-        by_time(&check.did, due_at),
-        sums::LIVE.to_vec(),
-    );
+    let row = cells::encode("DUE", &DueRow::of(check))?;
+    layers.put(Kind::Network, due_key(&check.did), row);
+    let place = by_time(&check.did, check.due_at);
+    layers.put(Kind::Network, place, sums::LIVE.to_vec());
     Ok(Outcome::Applied)
 }
 

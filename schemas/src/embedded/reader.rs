@@ -9,6 +9,7 @@ use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 use super::cells;
 use super::layers::{Engine, failed};
 use super::rows::{ActorRow, CursorRow, DueRow, HandleRow, QuarantineRow};
+use super::whole::observed;
 use crate::held::HeldVersion;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
@@ -21,6 +22,7 @@ use crate::tables::{
     self, ACTOR_TOTALS, ACTORS, COUNTS, CURSORS, DUE, DUE_BY_TIME, HANDLES, INVALID, Key,
     KeyReader, Kind, QUARANTINE, TOTALS, VERSIONS,
 };
+use crate::whole::Observed;
 
 pub struct EmbeddedSnapshot {
     engine: Engine,
@@ -113,12 +115,15 @@ impl EmbeddedSnapshot {
         Ok(records)
     }
 
+    fn actor_row(&self, did: &Did) -> Result<ActorRow, StoreError> {
+        match self.get(Kind::Network, Key::of(&ACTORS).text(did.as_str()))? {
+            Some(cell) => cells::decode("ACTORS", &cell),
+            None => Ok(ActorRow::default()),
+        }
+    }
+
     fn actor(&self, did: &Did) -> Result<Actor, StoreError> {
-        let cell = self.get(Kind::Network, Key::of(&ACTORS).text(did.as_str()))?;
-        let row: ActorRow = match cell {
-            Some(cell) => cells::decode("ACTORS", &cell)?,
-            None => ActorRow::default(),
-        };
+        let row = self.actor_row(did)?;
         let mut handle = row
             .handle
             .clone()
@@ -126,7 +131,7 @@ impl EmbeddedSnapshot {
         if let Some(shown) = &handle
             && self
                 .claim(shown)?
-                .is_none_or(|claim| claim.did != did.as_str())
+                .is_none_or(|claim| claim.did != did.as_str() || claim.given_up)
         {
             handle = None;
         }
@@ -232,6 +237,12 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         dids.iter().map(|did| self.actor(did)).collect()
+    }
+
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError> {
+        dids.iter()
+            .map(|did| Ok(observed(did.clone(), self.actor_row(did)?)))
+            .collect()
     }
 
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
@@ -366,7 +377,7 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     async fn handle(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
-        let Some(row) = self.claim(handle)? else {
+        let Some(row) = self.claim(handle)?.filter(|claim| !claim.given_up) else {
             return Ok(None);
         };
         let did = Did::new(row.did).map_err(|problem| cells::corrupt("HANDLES", problem))?;

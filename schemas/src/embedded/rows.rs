@@ -14,6 +14,9 @@ use crate::store::StoreError;
 pub struct ActorRow {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state: String,
+    /// When the first question was asked whose answer was this state; 0 in older rows.
+    #[serde(default)]
+    pub state_since: Micros,
     #[serde(default)]
     pub state_asked_at: Micros,
     pub pds: Option<String>,
@@ -56,26 +59,48 @@ impl ActorRow {
 pub struct HandleRow {
     pub did: String,
     pub proven_at: Micros,
+    /// Whether it was given up since: then nobody holds the handle, and no older proof takes it.
+    #[serde(default)]
+    pub given_up: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 pub struct DueRow {
     pub triggered_at: Micros,
-    pub answered: u8,
+    #[serde(alias = "answered")]
+    pub asked: u8,
+    #[serde(default)]
+    pub failures: u8,
+    #[serde(default)]
+    pub missing_since: Micros,
     pub due_at: Micros,
 }
 
 impl DueRow {
+    pub fn of(check: &DueCheck) -> DueRow {
+        DueRow {
+            triggered_at: check.triggered_at,
+            asked: check.asked,
+            failures: check.failures,
+            missing_since: check.missing_since,
+            due_at: check.due_at,
+        }
+    }
+
     pub fn check(self, did: Did) -> DueCheck {
         let DueRow {
             triggered_at,
-            answered,
+            asked,
+            failures,
+            missing_since,
             due_at,
         } = self;
         DueCheck {
             did,
             triggered_at,
-            answered,
+            asked,
+            failures,
+            missing_since,
             due_at,
         }
     }
@@ -129,6 +154,10 @@ impl QuarantineRow {
             cid: entry.cid.clone(),
             seen_at: entry.seen_at,
         }
+    }
+
+    pub fn is_of(&self, did: &Did) -> bool {
+        self.did.as_deref() == Some(did.as_str())
     }
 
     pub fn entry(self, id: &str) -> QuarantineEntry {

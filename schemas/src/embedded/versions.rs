@@ -14,6 +14,37 @@ use crate::model::{Floor, Micros, Outcome, Standing, Version};
 use crate::store::StoreError;
 use crate::tables::{self, FLOORS, INVALID, Key, KeyReader, Kind, VERSIONS};
 
+/// Takes all versions of a key away, and what follows from them; the floor is raised above them.
+/// Answers whether it held a record.
+pub fn erase(
+    layers: &mut Layers,
+    namespace: &Namespace,
+    uri: &RecordUri,
+) -> Result<bool, StoreError> {
+    let held = held(layers, uri)?;
+    let before = current(&held);
+    if let Some((_, cell)) = before {
+        let old = derived_of(namespace, uri, cell)?;
+        rederive(layers, uri, &old, &Derived::default())?;
+        reinvalidate(layers, uri, before, None);
+    }
+    for (rev, _) in &held {
+        layers.remove(Kind::Network, version_key(uri, *rev));
+    }
+    if let Some(rev) = held.iter().map(|(rev, _)| *rev).max() {
+        let (did, collection) = (uri.did.clone(), uri.collection.clone());
+        raise_floor(
+            layers,
+            &Floor {
+                did,
+                collection,
+                rev,
+            },
+        )?;
+    }
+    Ok(held.iter().any(|(_, cell)| cell.content.is_some()))
+}
+
 /// Versions of one key that are looked at; settled ones are swept, so there are few.
 const MOST_VERSIONS: usize = 64;
 

@@ -16,12 +16,17 @@ fn cut(table: &'static str) -> StoreError {
     corrupt(table, "a key is cut")
 }
 
-fn observed(did: Did, row: ActorRow) -> Observed {
+/// What a row says, each observation as it was made.
+pub(super) fn observed(did: Did, row: ActorRow) -> Observed {
     let state = row.account_state();
     Observed {
         account: (row.state_asked_at > 0).then(|| Account {
             did: did.clone(),
             state,
+            since: match row.state_since {
+                0 => row.state_asked_at,
+                since => since,
+            },
             asked_at: row.state_asked_at,
         }),
         identity: (row.identity_asked_at > 0).then(|| Identity {

@@ -9,6 +9,7 @@ use plyr_lexicons::Namespace;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::disk::FreeSpace;
+use super::erase::Erasing;
 use super::layers::{Layers, failed};
 use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
@@ -55,6 +56,7 @@ pub struct Writer {
     pub space: FreeSpace,
     pub fault: Option<FaultHook>,
     pub quarantined: usize,
+    pub erasing: Erasing,
     pub compacted: Arc<AtomicU64>,
     pub removed: usize,
 }
@@ -142,6 +144,7 @@ impl Writer {
                 }
                 Err(problem) => {
                     self.layers.drop_batch();
+                    self.erasing = Erasing::default();
                     (head, self.quarantined) = (head_here, quarantined_here);
                     answer(reply, Err(problem));
                 }
@@ -162,6 +165,7 @@ impl Writer {
             }
             Err(problem) => {
                 self.layers.drop_group();
+                self.erasing = Erasing::default();
                 self.quarantined = quarantined_before;
                 for (_, reply) in done {
                     answer(reply, Err(problem.clone()));
@@ -215,6 +219,7 @@ impl Writer {
                 Change::RepoDone { did, wanted_at } => {
                     (repos::done(layers, &did, wanted_at)?, None)
                 }
+                Change::Erase { did } => (self.erase(&did, head)?, None),
                 Change::Quarantine(entry) => (self.quarantine(&entry)?, None),
                 Change::Cursor(cursor) => {
                     let key = Key::of(&CURSORS).text(&cursor.source);

@@ -7,6 +7,7 @@ mod counts;
 mod cql;
 mod derived;
 mod due;
+mod erase;
 #[cfg(test)]
 mod interleavings;
 mod log;
@@ -153,6 +154,7 @@ impl Store for ScyllaStore {
                 Change::Repo(repo) => inner.write_repo(&repo).await?,
                 Change::RepoDue(due) => inner.repo_due(&due).await?,
                 Change::RepoDone { did, wanted_at } => inner.repo_done(&did, wanted_at).await?,
+                Change::Erase { did } => inner.erase(&did).await?,
                 Change::Quarantine(entry) => inner.quarantine(&entry).await?,
                 Change::Cursor(cursor) => inner.cursor(&cursor).await?,
             });

@@ -20,6 +20,9 @@ use crate::store::StoreError;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct AccountRow {
     pub state: String,
+    /// When the first question was asked whose answer was this state; 0 in older rows.
+    #[serde(default)]
+    pub since: Micros,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -70,11 +73,14 @@ impl ActorRow {
     }
 }
 
-/// A check as held.
+/// A check as held. Of two rows of one trigger the greater cell stays, so the times it was asked
+/// come first.
 struct Due {
-    answered: u8,
+    asked: u8,
     due_at: Micros,
     triggered_at: Micros,
+    failures: u8,
+    missing_since: Micros,
 }
 
 /// The checks of a trigger are done.
@@ -82,20 +88,38 @@ const DONE: u8 = u8::MAX;
 
 impl Due {
     fn cell(&self) -> Vec<u8> {
-        let mut cell = vec![self.answered];
+        let mut cell = vec![self.asked];
         cell.extend_from_slice(&self.due_at.to_be_bytes());
         cell.extend_from_slice(&self.triggered_at.to_be_bytes());
+        cell.push(self.failures);
+        cell.extend_from_slice(&self.missing_since.to_be_bytes());
         cell
     }
 
     fn read(cell: &[u8]) -> Option<Due> {
-        let (&answered, rest) = cell.split_first()?;
+        let (&asked, rest) = cell.split_first()?;
         let (due_at, rest) = rest.split_first_chunk::<8>()?;
-        let (triggered_at, _) = rest.split_first_chunk::<8>()?;
+        let (triggered_at, rest) = rest.split_first_chunk::<8>()?;
+        // Older cells end here.
+        let (&failures, rest) = rest.split_first().unwrap_or((&0, &[]));
+        let missing_since = rest.first_chunk::<8>().copied().unwrap_or_default();
         Some(Due {
-            answered,
+            asked,
             due_at: i64::from_be_bytes(*due_at),
             triggered_at: i64::from_be_bytes(*triggered_at),
+            failures,
+            missing_since: i64::from_be_bytes(missing_since),
+        })
+    }
+
+    fn check(self, did: &Did) -> Option<DueCheck> {
+        (self.asked != DONE).then(|| DueCheck {
+            did: did.clone(),
+            triggered_at: self.triggered_at,
+            asked: self.asked,
+            failures: self.failures,
+            missing_since: self.missing_since,
+            due_at: self.due_at,
         })
     }
 }
@@ -149,8 +173,9 @@ impl Inner {
         }
         let word = WORDS.iter().find(|(state, _)| *state == account.state);
         let state = word.map_or("", |(_, word)| *word).to_owned();
-        let row = AccountRow { state };
-        let (was, same) = (held.state(), known.is_some_and(|(_, known)| *known == row));
+        let since = account.since;
+        let row = AccountRow { state, since };
+        let was = held.state();
         self.crash(BEFORE_TRUTH)?;
         let (shard, stamp) = (actor_shard(did), account.asked_at);
         let hides = !account.state.is_visible();
@@ -174,6 +199,8 @@ impl Inner {
             self.write_hidden(did, won_at, !now.state().is_visible())
                 .await?;
         }
+        let is_same = |(_, known): &(Micros, AccountRow)| known.state == row.state;
+        let same = known.is_some_and(is_same);
         let key = format!("account {} {:?}", did.as_str(), row.state.as_bytes());
         let finished = same && self.logged_actors.has(&key);
         if !finished && (hides || ever || !was.is_visible()) {
@@ -312,14 +339,17 @@ impl Inner {
 
     pub async fn due(&self, check: &DueCheck) -> Result<Outcome, StoreError> {
         let held = self.held_due(&check.did).await?;
-        if held.is_some_and(|held| held.triggered_at > check.triggered_at) {
+        let place = (check.triggered_at, check.asked.min(DONE - 1));
+        if held.is_some_and(|held| (held.triggered_at, held.asked) > place) {
             return Ok(Outcome::Superseded);
         }
         let (did, now) = (check.did.as_str(), super::now());
         let due = Due {
-            answered: check.answered.min(DONE - 1),
+            asked: place.1,
             due_at: check.due_at,
             triggered_at: check.triggered_at,
+            failures: check.failures,
+            missing_since: check.missing_since,
         };
         let feed = Feed::due();
         let (bucket, shard) = feed.place(check.due_at, did);
@@ -348,14 +378,16 @@ impl Inner {
 
     pub async fn checked(&self, did: &Did, triggered_at: Micros) -> Result<Outcome, StoreError> {
         let held = self.held_due(did).await?;
-        let open = held.filter(|held| held.triggered_at <= triggered_at && held.answered != DONE);
+        let open = held.filter(|held| held.triggered_at <= triggered_at && held.asked != DONE);
         if open.is_none() {
             return Ok(Outcome::Superseded);
         }
         let done = Due {
-            answered: DONE,
+            asked: DONE,
             due_at: 0,
             triggered_at,
+            failures: 0,
+            missing_since: 0,
         };
         self.cql
             .write(vec![
@@ -367,15 +399,7 @@ impl Inner {
 
     /// The check of an actor, where one is open.
     pub async fn open_check(&self, did: &Did) -> Result<Option<DueCheck>, StoreError> {
-        let held = self.held_due(did).await?;
-        Ok(held
-            .filter(|held| held.answered != DONE)
-            .map(|held| DueCheck {
-                did: did.clone(),
-                triggered_at: held.triggered_at,
-                answered: held.answered,
-                due_at: held.due_at,
-            }))
+        Ok(self.held_due(did).await?.and_then(|held| held.check(did)))
     }
 
     pub async fn quarantine(&self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {

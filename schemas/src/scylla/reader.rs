@@ -18,6 +18,7 @@ use super::statements::Statement::{
     ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadQuarantine, ReadRepo, ReadTotals,
     ScanCountsFirst, ScanCountsNext,
 };
+use super::whole::observed;
 use crate::embedded::rows::QuarantineRow;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
@@ -26,6 +27,7 @@ use crate::model::{
 };
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
 use crate::store::{Snapshot, StoreError};
+use crate::whole::Observed;
 
 /// Reads what is durable at each call.
 pub struct ScyllaSnapshot {
@@ -195,6 +197,14 @@ impl Snapshot for ScyllaSnapshot {
 
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         all(dids.iter().map(|did| self.inner.actor(did))).await
+    }
+
+    async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError> {
+        all(dids.iter().map(|did| async {
+            let row = self.inner.actor_row(did).await?;
+            Ok(observed(did.clone(), row))
+        }))
+        .await
     }
 
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {

@@ -25,12 +25,14 @@ fn did(text: String) -> Result<Did, StoreError> {
     Did::new(text).map_err(|problem| corrupt("ACTORS", problem))
 }
 
-fn observed(did: Did, row: ActorRow) -> Observed {
+/// What a row says, each observation as it was made.
+pub(super) fn observed(did: Did, row: ActorRow) -> Observed {
     let state = row.state();
     Observed {
-        account: row.account.map(|(asked_at, _)| Account {
+        account: row.account.map(|(asked_at, row)| Account {
             did: did.clone(),
             state,
+            since: if row.since == 0 { asked_at } else { row.since },
             asked_at,
         }),
         identity: row.identity.map(|(asked_at, row)| Identity {

@@ -234,19 +234,19 @@ impl Inner {
     }
 }
 
-fn is_erased(held: &HeldVersion) -> bool {
+pub fn is_erased(held: &HeldVersion) -> bool {
     let bytes = held.content.as_ref().map(|content| content.bytes.len());
     bytes.is_none_or(|length| length == 0)
 }
 
-fn swept(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
+pub fn swept(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
     let rkey = uri.rkey.as_str();
     write!(WriteSwept;
         uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
         cells::rank(held), rev.micros())
 }
 
-fn erased(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
+pub fn erased(uri: &RecordUri, (rev, held): &(Rev, HeldVersion)) -> Write {
     let rkey = uri.rkey.as_str();
     write!(WriteVersion;
         uri.did.as_str(), uri.collection.as_str(), record_shard(rkey), rkey, rev.as_u64() as i64,
