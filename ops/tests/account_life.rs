@@ -168,6 +168,7 @@ async fn moves(relay: bool, layout: Option<Layout>) -> Tested {
     shows(&plyr, totals, "", "", stats.clone()).await?;
 
     let before = answered(&plyr).await?;
+    let old_key = dave.named_key(&peers.plc).await?;
     let there = dave
         .move_to(&peers.pds[1], "moved.test", &peers.control)
         .await?;
@@ -185,13 +186,10 @@ async fn moves(relay: bool, layout: Option<Layout>) -> Tested {
     shows(&plyr, get, &two, "/track/likeCount", json!(1)).await?;
     shows(&plyr, totals, "", "", stats).await?;
     let held = observed(&plyr, &dave.did).await?;
-    let key = there.signing_key(&peers.control).await?;
+    let key = there.named_key(&peers.plc).await?;
     assert_eq!(held["identity"]["pds"], json!(peers.pds[1]), "{held}");
-    assert_eq!(
-        held["identity"]["signingKey"].as_str(),
-        key.strip_prefix("did:key:"),
-        "{held}"
-    );
+    assert_eq!(held["identity"]["signingKey"], json!(key), "{held}");
+    assert_ne!(key, old_key);
     assert_eq!(repo_changes(&plyr, "moved").await?, 1);
     assert_eq!(repo_changes(&plyr, "rekeyed").await?, 1);
     let by_handle = plyr
@@ -357,8 +355,8 @@ async fn handles(layout: Option<Layout>) -> Tested {
     let Some((peers, _folder, plyr)) = start(ONE_HOST, &layout).await? else {
         return Ok(());
     };
-    let one = Account::create(&peers.pds[0], "wanted.test").await?;
-    let two = Account::create(&peers.pds[0], "second.test").await?;
+    let one = Account::create(&peers.pds[0], "trio.test").await?;
+    let two = Account::create(&peers.pds[0], "duet.test").await?;
     for account in [&one, &two] {
         account.put("fm.plyr.track", "one", &track("a")).await?;
     }
@@ -373,20 +371,20 @@ async fn handles(layout: Option<Layout>) -> Tested {
         shows(&plyr, profile, &query, "/profile/did", json!(account.did)).await?;
         Ok(())
     };
-    handle(&one, "wanted.test").await?;
-    handle(&two, "second.test").await?;
+    handle(&one, "trio.test").await?;
+    handle(&two, "duet.test").await?;
     // The one lets go of it, the other takes it, and they swap.
-    one.rename("first.test").await?;
-    two.rename("wanted.test").await?;
-    handle(&two, "wanted.test").await?;
-    handle(&one, "first.test").await?;
-    one.rename("second.test").await?;
-    handle(&one, "second.test").await?;
-    two.rename("first.test").await?;
-    one.rename("wanted.test").await?;
-    handle(&one, "wanted.test").await?;
-    handle(&two, "first.test").await?;
-    let nobodys = plyr.xrpc(resolve, "handle=second.test").await;
+    one.rename("quartet.test").await?;
+    two.rename("trio.test").await?;
+    handle(&two, "trio.test").await?;
+    handle(&one, "quartet.test").await?;
+    one.rename("duet.test").await?;
+    handle(&one, "duet.test").await?;
+    two.rename("quartet.test").await?;
+    one.rename("trio.test").await?;
+    handle(&one, "trio.test").await?;
+    handle(&two, "quartet.test").await?;
+    let nobodys = plyr.xrpc(resolve, "handle=duet.test").await;
     assert!(nobodys.is_err(), "{nobodys:?}");
     assert_eq!(plyr.stop().await?, Some(0));
     Ok(())
@@ -398,10 +396,9 @@ async fn i02_a_new_signing_key_is_known() -> Tested {
         return Ok(());
     };
     let carol = Account::create(&peers.pds[0], "carol.test").await?;
-    let other = Account::create(&peers.pds[0], "other.test").await?;
+    let other = Account::create(&peers.pds[0], "erin.test").await?;
     carol.put("fm.plyr.track", "one", &track("a")).await?;
     let key = async |key: &str| -> Result<(), PeersError> {
-        let key = key.trim_start_matches("did:key:");
         wait_until("the key is known", || async {
             let held = observed(&plyr, &carol.did).await;
             let held = held.map_err(|problem| problem.to_string())?;
@@ -412,12 +409,12 @@ async fn i02_a_new_signing_key_is_known() -> Tested {
         })
         .await
     };
-    key(&carol.signing_key(&peers.control).await?).await?;
+    key(&carol.named_key(&peers.plc).await?).await?;
     assert_eq!(repo_changes(&plyr, "rekeyed").await?, 0);
-    let new = other.signing_key(&peers.control).await?;
+    let new = other.named_key(&peers.plc).await?;
     carol.name_key(&new, &peers.plc, &peers.control).await?;
     // The host tells of the identity when it is changed through it.
-    carol.rename("carol-again.test").await?;
+    carol.rename("caroline.test").await?;
     key(&new).await?;
     assert_eq!(repo_changes(&plyr, "rekeyed").await?, 1);
     assert_eq!(plyr.stop().await?, Some(0));

@@ -253,7 +253,8 @@ impl Pace {
         });
         let missing = (next.missing_since != 0 && deleted.is_none())
             .then(|| next.missing_since.saturating_add(micros(self.confirm)));
-        let Some(due_at) = times.or(in_grace).or(missing) else {
+        let due_at = [times, in_grace, missing].into_iter().flatten().min();
+        let Some(due_at) = due_at else {
             return false;
         };
         next.due_at = due_at.max(now.saturating_add(micros(self.between)));

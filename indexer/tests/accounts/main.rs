@@ -218,7 +218,7 @@ async fn i02_a_wrong_directory_hides_nobody() {
                 && running.due().await.is_empty()
         })
         .await;
-    plc.outage(Some(Some((404, json!("<html>not found</html>")))));
+    plc.outage(Some(Some((404, json!({ "message": "Not Found" })))));
     running.trigger(std::slice::from_ref(&who)).await;
     let before = plc.asked(None);
     running

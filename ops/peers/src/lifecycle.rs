@@ -93,14 +93,14 @@ impl Account {
             .map(drop)
     }
 
-    /// Has the PLC directory name another signing key (a `did:key:…`), as somebody does whose host
+    /// Has the PLC directory name another signing key (as multibase), as somebody does whose host
     /// won't. Nobody is told: that is up to the host.
     pub async fn name_key(&self, key: &str, plc: &str, control: &str) -> Result<(), PeersError> {
         let nothing = json!({});
         let request = "com.atproto.identity.requestPlcOperationSignature";
         self.post(request, &nothing).await?;
         let operation = json!({ "token": self.mailed_token(control).await?,
-            "verificationMethods": { "atproto": key } });
+            "verificationMethods": { "atproto": format!("did:key:{key}") } });
         let signed = self
             .post("com.atproto.identity.signPlcOperation", &operation)
             .await?;
@@ -111,10 +111,14 @@ impl Account {
         answer("a PLC operation", submit).await.map(drop)
     }
 
-    /// The key that its host signs with, as a `did:key:…`.
-    pub async fn signing_key(&self, control: &str) -> Result<String, PeersError> {
-        let asking = self.client.get(format!("{control}/key?did={}", self.did));
-        Ok(text(&answer("control/key", asking).await?, "did"))
+    /// The signing key that its DID document names, as multibase.
+    pub async fn named_key(&self, plc: &str) -> Result<String, PeersError> {
+        let asking = self.client.get(format!("{plc}/{}", self.did));
+        let document = answer("a DID document", asking).await?;
+        Ok(text(
+            &document["verificationMethod"][0],
+            "publicKeyMultibase",
+        ))
     }
 
     /// Deletes the account for good.
