@@ -6,9 +6,11 @@ mod document;
 mod guard;
 mod key;
 mod politeness;
+mod relay;
 mod resolver;
 
 pub use client::{Outbound, OutboundConfig, OutboundError};
 pub use document::{DidDocument, read_document};
 pub use guard::is_public;
+pub use relay::RepoPage;
 pub use resolver::{Freshness, RepoStatus};
