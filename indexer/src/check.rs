@@ -8,7 +8,7 @@ use plyr_schemas::{Body, Derived, Micros, QuarantineEntry, Standing, Version};
 pub const AHEAD: Micros = 300 * 1_000_000;
 /// Largest record, in bytes of its DAG-CBOR; a PDS takes at most a megabyte. (Its JSON may be six
 /// times as long, where every character is escaped.)
-const LARGEST_RECORD: usize = 2 << 20;
+pub const LARGEST_RECORD: usize = 2 << 20;
 /// Longest explanation of what can't be read, in characters: the parser's words may quote it.
 const LONGEST_PROBLEM: usize = 200;
 

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod hints;
 mod lane;
 pub mod progress;
+pub mod repos;
 mod source;
 pub mod suspicion;
 

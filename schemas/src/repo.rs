@@ -217,7 +217,7 @@ pub struct HeldRev {
     pub rev: Rev,
     /// How sure it is.
     pub standing: Standing,
-    /// The record's CID; none for a delete.
+    /// The record's CID; none for a delete, and for what is void or swept: it shows nothing.
     pub cid: Option<Cid>,
 }
 

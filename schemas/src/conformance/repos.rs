@@ -188,11 +188,11 @@ pub async fn what_is_held_of_a_repo_is_listed_by_key(place: &dyn Place) -> Check
     store
         .apply(vec![
             proven,
+            put(&uri("a", "like", "x")?, 5, &about(&one))?,
             put(&one, 2, &track("told"))?,
             put(&two, 3, &track("two"))?,
             delete(&gone, 4),
             with_standing(delete(&void, 9), Standing::Void),
-            put(&uri("a", "like", "x")?, 5, &about(&one))?,
         ])
         .await?;
     let snapshot = store.snapshot().await?;

@@ -221,19 +221,20 @@ impl Inner {
         let mut chunk = CHUNK.min(limit + 16);
         loop {
             let key = (did.as_str(), collection.as_str(), shard, from.as_str());
-            type Row = (String, i64, Vec<u8>, Option<i64>);
+            type Row = (String, i64, Vec<u8>, Option<i64>, Option<bool>);
             let rows: Vec<Row> = self.cql.read(ReadKeys, key, chunk).await?;
             let is_last = rows.len() < chunk;
             // The last key may be cut: it is read again, whole, with the next chunk.
             let cut = (!is_last).then(|| rows.last().map(|row| row.0.clone()));
             let cut = cut.flatten();
             let before = from.clone();
-            for (rkey, rev, rank, written) in rows {
+            for (rkey, rev, rank, written, swept) in rows {
                 if Some(&rkey) == cut.as_ref() {
                     break;
                 }
                 from.clone_from(&rkey);
-                add(&mut keys, rkey, rev, &rank, written)?;
+                let row = (rev, rank, written.is_some(), swept.is_some());
+                add(&mut keys, rkey, row)?;
             }
             if is_last || keys.len() >= limit {
                 keys.truncate(limit);
@@ -266,11 +267,12 @@ impl Inner {
         let rkey = uri.rkey.as_str();
         let (did, collection) = (uri.did.as_str(), uri.collection.as_str());
         let key = (did, collection, record_shard(rkey), rkey);
-        type Row = (i64, Vec<u8>, Option<i64>);
+        type Row = (i64, Vec<u8>, Option<i64>, Option<bool>);
         let rows: Vec<Row> = self.cql.read(ReadKey, key, usize::MAX).await?;
         let mut keys = Vec::new();
-        for (rev, rank, written) in rows {
-            add(&mut keys, rkey.to_owned(), rev, &rank, written)?;
+        for (rev, rank, written, swept) in rows {
+            let row = (rev, rank, written.is_some(), swept.is_some());
+            add(&mut keys, rkey.to_owned(), row)?;
         }
         let mut key = keys.pop().unwrap_or_else(|| HeldKey {
             rkey: uri.rkey.clone(),
@@ -285,18 +287,18 @@ impl Inner {
 fn add(
     keys: &mut Vec<HeldKey>,
     rkey: String,
-    rev: i64,
-    rank: &[u8],
-    written: Option<i64>,
+    (rev, rank, is_there, is_swept): (i64, Vec<u8>, bool, bool),
 ) -> Result<(), StoreError> {
     // Without a word it was removed: only a late mark of a sweep is left.
-    if written.is_none() {
+    if !is_there {
         return Ok(());
     }
     let cut = || corrupt("VERSIONS", "a rank is cut");
-    let (standing, cid) = cells::read_rank(rank).ok_or_else(cut)?;
+    let (standing, cid) = cells::read_rank(&rank).ok_or_else(cut)?;
     let cid = match (standing, cid) {
         (Standing::Void, _) | (_, []) => None,
+        // It says nothing any more; a merge writes it again where it should.
+        _ if is_swept => None,
         (_, cid) => Some(Cid::try_from(cid).map_err(|p| corrupt("VERSIONS", p))?),
     };
     let rev = Rev::from_u64(rev as u64);

@@ -41,9 +41,9 @@ statements! {
     ReadRepoDown = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey < ?
         ORDER BY rkey DESC, rev ASC, rank ASC";
-    ReadKeys = Quorum "SELECT rkey, rev, rank, WRITETIME(said) FROM versions
+    ReadKeys = Quorum "SELECT rkey, rev, rank, WRITETIME(said), swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey > ?";
-    ReadKey = Quorum "SELECT rev, rank, WRITETIME(said) FROM versions
+    ReadKey = Quorum "SELECT rev, rank, WRITETIME(said), swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey = ?";
     ScanFirst = Quorum "SELECT DISTINCT did, collection, shard FROM versions";
     ScanNext = Quorum "SELECT DISTINCT did, collection, shard FROM versions
