@@ -31,6 +31,8 @@ pub enum Stage {
     Versions,
     /// Floors.
     Floors,
+    /// Repos as wholes, and what is due of them: only now is what they say of themselves true.
+    Repos,
     /// Due checks, refused events, cursors.
     Rest,
     /// Nothing more.
@@ -110,10 +112,24 @@ pub async fn copy(
         let key = |last: &Floor| format!("{} {}", last.did.as_str(), last.collection.as_str());
         match floors.last() {
             Some(last) => place.after = Some(key(last)),
-            None => place.next(Stage::Rest),
+            None => place.next(Stage::Repos),
         }
         let changes = floors.into_iter().map(|floor| vec![Change::Floor(floor)]);
         apply(to, changes.collect()).await?;
+        tell(&place)?;
+    }
+    while place.stage == Stage::Repos {
+        let after = place.place(|text| Did::new(text.to_owned()).ok())?;
+        let repos = from.all_repos(after.as_ref(), PAGE).await?;
+        match repos.last() {
+            Some(last) => place.after = Some(last.did.as_str().to_owned()),
+            None => place.next(Stage::Rest),
+        }
+        let dids: Vec<Did> = repos.iter().map(|repo| repo.did.clone()).collect();
+        let due = from.due_of(&dids).await?.into_iter().flatten();
+        let due = due.map(|due| vec![Change::RepoDue(due)]);
+        let repos = repos.into_iter().map(|repo| vec![Change::Repo(repo)]);
+        apply(to, repos.chain(due).collect()).await?;
         tell(&place)?;
     }
     if place.stage == Stage::Rest {

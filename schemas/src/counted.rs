@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use plyr_lexicons::{Did, Handle, RecordUri};
+use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 
 use crate::index::{Index, IndexEntry, Position};
 use crate::log::LogPosition;
@@ -15,6 +15,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::whole::Whole;
 
@@ -65,6 +66,10 @@ impl Store for CountedStore {
 
     async fn settle(&self) -> Result<(), StoreError> {
         self.inner.settle().await
+    }
+
+    fn has_several_writers(&self) -> bool {
+        self.inner.has_several_writers()
     }
 
     async fn log_after(
@@ -230,5 +235,51 @@ impl Snapshot for CountedSnapshot {
     async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
         self.count("due_checks", self.inner.due_checks(until, limit))
             .await
+    }
+
+    async fn repos(&self, dids: &[Did]) -> Result<Vec<Option<Repo>>, StoreError> {
+        self.count("repos", self.inner.repos(dids)).await
+    }
+
+    async fn all_repos(&self, after: Option<&Did>, limit: usize) -> Result<Vec<Repo>, StoreError> {
+        self.count("all_repos", self.inner.all_repos(after, limit))
+            .await
+    }
+
+    async fn repo_states(&self) -> Result<Vec<(RepoState, u64)>, StoreError> {
+        self.count("repo_states", self.inner.repo_states()).await
+    }
+
+    async fn due_repos(&self, until: i64, limit: usize) -> Result<Vec<DueRepo>, StoreError> {
+        self.count("due_repos", self.inner.due_repos(until, limit))
+            .await
+    }
+
+    async fn due_of(&self, dids: &[Did]) -> Result<Vec<Option<DueRepo>>, StoreError> {
+        self.count("due_of", self.inner.due_of(dids)).await
+    }
+
+    async fn floors(&self, did: &Did, collections: &[Nsid]) -> Result<Vec<Rev>, StoreError> {
+        self.count("floors", self.inner.floors(did, collections))
+            .await
+    }
+
+    async fn told(&self, did: &Did) -> Result<Told, StoreError> {
+        self.count("told", self.inner.told(did)).await
+    }
+
+    async fn repo_keys(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<HeldKey>, StoreError> {
+        let call = self.inner.repo_keys(did, collection, after, limit);
+        self.count("repo_keys", call).await
+    }
+
+    async fn keys(&self, uris: &[RecordUri]) -> Result<Vec<HeldKey>, StoreError> {
+        self.count("keys", self.inner.keys(uris)).await
     }
 }

@@ -1,14 +1,17 @@
 //! The full dump: the dump's lines, and a line for everything else that is kept of the network:
-//! versions, deletes, what was observed of actors, floors, checks that are due, what was refused.
+//! versions, deletes, what was observed of actors, floors, repos as wholes, what is due, what was
+//! refused.
 //! Two stores with the same full dump are copies of one another.
 
 use std::io::Write;
 use std::path::Path;
 
+use plyr_lexicons::{Did, Rev};
 use serde_json::{Value, json};
 
 use crate::dump::{DumpError, Lines, add_shown};
 use crate::model::{AccountState, DueCheck, Floor, QuarantineEntry, Standing};
+use crate::repo::{DueRepo, Repo, RepoHead};
 use crate::whole::{Kept, Observed, Whole};
 
 /// Rows read at a time.
@@ -56,6 +59,21 @@ pub async fn full_dump(
             lines.add(row.to_string())?;
         }
         match floors.last() {
+            Some(last) => after = Some(last.clone()),
+            None => break,
+        }
+    }
+    let mut after: Option<Did> = None;
+    loop {
+        let repos = whole.all_repos(after.as_ref(), PAGE).await?;
+        let dids: Vec<Did> = repos.iter().map(|repo| repo.did.clone()).collect();
+        for due in whole.due_of(&dids).await?.iter().flatten() {
+            lines.add(due_repo(due).to_string())?;
+        }
+        for one in &repos {
+            lines.add(repo(one).to_string())?;
+        }
+        match dids.last() {
             Some(last) => after = Some(last.clone()),
             None => break,
         }
@@ -128,6 +146,24 @@ fn actor(observed: &Observed) -> Value {
 fn due(check: &DueCheck) -> Value {
     json!({ "answered": check.answered, "checkOf": check.did.as_str(), "dueAt": check.due_at,
         "triggeredAt": check.triggered_at })
+}
+
+fn repo(repo: &Repo) -> Value {
+    let head = |head: &RepoHead| json!([head.rev.to_string(), head.commit.to_string()]);
+    let ahead = |(rev, since): (Rev, i64)| json!([rev.to_string(), since]);
+    let settled = repo.is_settled;
+    json!({ "ahead": repo.ahead.map(ahead), "askedAt": repo.asked_at, "bytes": repo.bytes,
+        "failures": repo.failures, "firstSeenAt": repo.first_seen_at,
+        "head": repo.head.as_ref().map(head), "lastError": repo.last_error,
+        "mergedAt": repo.merged_at, "pds": repo.pds, "range": repo.range,
+        "records": repo.records, "settled": settled, "state": repo.state.as_str(),
+        "stateOf": repo.did.as_str(), "unreachableSince": repo.unreachable_since,
+        "verifiedAt": repo.verified_at })
+}
+
+fn due_repo(due: &DueRepo) -> Value {
+    json!({ "cause": due.cause, "dueAt": due.due_at, "dueRepo": due.did.as_str(),
+        "tries": due.tries, "urgency": due.urgency as u8, "wantedAt": due.wanted_at })
 }
 
 fn refused(entry: &QuarantineEntry) -> Value {

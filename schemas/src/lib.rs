@@ -12,6 +12,7 @@ mod held;
 pub mod index;
 pub mod log;
 pub mod model;
+pub mod repo;
 pub mod scylla;
 pub mod store;
 pub mod tables;
@@ -26,5 +27,6 @@ pub use model::{
     Floor, HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
     Standing, StreamCursor, Totals, Version,
 };
+pub use repo::{DueRepo, HeldKey, HeldRev, Repo, RepoHead, RepoState, Told, Urgency};
 pub use store::{Snapshot, Store, StoreError};
 pub use whole::Whole;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use plyr_lexicons::{Cid, Did, Handle, Judgement, Nsid, RecordUri, Rev, Verdict};
 
 use crate::index::Derived;
+use crate::repo::{DueRepo, Repo};
 
 /// Microseconds since 1970.
 pub type Micros = i64;
@@ -322,6 +323,17 @@ pub enum Change {
         did: Did,
         /// The trigger that was answered.
         triggered_at: Micros,
+    },
+    /// What is known of a repo as a whole.
+    Repo(Repo),
+    /// A repo is due to be asked.
+    RepoDue(DueRepo),
+    /// A repo was asked, unless it was wanted again after this time.
+    RepoDone {
+        /// Whose.
+        did: Did,
+        /// The time of wanting that was answered.
+        wanted_at: Micros,
     },
     /// Something refused.
     Quarantine(QuarantineEntry),

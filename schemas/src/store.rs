@@ -2,7 +2,7 @@
 //! the log entry, each step repeatable; an engine may do more (the embedded one: one atomic batch).
 
 use async_trait::async_trait;
-use plyr_lexicons::{Did, Handle, RecordUri};
+use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 
 use crate::index::{Index, IndexEntry, Position};
 use crate::log::LogPosition;
@@ -10,6 +10,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
 use crate::whole::Whole;
 
 /// What a store can answer with besides data.
@@ -144,6 +145,11 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Whether other processes may write to the same store at the same time.
+    fn has_several_writers(&self) -> bool {
+        false
+    }
+
     /// A view to answer a page from. The embedded engine's is one consistent snapshot; a
     /// distributed one's reads what is durable at each call.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
@@ -251,4 +257,54 @@ pub trait Snapshot: Send + Sync {
 
     /// Checks due at or before a time, soonest first.
     async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError>;
+
+    /// Repos as wholes, in the order asked; none for those never met.
+    async fn repos(&self, dids: &[Did]) -> Result<Vec<Option<Repo>>, StoreError>;
+
+    /// Every repo that was met, strictly after `after`, in an order of the engine's own that stays
+    /// the same.
+    async fn all_repos(&self, after: Option<&Did>, limit: usize) -> Result<Vec<Repo>, StoreError>;
+
+    /// How many repos are in each state. Walks all of them: for who asks once a minute.
+    async fn repo_states(&self) -> Result<Vec<(RepoState, u64)>, StoreError> {
+        let mut counts = RepoState::ALL.map(|state| (state, 0));
+        let mut after: Option<Did> = None;
+        loop {
+            let repos = self.all_repos(after.as_ref(), 2_000).await?;
+            let counted = |counts: &mut (RepoState, u64)| {
+                let here = repos.iter().filter(|repo| repo.state == counts.0);
+                counts.1 += here.count() as u64;
+            };
+            counts.iter_mut().for_each(counted);
+            match repos.into_iter().next_back() {
+                Some(last) => after = Some(last.did),
+                None => return Ok(counts.to_vec()),
+            }
+        }
+    }
+
+    /// Repos due at or before a time: all of the most urgent first, each urgency's soonest first.
+    async fn due_repos(&self, until: i64, limit: usize) -> Result<Vec<DueRepo>, StoreError>;
+
+    /// What is due of repos, in the order asked; none where nothing is.
+    async fn due_of(&self, dids: &[Did]) -> Result<Vec<Option<DueRepo>>, StoreError>;
+
+    /// The floors of a repo's collections, in the order asked; [`Rev::MIN`] where there is none.
+    async fn floors(&self, did: &Did, collections: &[Nsid]) -> Result<Vec<Rev>, StoreError>;
+
+    /// What streams told of a repo.
+    async fn told(&self, did: &Did) -> Result<Told, StoreError>;
+
+    /// The keys of a repo's collection that anything is held of, deletes and void versions too, by
+    /// rkey, strictly after `after`.
+    async fn repo_keys(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<HeldKey>, StoreError>;
+
+    /// The same of single keys, in the order asked; without versions where nothing is held.
+    async fn keys(&self, uris: &[RecordUri]) -> Result<Vec<HeldKey>, StoreError>;
 }

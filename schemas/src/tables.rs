@@ -90,6 +90,14 @@ tables! {
     QUARANTINE_IDS = Network 9 [&[Text("id")]] [&[]];
     /// What the store knows of itself, by name.
     META = Network 10 [&[Text("name")]] [&[]];
+    /// What is known of repos as wholes.
+    REPOS = Network 20 [&[Text("did")]] [&[]];
+    /// Repos that are due, by repo.
+    DUE_REPOS = Network 21 [&[Text("did")]] [&[]];
+    /// Repos that are due, by urgency and time.
+    DUE_REPOS_BY_TIME = Network 22 [&[]] [&[Number("urgency"), Number("due_at"), Text("did")]];
+    /// What streams told of a repo.
+    TOLD = Network 23 [&[Text("did")]] [&[]];
     /// Tracks of the network, newest first.
     LATEST_TRACKS = Derived 1 [&[]] [SORTED];
     /// Tracks of an actor, newest first.

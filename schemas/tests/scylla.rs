@@ -101,6 +101,9 @@ cases! {
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
     a_cursor_is_durable,
+    i02_a_repo_is_what_was_asked_last,
+    i03_due_repos_are_kept_until_they_are_done,
+    what_is_held_of_a_repo_is_listed_by_key,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +139,12 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
     applied.sort_unstable();
     assert_eq!(
         applied,
-        ["0001_network.cql", "0002_derived.cql", "0003_log.cql"]
+        [
+            "0001_network.cql",
+            "0002_derived.cql",
+            "0003_log.cql",
+            "0004_repos.cql"
+        ]
     );
     assert!(plan(&place.0, &one_copy()).await?.is_empty());
     ScyllaStore::open(place.0.clone()).await?.close().await?;

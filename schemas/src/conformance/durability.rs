@@ -185,6 +185,8 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
                 position: 77,
                 recent: vec![1],
             }),
+            Change::Repo(verified(&did, 50)?),
+            Change::RepoDue(wanted(&did, 51, Urgency::Steady, 900)),
             account("c", AccountState::TakenDown, 40)?,
             Change::Quarantine(crate::QuarantineEntry {
                 id: "ab".to_owned(),

@@ -4,10 +4,12 @@
 mod durability;
 mod order;
 mod reading;
+mod repos;
 
 pub use durability::*;
 pub use order::*;
 pub use reading::*;
+pub use repos::*;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Account, AccountState, Body, Change, Counts, CrashPoint, Derived, FaultHook, Floor, Identity,
-    Index, LogPosition, LogSubject, Outcome, Standing, Store, StoreError, StreamCursor, Version,
+    Index, LogPosition, LogSubject, Outcome, Standing, Store, StoreError, StreamCursor, Urgency,
+    Version,
 };
 
 /// Whatever went wrong in a case.

@@ -79,6 +79,21 @@ impl HeldVersion {
         read.and_then(|([_, standing], _)| standing_from(*standing))
             .ok_or_else(|| corrupt("VERSIONS", "the cell is cut or of another layout"))
     }
+
+    /// The CID alone, without reading the record; none for a delete.
+    pub fn cid_of(cell: &[u8]) -> Result<Option<Cid>, StoreError> {
+        let cut = || corrupt("VERSIONS", "the cell is cut or of another layout");
+        if cell.get(2).ok_or_else(cut)? == &DELETE {
+            return Ok(None);
+        }
+        // Layout, standing, kind, time, rules, verdict; then the reasons, then the CID.
+        let rest = cell.get(3 + 8 + 2 + 1..).ok_or_else(cut)?;
+        let cid = part(rest).and_then(|(_, rest)| part(rest));
+        let (cid, _) = cid.ok_or_else(cut)?;
+        let cid = Cid::try_from(cid);
+        cid.map(Some)
+            .map_err(|problem| corrupt("VERSIONS", problem))
+    }
 }
 
 fn standing_from(byte: u8) -> Option<Standing> {

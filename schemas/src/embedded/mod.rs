@@ -8,6 +8,7 @@ mod layers;
 mod observations;
 mod reader;
 mod rejudge;
+mod repos;
 pub(crate) mod rows;
 mod sums;
 mod versions;

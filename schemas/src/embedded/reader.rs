@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use fjall::{Readable, Snapshot as View};
-use plyr_lexicons::{Did, Handle, RecordUri, Rev};
+use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 
 use super::cells;
 use super::layers::{Engine, failed};
@@ -15,6 +15,7 @@ use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
     StreamCursor, Totals,
 };
+use crate::repo::{DueRepo, HeldKey, Repo, Told};
 use crate::store::{Snapshot, StoreError};
 use crate::tables::{
     self, ACTOR_TOTALS, ACTORS, COUNTS, CURSORS, DUE, DUE_BY_TIME, HANDLES, INVALID, Key,
@@ -39,7 +40,7 @@ impl EmbeddedSnapshot {
         EmbeddedSnapshot { engine, view }
     }
 
-    fn get(&self, kind: Kind, key: Key) -> Result<Option<fjall::UserValue>, StoreError> {
+    pub(super) fn get(&self, kind: Kind, key: Key) -> Result<Option<fjall::UserValue>, StoreError> {
         let found = self.view.get(self.engine.keyspace(kind), key.into_bytes());
         found.map_err(|problem| failed("read a row", &problem))
     }
@@ -415,5 +416,46 @@ impl Snapshot for EmbeddedSnapshot {
             }
         }
         Ok(checks)
+    }
+
+    async fn repos(&self, dids: &[Did]) -> Result<Vec<Option<Repo>>, StoreError> {
+        dids.iter().map(|did| self.repo(did)).collect()
+    }
+
+    async fn all_repos(&self, after: Option<&Did>, limit: usize) -> Result<Vec<Repo>, StoreError> {
+        self.repos_after(after, limit)
+    }
+
+    async fn due_repos(&self, until: i64, limit: usize) -> Result<Vec<DueRepo>, StoreError> {
+        self.repos_due(until, limit)
+    }
+
+    async fn due_of(&self, dids: &[Did]) -> Result<Vec<Option<DueRepo>>, StoreError> {
+        dids.iter().map(|did| self.due_repo(did)).collect()
+    }
+
+    async fn floors(&self, did: &Did, collections: &[Nsid]) -> Result<Vec<Rev>, StoreError> {
+        let floors = collections.iter();
+        floors
+            .map(|collection| self.floor(did, collection))
+            .collect()
+    }
+
+    async fn told(&self, did: &Did) -> Result<Told, StoreError> {
+        self.told_of(did)
+    }
+
+    async fn repo_keys(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<HeldKey>, StoreError> {
+        self.keys_after(did, collection, after, limit)
+    }
+
+    async fn keys(&self, uris: &[RecordUri]) -> Result<Vec<HeldKey>, StoreError> {
+        uris.iter().map(|uri| self.key(uri)).collect()
     }
 }

@@ -7,7 +7,7 @@ use plyr_lexicons::{Did, Namespace, Nsid, RecordUri, Rev, Verdict};
 
 use super::layers::Layers;
 use super::sums::{self, Sums};
-use super::{cells, observations};
+use super::{cells, observations, repos};
 use crate::held::{HeldVersion, current, derived_of, settled};
 use crate::index::{Derived, Position};
 use crate::model::{Floor, Micros, Outcome, Standing, Version};
@@ -41,6 +41,9 @@ pub fn apply(
         return Ok(Outcome::Superseded);
     }
 
+    if cell.standing == Standing::Event {
+        repos::told(layers, &uri.did, rev)?;
+    }
     layers.put(Kind::Network, version_key(&uri, rev), cell.encode()?);
     let after = with(&held, rev, cell);
     for (old, _) in settled(&after) {

@@ -12,7 +12,7 @@ use super::disk::FreeSpace;
 use super::layers::{Layers, failed};
 use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
-use super::{cells, observations, versions};
+use super::{cells, observations, repos, versions};
 use crate::fault::{CrashPoint, FaultHook};
 use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
 use crate::store::StoreError;
@@ -209,6 +209,11 @@ impl Writer {
                 Change::Due(check) => (observations::due(layers, &check)?, None),
                 Change::Checked { did, triggered_at } => {
                     (observations::checked(layers, &did, triggered_at)?, None)
+                }
+                Change::Repo(repo) => (repos::repo(layers, &repo)?, None),
+                Change::RepoDue(due) => (repos::due(layers, &due)?, None),
+                Change::RepoDone { did, wanted_at } => {
+                    (repos::done(layers, &did, wanted_at)?, None)
                 }
                 Change::Quarantine(entry) => (self.quarantine(&entry)?, None),
                 Change::Cursor(cursor) => {

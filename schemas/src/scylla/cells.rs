@@ -127,7 +127,8 @@ pub fn version(
     })
 }
 
-fn read_rank(rank: &[u8]) -> Option<(Standing, &[u8])> {
+/// The standing and the CID of a rank, the CID empty for a delete.
+pub fn read_rank(rank: &[u8]) -> Option<(Standing, &[u8])> {
     let (&[standing, length], cid) = rank.split_first_chunk::<2>()?;
     let standing = match standing {
         0 => Standing::Event,

@@ -31,12 +31,17 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_log.cql",
         text: include_str!("../../cql/0003_log.cql"),
     },
+    Migration {
+        number: 4,
+        name: "0004_repos.cql",
+        text: include_str!("../../cql/0004_repos.cql"),
+    },
 ];
 /// What only ScyllaDB knows.
 const SCYLLADB: &str = include_str!("../../cql/scylladb.cql");
 
 /// The schema's version that this binary works with.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// How long another migrator is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(180);

@@ -6,6 +6,7 @@ mod cells;
 mod counts;
 mod cql;
 mod derived;
+mod due;
 #[cfg(test)]
 mod interleavings;
 mod log;
@@ -16,6 +17,7 @@ mod options;
 mod pages;
 mod placing;
 mod reader;
+mod repo_rows;
 mod repos;
 mod settle;
 mod statements;
@@ -148,6 +150,9 @@ impl Store for ScyllaStore {
                 Change::Bluesky(profile) => inner.bluesky(&profile).await?,
                 Change::Due(check) => inner.due(&check).await?,
                 Change::Checked { did, triggered_at } => inner.checked(&did, triggered_at).await?,
+                Change::Repo(repo) => inner.write_repo(&repo).await?,
+                Change::RepoDue(due) => inner.repo_due(&due).await?,
+                Change::RepoDone { did, wanted_at } => inner.repo_done(&did, wanted_at).await?,
                 Change::Quarantine(entry) => inner.quarantine(&entry).await?,
                 Change::Cursor(cursor) => inner.cursor(&cursor).await?,
             });
@@ -160,6 +165,10 @@ impl Store for ScyllaStore {
 
     async fn settle(&self) -> Result<(), StoreError> {
         self.inner.settler.settled(|| self.inner.alive()).await
+    }
+
+    fn has_several_writers(&self) -> bool {
+        true
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

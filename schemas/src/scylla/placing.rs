@@ -5,6 +5,7 @@ use plyr_lexicons::{Did, RecordUri};
 
 use crate::index::{Index, Position};
 use crate::model::Micros;
+use crate::repo::Urgency;
 
 /// Shards of a repo's collection.
 pub const RECORD_SHARDS: i32 = 4;
@@ -117,6 +118,15 @@ impl Feed {
         let stretch = Stretch::Rising(HOUR);
         Feed {
             name: "due".to_owned(),
+            stretch,
+        }
+    }
+
+    /// Repos of one urgency by the time they are due.
+    pub fn due_repos(urgency: Urgency) -> Feed {
+        let stretch = Stretch::Rising(HOUR);
+        Feed {
+            name: format!("repos_due {}", urgency as i64),
             stretch,
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plyr_lexicons::{Collection, Did, Handle, Nsid, RecordUri};
+use plyr_lexicons::{Collection, Did, Handle, Nsid, RecordUri, Rev};
 
 use super::Inner;
 use super::cells::{is_live, read_numbers, read_register};
 use super::counts::{add, read_totals};
-use super::cql::{all, write};
+use super::cql::all;
 use super::observations::CursorRow;
 use super::pages::{beginning, uri};
 use super::placing::{Feed, actor_shard};
@@ -24,12 +24,8 @@ use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
     StreamCursor, Totals,
 };
+use crate::repo::{DueRepo, HeldKey, Repo, Told};
 use crate::store::{Snapshot, StoreError};
-
-/// An hour's bucket of due checks is cleared this long after it ended.
-const CLEARED_AFTER: Micros = 7_200_000_000;
-/// Clocks are no further apart.
-const CLOCKS: Micros = 10_000_000;
 
 /// Reads what is durable at each call.
 pub struct ScyllaSnapshot {
@@ -178,58 +174,16 @@ impl Inner {
     }
 
     async fn due_before(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
-        let (feed, began) = (Feed::due(), super::now());
-        let mut checks: Vec<DueCheck> = Vec::new();
-        let mut from = Some(0);
-        while let Some(bucket) = from {
-            let (places, next) = self.places(&feed, bucket).await?;
-            for place in places {
-                if place.0 > feed.bucket(until) || checks.len() >= limit {
-                    from = None;
-                    break;
-                }
-                let rows = self
-                    .place_rows(&feed, place, &beginning(), usize::MAX - 16)
-                    .await?;
-                let mut open = all(rows.iter().map(|(due_at, _, did, ..)| async {
-                    let did = Did::new(did.clone());
-                    let did = did.map_err(|problem| super::cells::corrupt("DUE", problem))?;
-                    let check = self.open_check(&did).await?;
-                    Ok(check.filter(|check| check.due_at == *due_at))
-                }))
-                .await?;
-                open.retain(Option::is_some);
-                if open.is_empty() && place.0 < feed.bucket(began - CLEARED_AFTER) {
-                    self.clear(&feed, place, began - CLOCKS).await?;
-                }
-                let due = open.into_iter().flatten();
-                checks.extend(due.filter(|check| check.due_at <= until));
-            }
-            if from.is_some() {
-                from = next;
-            }
-        }
-        checks.sort_by(|one, two| {
+        let open = |due_at: Micros, did: Did| async move {
+            let check = self.open_check(&did).await?;
+            Ok(check.filter(|check| check.due_at == due_at))
+        };
+        let mut checks = self.due_rows(&Feed::due(), until, limit, open).await?;
+        checks.sort_by(|one: &DueCheck, two| {
             (one.due_at, one.did.as_str()).cmp(&(two.due_at, two.did.as_str()))
         });
         checks.truncate(limit);
         Ok(checks)
-    }
-
-    /// Takes back a place where nothing is left; what was written since stays.
-    async fn clear(
-        &self,
-        feed: &Feed,
-        (bucket, shard): (i32, i32),
-        stamp: Micros,
-    ) -> Result<(), StoreError> {
-        let name = feed.name.as_str();
-        self.cql
-            .write(vec![
-                write!(ClearBucket; stamp, name, bucket, shard),
-                write!(ClearFeed; stamp, name, bucket, shard),
-            ])
-            .await
     }
 }
 
@@ -371,5 +325,47 @@ impl Snapshot for ScyllaSnapshot {
 
     async fn due_checks(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
         self.inner.due_before(until, limit).await
+    }
+
+    async fn repos(&self, dids: &[Did]) -> Result<Vec<Option<Repo>>, StoreError> {
+        all(dids.iter().map(|did| self.inner.repo_state(did))).await
+    }
+
+    async fn all_repos(&self, after: Option<&Did>, limit: usize) -> Result<Vec<Repo>, StoreError> {
+        self.inner.repo_states_after(after, limit).await
+    }
+
+    async fn due_repos(&self, until: i64, limit: usize) -> Result<Vec<DueRepo>, StoreError> {
+        self.inner.repos_due(until, limit).await
+    }
+
+    async fn due_of(&self, dids: &[Did]) -> Result<Vec<Option<DueRepo>>, StoreError> {
+        all(dids.iter().map(|did| self.inner.due_repo(did))).await
+    }
+
+    async fn floors(&self, did: &Did, collections: &[Nsid]) -> Result<Vec<Rev>, StoreError> {
+        let floor = |collection: &Nsid| {
+            let collection = collection.as_str().to_owned();
+            async move { self.inner.floor(did.as_str(), &collection).await }
+        };
+        all(collections.iter().map(floor)).await
+    }
+
+    async fn told(&self, did: &Did) -> Result<Told, StoreError> {
+        self.inner.told(did).await
+    }
+
+    async fn repo_keys(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<HeldKey>, StoreError> {
+        self.inner.repo_keys(did, collection, after, limit).await
+    }
+
+    async fn keys(&self, uris: &[RecordUri]) -> Result<Vec<HeldKey>, StoreError> {
+        all(uris.iter().map(|uri| self.inner.key(uri))).await
     }
 }

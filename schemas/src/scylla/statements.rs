@@ -41,6 +41,10 @@ statements! {
     ReadRepoDown = Quorum "SELECT rkey, rev, rank, said, judged, swept FROM versions
         WHERE did = ? AND collection = ? AND shard = ? AND rkey < ?
         ORDER BY rkey DESC, rev ASC, rank ASC";
+    ReadKeys = Quorum "SELECT rkey, rev, rank, WRITETIME(said) FROM versions
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey > ?";
+    ReadKey = Quorum "SELECT rev, rank, WRITETIME(said) FROM versions
+        WHERE did = ? AND collection = ? AND shard = ? AND rkey = ?";
     ScanFirst = Quorum "SELECT DISTINCT did, collection, shard FROM versions";
     ScanNext = Quorum "SELECT DISTINCT did, collection, shard FROM versions
         WHERE token(did, collection, shard) > token(?, ?, ?)";
@@ -75,6 +79,14 @@ statements! {
         USING TIMESTAMP ?";
     ReadDue = Quorum "SELECT cell FROM due WHERE did = ?";
     WriteDue = Quorum "INSERT INTO due (did, cell) VALUES (?, ?) USING TIMESTAMP ?";
+    ReadRepoState = Quorum "SELECT cell FROM repo_states WHERE shard = ? AND did = ?";
+    ReadRepoStates = Quorum "SELECT did, cell FROM repo_states WHERE shard = ? AND did > ?";
+    WriteRepoState = Quorum "INSERT INTO repo_states (shard, did, cell) VALUES (?, ?, ?)
+        USING TIMESTAMP ?";
+    ReadRepoDue = Quorum "SELECT cell FROM repo_due WHERE did = ?";
+    WriteRepoDue = Quorum "INSERT INTO repo_due (did, cell) VALUES (?, ?) USING TIMESTAMP ?";
+    ReadTold = Quorum "SELECT rev FROM repo_told WHERE did = ?";
+    WriteTold = Quorum "INSERT INTO repo_told (did, rev) VALUES (?, ?) USING TIMESTAMP ?";
     ReadCursor = Quorum "SELECT cell FROM cursors WHERE source = ?";
     WriteCursor = Quorum "INSERT INTO cursors (source, cell) VALUES (?, ?) USING TIMESTAMP ?";
     ReadQuarantine = Quorum "SELECT cell FROM quarantine WHERE id = ?";

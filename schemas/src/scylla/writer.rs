@@ -122,6 +122,7 @@ impl Inner {
         let (mut writes, mut repos) = (Vec::new(), HashSet::new());
         let mut to_finish: BTreeMap<usize, Vec<Logged>> = BTreeMap::new();
         let mut subjects = Vec::new();
+        let mut newest: HashMap<Did, Rev> = HashMap::new();
         for version in versions {
             let uri = version.uri.clone();
             let Some((at, (known, floor))) = places
@@ -141,6 +142,10 @@ impl Inner {
             if outcome == Judged::Applied
                 || (outcome == Judged::AlreadyThere && !self.logged.has(&logged))
             {
+                if new.standing == Standing::Event {
+                    let newest = newest.entry(uri.did.clone()).or_insert(rev);
+                    *newest = rev.max(*newest);
+                }
                 to_finish.entry(at).or_default().push(logged);
                 subjects.push(LogSubject::Record(uri));
             }
@@ -161,6 +166,7 @@ impl Inner {
             // Never taken back: any stamp will do.
             writes.push(write!(WriteRepo; did.as_str(), collection.as_str(), 1i64));
         }
+        writes.extend(newest.iter().map(|(did, rev)| Inner::write_told(did, *rev)));
         self.cql.write(writes).await?;
         for (did, collection) in &repos {
             self.written.add(repo_key(did, collection));
