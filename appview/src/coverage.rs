@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plyr_schemas::{Micros, RepoState, Store, StoreError};
+use plyr_schemas::{Micros, RepoState, Snapshot, Store, StoreError};
 use tokio::sync::Mutex;
 
 /// How old the numbers of repos may be: counting them walks them all.
@@ -93,14 +93,14 @@ impl Coverage {
     }
 
     /// How many repos are in each state, at most 30 seconds ago. Of many who ask at once one counts.
-    pub async fn states(&self, store: &dyn Store) -> Result<States, StoreError> {
+    pub async fn states(&self, snapshot: &dyn Snapshot) -> Result<States, StoreError> {
         let mut held = self.states.lock().await;
         if let Some((counted, states)) = &*held
             && counted.elapsed() < FRESH
         {
             return Ok(states.clone());
         }
-        let states = store.snapshot().await?.repo_states().await?;
+        let states = snapshot.repo_states().await?;
         *held = Some((Instant::now(), states.clone()));
         Ok(states)
     }

@@ -34,7 +34,7 @@ pub async fn page(app: &App) -> Result<String, StoreError> {
     let snapshot = store.snapshot().await?;
     let (sources, states, refused, troubled) = tokio::try_join!(
         app.coverage.sources(store),
-        app.coverage.states(store),
+        app.coverage.states(snapshot.as_ref()),
         snapshot.quarantine(None, REFUSED),
         troubled(snapshot.as_ref()),
     )?;

@@ -43,7 +43,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         snapshot.due_of(&dids),
         told,
         app.coverage.sources(store),
-        app.coverage.states(store),
+        app.coverage.states(snapshot.as_ref()),
     )?;
     let now = chrono::Utc::now().timestamp_micros();
     let views = repos.into_iter().zip(due).zip(told);
@@ -78,7 +78,9 @@ fn source(source: coverage::Source, now: i64) -> Source {
         last_event_at: at.map(present::datetime),
         lag_seconds: at.map(|at| seconds_since(at, now)),
         gaps: report.as_ref().map(|report| present::count(report.gaps)),
-        invented: report.as_ref().map(|report| present::count(report.invented)),
+        invented: report
+            .as_ref()
+            .map(|report| present::count(report.invented)),
         blind: report.map(|report| List(report.blind)),
         other: Fields::new(),
     }
