@@ -8,9 +8,9 @@ use crate::App;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::xrpc::{
-    get_actor_likes, get_actor_lists, get_actor_tracks, get_comments, get_latest, get_likes,
-    get_list, get_lists_with_item, get_profile, get_profiles, get_quarantine, get_record,
-    get_stats, get_track, get_tracks, list_records, resolve_handle,
+    get_actor_likes, get_actor_lists, get_actor_tracks, get_comments, get_coverage, get_latest,
+    get_likes, get_list, get_lists_with_item, get_profile, get_profiles, get_quarantine,
+    get_record, get_stats, get_track, get_tracks, list_records, resolve_handle,
 };
 
 /// Answers one call.
@@ -65,6 +65,9 @@ pub const TABLE: &[(&str, Handler)] = &[
     }),
     ("fm.plyr.stats.getStats", |app, parameters| {
         written(get_stats::answer(app, parameters))
+    }),
+    ("fm.plyr.sync.getCoverage", |app, parameters| {
+        written(get_coverage::answer(app, parameters))
     }),
     ("fm.plyr.sync.getQuarantine", |app, parameters| {
         written(get_quarantine::answer(app, parameters))

@@ -2,6 +2,7 @@
 //! shows of itself. One endpoint is one file, named after its method.
 
 mod actor;
+mod coverage;
 mod cursor;
 mod dispatch;
 mod error;
@@ -19,11 +20,12 @@ use plyr_outbound::Outbound;
 use plyr_schemas::Store;
 use url::Url;
 
+pub use coverage::{AskSources, SourceReport};
 pub use error::AppViewError;
 pub use server::AppView;
 
 /// What the AppView needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppViewConfig {
     /// Where to listen; port 0 picks one.
     pub listen: SocketAddr,
@@ -33,6 +35,8 @@ pub struct AppViewConfig {
     pub namespace: Namespace,
     /// Connections at the same time; more wait.
     pub connections: usize,
+    /// What is known of the streams, where this process follows them.
+    pub sources: Option<AskSources>,
 }
 
 /// What every handler works with.
@@ -41,4 +45,5 @@ pub struct App {
     pub(crate) outbound: Outbound,
     pub(crate) namespace: Namespace,
     pub(crate) public_url: Url,
+    pub(crate) coverage: coverage::Coverage,
 }

@@ -56,6 +56,11 @@ impl Parameters {
             .map_err(|problem| XrpcError::invalid(format!("{name}: {problem}")))
     }
 
+    /// An actor that need not be named.
+    pub fn optional_actor(&self, name: &str) -> Result<Option<AtIdentifier>, XrpcError> {
+        self.optional(name).map(|_| self.actor(name)).transpose()
+    }
+
     pub fn actor(&self, name: &str) -> Result<AtIdentifier, XrpcError> {
         let text = self.text(name);
         text.parse()

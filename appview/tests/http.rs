@@ -48,6 +48,7 @@ fn good_calls() -> Vec<(&'static str, &'static str)> {
         ("fm.plyr.graph.getList", "uri=at://did:plc:a/fm.plyr.list/l"),
         ("fm.plyr.graph.getListsWithItem", uri),
         ("fm.plyr.stats.getStats", ""),
+        ("fm.plyr.sync.getCoverage", ""),
         ("fm.plyr.sync.getQuarantine", ""),
     ]
 }

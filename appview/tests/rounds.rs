@@ -72,6 +72,7 @@ const ROUNDS: &[(&str, &str, usize)] = &[
         2,
     ),
     ("fm.plyr.stats.getStats", "", 1),
+    ("fm.plyr.sync.getCoverage", "", 2),
     ("fm.plyr.sync.getQuarantine", "", 1),
 ];
 

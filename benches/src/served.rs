@@ -32,6 +32,7 @@ impl Served {
             public_url: None,
             namespace: "fm.plyr".parse()?,
             connections: 100,
+            sources: None,
         };
         let appview = AppView::bind(config, store, outbound).await?;
         let address = appview.address();

@@ -41,6 +41,7 @@ embed![
     "fm/plyr/like.json",
     "fm/plyr/list.json",
     "fm/plyr/stats/getStats.json",
+    "fm/plyr/sync/getCoverage.json",
     "fm/plyr/sync/getQuarantine.json",
     "fm/plyr/track.json",
 ];

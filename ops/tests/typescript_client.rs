@@ -225,6 +225,8 @@ fn every_method_answered(findings: &[Value]) {
         ("fm.plyr.graph.getList", 3),
         ("fm.plyr.graph.getActorLists", 1),
         ("fm.plyr.graph.getListsWithItem", 1),
+        // alice, bob and carol.
+        ("fm.plyr.sync.getCoverage", 3),
         ("fm.plyr.sync.getQuarantine", 2),
     ];
     for method in methods() {

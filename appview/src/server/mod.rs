@@ -18,6 +18,7 @@ use warp::Filter;
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+use crate::coverage::Coverage;
 use crate::error::{AppViewError, XrpcError};
 use crate::{App, AppViewConfig, dispatch, pages};
 use respond::Caller;
@@ -61,6 +62,7 @@ impl AppView {
             outbound,
             namespace: config.namespace,
             public_url,
+            coverage: Coverage::new(config.sources),
         });
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         Ok(AppView {
@@ -174,6 +176,14 @@ async fn route(
         "/" => {
             let totals = app.store.snapshot().await?.totals().await?;
             let page = pages::home(&totals);
+            Ok(respond::body(
+                page.into_bytes(),
+                "text/html; charset=utf-8",
+                caller,
+            ))
+        }
+        "/status" => {
+            let page = pages::status::page(app).await?;
             Ok(respond::body(
                 page.into_bytes(),
                 "text/html; charset=utf-8",

@@ -4,6 +4,7 @@ pub mod get_actor_likes;
 pub mod get_actor_lists;
 pub mod get_actor_tracks;
 pub mod get_comments;
+pub mod get_coverage;
 pub mod get_latest;
 pub mod get_likes;
 pub mod get_list;

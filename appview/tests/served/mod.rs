@@ -51,6 +51,7 @@ impl Served {
             public_url: None,
             namespace,
             connections,
+            sources: None,
         };
         let appview = AppView::bind(config, wrap(store.clone()), outbound)
             .await

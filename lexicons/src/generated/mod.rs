@@ -51,6 +51,8 @@ pub mod fm_plyr_like;
 pub mod fm_plyr_list;
 /// `fm.plyr.stats.getStats`
 pub mod fm_plyr_stats_get_stats;
+/// `fm.plyr.sync.getCoverage`
+pub mod fm_plyr_sync_get_coverage;
 /// `fm.plyr.sync.getQuarantine`
 pub mod fm_plyr_sync_get_quarantine;
 /// `fm.plyr.track`

@@ -115,6 +115,10 @@ async function answers() {
   const profiles = await xrpc(server, actor.getProfiles, { params: { actors } })
   say({ method: actor.getProfiles.$nsid, pages: 1, items: profiles.body.profiles.length })
   one(stats.getStats.$nsid, (await xrpc(server, stats.getStats)).body.trackCount)
+  await pages(sync.getCoverage.$nsid, async (cursor) => {
+    const { body } = await xrpc(server, sync.getCoverage, { params: { limit, cursor } })
+    return { cursor: body.cursor, items: body.repos }
+  })
   await pages(sync.getQuarantine.$nsid, async (cursor) => {
     const { body } = await xrpc(server, sync.getQuarantine, { params: { limit, cursor } })
     return { cursor: body.cursor, items: body.entries }
@@ -168,6 +172,8 @@ async function refusals() {
   await refused(getProfile.$nsid, 'nobody', xrpcSafe(server, getProfile, { params: who }))
   const hidden = { actor: held.hiddenActor }
   await refused(getProfile.$nsid, 'hidden', xrpcSafe(server, getProfile, { params: hidden }))
+  const { getCoverage } = fm.plyr.sync
+  await refused(getCoverage.$nsid, 'nobody', xrpcSafe(server, getCoverage, { params: who }))
   for (const method of [feed.getActorTracks, feed.getActorLikes, graph.getActorLists]) {
     await refused(method.$nsid, 'nobody', xrpcSafe(server, method.main, { params: who }))
   }

@@ -50,6 +50,7 @@ pub async fn appview(
         public_url: config.public_url.clone(),
         namespace: config.namespace.clone(),
         connections: CONNECTIONS,
+        sources: None,
     };
     AppView::bind(appview_config, Arc::new(CountedStore::new(store)), outbound)
         .await

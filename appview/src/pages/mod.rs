@@ -1,4 +1,6 @@
-//! What the service shows of itself: a short page, its DID document, health and robots.
+//! What the service shows of itself: a short page, its status, its DID document and robots.
+
+pub mod status;
 
 use plyr_schemas::Totals;
 use serde_json::{Value, json};
@@ -66,7 +68,7 @@ read from their authors' own repositories and answered over XRPC.</p>
 </dl>
 <p>Try <a href="/xrpc/fm.plyr.feed.getLatest?limit=5"><code>fm.plyr.feed.getLatest</code></a>,
 <a href="/xrpc/fm.plyr.stats.getStats"><code>fm.plyr.stats.getStats</code></a> or
-<a href="/xrpc/_health"><code>_health</code></a>.</p>
+<a href="/status">how complete this is, and how it knows</a>.</p>
 </body>
 </html>
 "#,
