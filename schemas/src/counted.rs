@@ -15,6 +15,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::rebuild::{Pass, Passing};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::whole::Whole;
 
@@ -65,6 +66,10 @@ impl Store for CountedStore {
 
     async fn settle(&self) -> Result<(), StoreError> {
         self.inner.settle().await
+    }
+
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        self.inner.pass(pass, so_far).await
     }
 
     async fn log_after(

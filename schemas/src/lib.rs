@@ -12,6 +12,8 @@ mod held;
 pub mod index;
 pub mod log;
 pub mod model;
+mod numbers;
+pub mod rebuild;
 pub mod scylla;
 pub mod store;
 pub mod tables;
@@ -26,5 +28,6 @@ pub use model::{
     Floor, HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
     Standing, StreamCursor, Totals, Version,
 };
+pub use rebuild::{Pass, Passing};
 pub use store::{Snapshot, Store, StoreError};
 pub use whole::Whole;

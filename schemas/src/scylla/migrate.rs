@@ -31,12 +31,17 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_log.cql",
         text: include_str!("../../cql/0003_log.cql"),
     },
+    Migration {
+        number: 5,
+        name: "0005_passes.cql",
+        text: include_str!("../../cql/0005_passes.cql"),
+    },
 ];
 /// What only ScyllaDB knows.
 const SCYLLADB: &str = include_str!("../../cql/scylladb.cql");
 
 /// The schema's version that this binary works with.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 5;
 
 /// How long another migrator is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(180);

@@ -16,6 +16,7 @@ mod options;
 mod pages;
 mod placing;
 mod reader;
+mod rebuild;
 mod repos;
 mod settle;
 mod statements;
@@ -32,6 +33,7 @@ use plyr_lexicons::Namespace;
 use crate::fault::FaultHook;
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
+use crate::rebuild::{Pass, Passing};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::whole::Whole;
 #[doc(hidden)]
@@ -156,6 +158,10 @@ impl Store for ScyllaStore {
         inner.alive()?;
         metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
         Ok(outcomes)
+    }
+
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        self.inner.pass(pass, so_far).await
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
