@@ -15,6 +15,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::rebuild::{Pass, Passing};
 use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::whole::{Observed, Whole};
@@ -70,6 +71,10 @@ impl Store for CountedStore {
 
     fn has_several_writers(&self) -> bool {
         self.inner.has_several_writers()
+    }
+
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        self.inner.pass(pass, so_far).await
     }
 
     async fn log_after(

@@ -12,6 +12,8 @@ mod held;
 pub mod index;
 pub mod log;
 pub mod model;
+mod numbers;
+pub mod rebuild;
 pub mod repo;
 pub mod scylla;
 pub mod store;
@@ -27,6 +29,7 @@ pub use model::{
     Floor, HandleClaim, Identity, LogEntry, LogSubject, Micros, Outcome, QuarantineEntry, Record,
     Standing, StreamCursor, Totals, Version,
 };
+pub use rebuild::{Pass, Passing};
 pub use repo::{DueRepo, HeldKey, HeldRev, Repo, RepoHead, RepoState, Told, Urgency};
 pub use store::{Snapshot, Store, StoreError};
 pub use whole::{Observed, Whole};

@@ -10,6 +10,7 @@ use crate::model::{
     Actor, ActorTotals, Change, Counts, DueCheck, HandleClaim, LogEntry, Outcome, QuarantineEntry,
     Record, StreamCursor, Totals,
 };
+use crate::rebuild::{Pass, Passing};
 use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
 use crate::whole::{Observed, Whole};
 
@@ -149,6 +150,12 @@ pub trait Store: Send + Sync {
     fn has_several_writers(&self) -> bool {
         false
     }
+
+    /// Does the next piece of a pass over everything and answers how far it has come, which is
+    /// durable then. Without `so_far` it begins, or goes on with one that was cut off; hand in what
+    /// was answered until [`Passing::is_done`]. Others read and write meanwhile; several processes
+    /// may be at the same pass. Counts may follow behind ([`Store::settle`]).
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError>;
 
     /// A view to answer a page from. The embedded engine's is one consistent snapshot; a
     /// distributed one's reads what is durable at each call.

@@ -285,6 +285,23 @@ pub fn entry(entry: &IndexEntry) -> Key {
     place(partition(&entry.index), &entry.position)
 }
 
+/// The record that the key of an index row names; none if it is no such key.
+pub fn index_row(key: &[u8]) -> Option<RecordUri> {
+    let (tag, _) = key.split_first()?;
+    let is_index = |table: &&&Table| table.kind == Kind::Derived && table.order == SORTED;
+    let mut tables = ALL.iter().filter(is_index);
+    let table = tables.find(|table| table.tag == *tag)?;
+    let mut columns = KeyReader::after(key, 1);
+    for column in table.partition {
+        match column {
+            Text(_) => columns.text().map(drop)?,
+            Number(_) => columns.number().map(drop)?,
+        }
+    }
+    let position = columns.position()?;
+    columns.rest.is_empty().then_some(position.uri)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -359,12 +359,7 @@ impl Visitor {
         ];
         let fault = visit.trouble.as_ref().map(|trouble| trouble.fault);
         if fault == Some(Fault::Account) && visit.repo.failures == 1 {
-            changes.push(Change::Due(DueCheck {
-                did: did.clone(),
-                triggered_at: now,
-                answered: 0,
-                due_at: now,
-            }));
+            changes.push(Change::Due(DueCheck::triggered(did.clone(), now)));
         }
         let named = visit.merged.iter().flat_map(|merged| merged.named.iter());
         let named = named.cloned().collect();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::held::{Content, HeldVersion};
 use crate::model::{ActorTotals, Counts, Standing};
+use crate::numbers::{of_totals, totals_of};
 use crate::store::StoreError;
 
 const LAYOUT: u8 = 1;
@@ -162,25 +163,16 @@ fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
-/// A row of numbers.
+/// A row of numbers, behind the layout.
 fn numbers<const N: usize>(cell: &[u8], table: &'static str) -> Result<[u64; N], StoreError> {
-    let (&layout, rest) = cell.split_first().ok_or_else(|| corrupt(table, "empty"))?;
-    if layout != LAYOUT || rest.len() != N * 8 {
-        return Err(corrupt(table, "of another layout"));
+    match cell.split_first() {
+        Some((&LAYOUT, rest)) => crate::numbers::read_numbers(table, rest),
+        _ => Err(corrupt(table, "of another layout")),
     }
-    let mut out = [0; N];
-    for (slot, chunk) in out.iter_mut().zip(rest.as_chunks::<8>().0) {
-        *slot = u64::from_be_bytes(*chunk);
-    }
-    Ok(out)
 }
 
 fn row(values: &[u64]) -> Vec<u8> {
-    let mut cell = vec![LAYOUT];
-    values
-        .iter()
-        .for_each(|value| cell.extend_from_slice(&value.to_be_bytes()));
-    cell
+    [vec![LAYOUT], crate::numbers::numbers(values)].concat()
 }
 
 pub fn encode_counts(counts: &Counts) -> Vec<u8> {
@@ -198,48 +190,14 @@ pub fn decode_counts(cell: &[u8]) -> Result<Counts, StoreError> {
 
 /// Totals of an actor, or of the network with the number of artists behind them.
 pub fn encode_totals(totals: &ActorTotals, artists: u64) -> Vec<u8> {
-    let ActorTotals {
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    } = *totals;
-    row(&[
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-        artists,
-    ])
+    let mut values = of_totals(totals).to_vec();
+    values.push(artists);
+    row(&values)
 }
 
 pub fn decode_totals(cell: &[u8]) -> Result<(ActorTotals, u64), StoreError> {
-    let [
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-        artists,
-    ] = numbers(cell, "TOTALS")?;
-    let totals = ActorTotals {
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    };
-    Ok((totals, artists))
+    let [totals @ .., artists]: [u64; 8] = numbers(cell, "TOTALS")?;
+    Ok((totals_of(totals), artists))
 }
 
 /// Rows that are read rarely: JSON behind the layout byte.

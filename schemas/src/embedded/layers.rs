@@ -77,7 +77,11 @@ impl Layers {
     }
 
     pub fn get(&self, kind: Kind, key: Key) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = (kind, key.into_bytes());
+        self.get_bytes(kind, &key.into_bytes())
+    }
+
+    pub fn get_bytes(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = (kind, key.to_vec());
         if let Some(pending) = self.batch.get(&key).or_else(|| self.group.get(&key)) {
             return Ok(pending.clone());
         }
@@ -167,6 +171,10 @@ impl Layers {
 
     pub fn put(&mut self, kind: Kind, key: Key, value: Vec<u8>) {
         self.batch.insert((kind, key.into_bytes()), Some(value));
+    }
+
+    pub fn put_bytes(&mut self, kind: Kind, key: Vec<u8>, value: Vec<u8>) {
+        self.batch.insert((kind, key), Some(value));
     }
 
     pub fn remove(&mut self, kind: Kind, key: Key) {

@@ -6,11 +6,14 @@ mod disk;
 mod erase;
 mod folder;
 mod layers;
+mod mend;
 mod observations;
 mod reader;
+mod rebuild;
 mod rejudge;
 mod repos;
 pub(crate) mod rows;
+mod scan;
 mod sums;
 mod versions;
 mod whole;
@@ -23,11 +26,12 @@ use std::sync::atomic::AtomicU64;
 use async_trait::async_trait;
 use fjall::Database;
 use plyr_lexicons::Namespace;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::fault::FaultHook;
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
+use crate::rebuild::{Pass, Passing, Stage};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::tables::{Key, KeyReader, Kind, LOG, QUARANTINE};
 use crate::whole::Whole;
@@ -51,6 +55,9 @@ const QUEUE: usize = 64;
 const WRITER_STACK: usize = 8 << 20;
 /// Journal on disk, in bytes, before memtables are written out.
 const JOURNAL: u64 = 128 << 20;
+
+/// How often a sum that was mended is looked at again while others write.
+const LOOKS: usize = 3;
 
 /// How to open it.
 #[derive(Clone)]
@@ -93,6 +100,9 @@ pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     head: watch::Receiver<u64>,
     space: disk::FreeSpace,
+    namespace: Namespace,
+    /// One piece of a pass at a time.
+    passing: Mutex<()>,
     _lock: folder::Lock,
 }
 
@@ -140,7 +150,7 @@ impl EmbeddedStore {
         let (commands, receiver) = mpsc::channel(QUEUE);
         let writer = Writer {
             layers: Layers::new(engine.clone()),
-            namespace,
+            namespace: namespace.clone(),
             rules,
             commands: receiver,
             head: head_sender,
@@ -165,6 +175,8 @@ impl EmbeddedStore {
             commands,
             head,
             space,
+            namespace,
+            passing: Mutex::new(()),
             _lock: lock,
         })
     }
@@ -192,6 +204,30 @@ impl EmbeddedStore {
         Ok(progress)
     }
 
+    /// Finds what is wrong, away from the workers: it may take a while.
+    async fn find<T: Send + 'static>(
+        &self,
+        find: impl FnOnce(&Engine, &Namespace) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (engine, namespace) = (self.engine.clone(), self.namespace.clone());
+        let found = tokio::task::spawn_blocking(move || find(&engine, &namespace));
+        found.await.map_err(|problem| StoreError::Engine {
+            engine: NAME,
+            doing: "look for what is wrong",
+            detail: problem.to_string(),
+        })?
+    }
+
+    /// The rules judge everything before the store answers anything; here only what is left.
+    async fn judge_rest(&self, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        let mut passing = so_far.unwrap_or_else(|| Passing::begin(Pass::Rules, now()));
+        let done = self.rejudge(|_| ()).await?;
+        passing.seen += done.judged;
+        passing.mended += done.changed;
+        passing.go_on(Pass::Rules, None);
+        Ok(passing)
+    }
+
     /// Removes log entries written before a time, some thousands at a call; answers how many.
     pub async fn trim_log(&self, before: Micros) -> Result<usize, StoreError> {
         self.ask(|reply| Command::Trim(before, reply)).await
@@ -206,6 +242,41 @@ impl Store for EmbeddedStore {
 
     async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError> {
         self.ask(|reply| Command::Apply(changes, reply)).await
+    }
+
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        if pass == Pass::Rules {
+            return self.judge_rest(so_far).await;
+        }
+        let _turn = self.passing.lock().await;
+        let before = so_far.clone();
+        let found = self
+            .find(move |engine, namespace| rebuild::look(engine, namespace, pass, before.as_ref()));
+        let Some(mut mend) = found.await? else {
+            // Somebody else has brought it to its end.
+            let mut passing = so_far.unwrap_or_else(|| Passing::begin(pass, now()));
+            passing.stage = Stage::Done;
+            return Ok(passing);
+        };
+        let (subjects, actors) = mend.afterwards();
+        let (_, place) = self.ask(|reply| Command::Mend(mend, reply)).await?;
+        let mut passing = place.unwrap_or_else(|| Passing::begin(pass, now()));
+        for _ in 0..LOOKS {
+            if subjects.is_empty() && actors.is_empty() {
+                break;
+            }
+            let (subjects, actors) = (subjects.clone(), actors.clone());
+            let again = self.find(move |engine, namespace| {
+                rebuild::again(engine, namespace, &subjects, &actors)
+            });
+            let again = again.await?;
+            if again.is_empty() {
+                break;
+            }
+            let (mended, _) = self.ask(|reply| Command::Mend(again, reply)).await?;
+            passing.mended += mended;
+        }
+        Ok(passing)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

@@ -7,6 +7,7 @@ use super::cells;
 use super::layers::Layers;
 use crate::index::{Index, IndexEntry};
 use crate::model::{ActorTotals, Counts};
+use crate::numbers::{moved, shifted};
 use crate::store::StoreError;
 use crate::tables::{self, ACTOR_TOTALS, COUNTS, Key, Kind, TOTALS};
 
@@ -72,23 +73,9 @@ pub fn network(
         Some(cell) => cells::decode_totals(&cell)?,
         None => (ActorTotals::default(), 0),
     };
-    let moved =
-        |sum: u64, before: u64, after: u64| sum.saturating_add(after).saturating_sub(before);
-    let sums = ActorTotals {
-        tracks: moved(sums.tracks, before.tracks, after.tracks),
-        duration_seconds: moved(
-            sums.duration_seconds,
-            before.duration_seconds,
-            after.duration_seconds,
-        ),
-        likes: moved(sums.likes, before.likes, after.likes),
-        comments: moved(sums.comments, before.comments, after.comments),
-        albums: moved(sums.albums, before.albums, after.albums),
-        playlists: moved(sums.playlists, before.playlists, after.playlists),
-        lists: moved(sums.lists, before.lists, after.lists),
-    };
+    let sums = moved(&sums, before, after);
     let artist = |totals: &ActorTotals| u64::from(totals.tracks > 0);
-    let artists = moved(artists, artist(before), artist(after));
+    let artists = shifted(artists, artist(before), artist(after));
     layers.put(Kind::Derived, key, cells::encode_totals(&sums, artists));
     Ok(())
 }

@@ -159,7 +159,8 @@ fn floor_at(layers: &Layers, key: Key) -> Result<Rev, StoreError> {
     Rev::from_str(&text).map_err(|problem| cells::corrupt("FLOORS", problem))
 }
 
-fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, HeldVersion)>, StoreError> {
+/// The versions of a key, oldest first.
+pub fn held(layers: &Layers, uri: &RecordUri) -> Result<Vec<(Rev, HeldVersion)>, StoreError> {
     let prefix = Key::of(&VERSIONS).record(uri);
     let length = prefix.clone().into_bytes().len();
     let rows = layers.under(Kind::Network, prefix, MOST_VERSIONS)?;
@@ -206,6 +207,26 @@ fn invalid_key(uri: &RecordUri, seen_at: Micros) -> Key {
     tables::place(Key::of(&INVALID), &position)
 }
 
+/// Keys of all derived rows that the versions of a record come to.
+pub fn wanted_keys(
+    namespace: &Namespace,
+    uri: &RecordUri,
+    versions: &[(Rev, HeldVersion)],
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let Some((_, held)) = current(versions) else {
+        return Ok(Vec::new());
+    };
+    let rows = derived_of(namespace, uri, held)?.rows;
+    let rows = rows.iter().map(|row| tables::entry(row).into_bytes());
+    let invalid = is_invalid(held).then(|| invalid_key(uri, held.seen_at).into_bytes());
+    Ok(rows.chain(invalid).collect())
+}
+
+fn is_invalid(held: &HeldVersion) -> bool {
+    let content = held.content.as_ref();
+    content.is_some_and(|content| content.judgement.verdict == Verdict::Invalid)
+}
+
 fn reinvalidate(
     layers: &mut Layers,
     uri: &RecordUri,
@@ -214,8 +235,7 @@ fn reinvalidate(
 ) {
     let invalid = |version: Option<&(Rev, HeldVersion)>| {
         let (_, cell) = version?;
-        let verdict = cell.content.as_ref()?.judgement.verdict;
-        (verdict == Verdict::Invalid).then(|| invalid_key(uri, cell.seen_at))
+        is_invalid(cell).then(|| invalid_key(uri, cell.seen_at))
     };
     if let Some(key) = invalid(before) {
         layers.remove(Kind::Derived, key);

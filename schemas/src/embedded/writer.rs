@@ -11,11 +11,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::disk::FreeSpace;
 use super::erase::Erasing;
 use super::layers::{Layers, failed};
+use super::mend::Mend;
 use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
 use super::{cells, observations, repos, versions};
 use crate::fault::{CrashPoint, FaultHook};
 use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
+use crate::rebuild::Passing;
 use crate::store::StoreError;
 use crate::tables::{CURSORS, Key, KeyReader, Kind, LOG, QUARANTINE, QUARANTINE_IDS};
 
@@ -43,6 +45,10 @@ pub enum Command {
         oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
     ),
     Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
+    Mend(
+        Mend,
+        oneshot::Sender<Result<(u64, Option<Passing>), StoreError>>,
+    ),
     Rejudge(Rejudging, oneshot::Sender<Result<Rejudging, StoreError>>),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -101,11 +107,14 @@ impl Writer {
             }
             Command::Rejudge(progress, reply) => {
                 let rejudged = self.rejudge(progress);
-                if rejudged.is_err() {
-                    self.layers.drop_batch();
-                    self.layers.drop_group();
-                }
+                self.finish(&rejudged);
                 answer(reply, rejudged);
+                true
+            }
+            Command::Mend(mend, reply) => {
+                let mended = self.mend(mend);
+                self.finish(&mended);
+                answer(reply, mended);
                 true
             }
             Command::Close(reply) => {
@@ -117,6 +126,14 @@ impl Writer {
                 answer(reply, synced.map_err(|problem| failed("close", &problem)));
                 false
             }
+        }
+    }
+
+    /// Forgets what was to be written where that failed.
+    fn finish<T>(&mut self, done: &Result<T, StoreError>) {
+        if done.is_err() {
+            self.layers.drop_batch();
+            self.layers.drop_group();
         }
     }
 

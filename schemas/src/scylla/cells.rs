@@ -168,17 +168,22 @@ fn read_judged(cell: &[u8]) -> Option<(u16, Judgement)> {
 pub struct Decision {
     /// The write timestamp: the microseconds of the key's newest rev, void ones included.
     pub stamp: i64,
-    /// (rev, rank, swept) of each version that counts, from the newest down to the current one. It
-    /// only ever grows as versions come, turn void, are proven or swept, and so decides among
-    /// equal stamps.
-    versions: Vec<u8>,
+    /// (rev, rank, swept) of each version that counts, from the newest down to the current one,
+    /// then the rules that judged the current one. The list only ever grows as versions come, turn
+    /// void, are proven or swept, and so decides among equal stamps; of one list the newest rules.
+    decided_by: Vec<u8>,
 }
+
+/// Stands before the rules: less than the first byte of any rev since 1974, so that a longer list
+/// of versions is greater.
+const RULES: u8 = 2;
 
 impl Decision {
     /// Of the versions that were read back; none where there are none.
     pub fn of(versions: &[(Rev, HeldVersion)]) -> Option<Decision> {
         let stamp = versions.iter().map(|(rev, _)| rev.micros()).max()?;
-        let current = current(versions).map(|(rev, _)| *rev);
+        let newest = current(versions);
+        let current = newest.map(|(rev, _)| *rev);
         let mut deciding: Vec<_> = versions
             .iter()
             .filter(|version| current.is_none_or(|current| version.0 >= current))
@@ -191,46 +196,53 @@ impl Decision {
             bytes.extend_from_slice(&rank(held));
             bytes.push(u8::from(held.swept));
         }
+        let content = newest.and_then(|(_, held)| held.content.as_ref());
+        bytes.push(RULES);
+        bytes.extend_from_slice(&content.map_or(0, |content| content.rules).to_be_bytes());
         Some(Decision {
             stamp,
-            versions: bytes,
+            decided_by: bytes,
         })
     }
 
     /// The cell of a row that this decision makes live or dead.
     pub fn cell(&self, live: bool) -> Vec<u8> {
-        let mut cell = self.versions.clone();
-        cell.push(u8::from(live));
+        self.mending(0, live)
+    }
+
+    /// The same, written by the mending of a rebuild over what this very decision left wrong.
+    fn mending(&self, times: u8, live: bool) -> Vec<u8> {
+        let mut cell = self.decided_by.clone();
+        cell.extend_from_slice(&[times, u8::from(live)]);
         cell
+    }
+
+    /// The stamp and the cell that make a row live or dead over what it holds, and that give way to
+    /// whatever comes later.
+    pub fn over(&self, held: Option<(i64, &[u8])>, live: bool) -> (i64, Vec<u8>) {
+        let plain = (self.stamp, self.cell(live));
+        let Some((stamp, cell)) = held else {
+            return plain;
+        };
+        if (plain.0, plain.1.as_slice()) > (stamp, cell) {
+            return plain;
+        }
+        // Decided alike and yet wrong: by a process that derives otherwise.
+        let times = cell.strip_prefix(self.decided_by.as_slice());
+        if let Some([times, _]) = times
+            && stamp == self.stamp
+            && let Some(times) = times.checked_add(1)
+        {
+            return (stamp, self.mending(times, live));
+        }
+        // No version that is there decided it.
+        (stamp.saturating_add(1), self.cell(live))
     }
 }
 
 /// Whether a derived row, or another cell that ends so, is live.
 pub fn is_live(cell: &[u8]) -> bool {
     cell.last() == Some(&1)
-}
-
-/// Numbers, big-endian.
-pub fn numbers(values: &[u64]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_be_bytes())
-        .collect()
-}
-
-/// Numbers read back.
-pub fn read_numbers<const N: usize>(
-    table: &'static str,
-    cell: &[u8],
-) -> Result<[u64; N], StoreError> {
-    if cell.len() != N * 8 {
-        return Err(corrupt(table, "of another layout"));
-    }
-    let mut out = [0; N];
-    for (slot, chunk) in out.iter_mut().zip(cell.as_chunks::<8>().0) {
-        *slot = u64::from_be_bytes(*chunk);
-    }
-    Ok(out)
 }
 
 /// A stamped register: the stamp, then JSON.

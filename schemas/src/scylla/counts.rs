@@ -5,75 +5,21 @@ use std::collections::HashSet;
 use plyr_lexicons::{Collection, Did, Nsid, RecordUri};
 
 use super::Inner;
-use super::cells::{is_live, numbers, read_numbers};
+use super::cells::is_live;
 use super::cql::{all, write};
 use super::derived::counted;
 use super::placing::{RECORD_SHARDS, actor_shard};
 use super::settle::{Kind, Touch};
 use super::statements::Statement::{ReadHidden, ReadMembers, ReadShardTotals};
 use crate::held::derived_of;
-use crate::index::{Derived, Index};
+use crate::index::Derived;
 use crate::model::{ActorTotals, Micros};
+use crate::numbers::{Published, add, numbers, of_totals, read_numbers, totals_of};
 use crate::store::StoreError;
-
-/// Totals as numbers.
-pub fn totals_cell(totals: &ActorTotals) -> Vec<u8> {
-    let ActorTotals {
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    } = *totals;
-    numbers(&[
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    ])
-}
 
 /// Totals read back.
 pub fn read_totals(cell: &[u8]) -> Result<ActorTotals, StoreError> {
-    let [
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    ] = read_numbers("ACTOR_TOTALS", cell)?;
-    Ok(ActorTotals {
-        tracks,
-        duration_seconds,
-        likes,
-        comments,
-        albums,
-        playlists,
-        lists,
-    })
-}
-
-/// Adds totals to others.
-pub fn add(sum: &mut ActorTotals, more: &ActorTotals) {
-    let each = [
-        (&mut sum.tracks, more.tracks),
-        (&mut sum.duration_seconds, more.duration_seconds),
-        (&mut sum.likes, more.likes),
-        (&mut sum.comments, more.comments),
-        (&mut sum.albums, more.albums),
-        (&mut sum.playlists, more.playlists),
-        (&mut sum.lists, more.lists),
-    ];
-    for (sum, more) in each {
-        *sum = sum.saturating_add(more);
-    }
+    read_numbers("ACTOR_TOTALS", cell).map(totals_of)
 }
 
 impl Inner {
@@ -94,7 +40,8 @@ impl Inner {
         }
     }
 
-    async fn hidden(&self, shard: i32) -> Result<HashSet<String>, StoreError> {
+    /// Hidden accounts of an actor shard.
+    pub async fn hidden(&self, shard: i32) -> Result<HashSet<String>, StoreError> {
         let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadHidden, (shard,), usize::MAX).await?;
         let hidden = rows.into_iter().filter(|(_, cell)| is_live(cell));
         Ok(hidden.map(|(did, _)| did).collect())
@@ -107,6 +54,29 @@ impl Inner {
         shard: i32,
         began: Micros,
     ) -> Result<(), StoreError> {
+        let size = self.set_size(subject, kind, shard).await?;
+        self.write_size(subject, kind, shard, size, began).await
+    }
+
+    /// Writes the size of a shard of a set, as of when its reading began.
+    pub async fn write_size(
+        &self,
+        subject: &str,
+        kind: Kind,
+        shard: i32,
+        size: u64,
+        began: Micros,
+    ) -> Result<(), StoreError> {
+        let cell = numbers(&[size]);
+        self.cql
+            .write(vec![
+                write!(WriteCounts; subject, kind as i32, shard, cell, began),
+            ])
+            .await
+    }
+
+    /// The size of a shard of a set: visible actors, or rows of such.
+    pub async fn set_size(&self, subject: &str, kind: Kind, shard: i32) -> Result<u64, StoreError> {
         let hidden = self.hidden(shard).await?;
         let key = (subject, kind as i32, shard, "", "");
         let rows: Vec<(String, String, Vec<u8>)> =
@@ -122,12 +92,7 @@ impl Inner {
             }
             last = did;
         }
-        let cell = numbers(&[count]);
-        self.cql
-            .write(vec![
-                write!(WriteCounts; subject, kind as i32, shard, cell, began),
-            ])
-            .await
+        Ok(count)
     }
 
     async fn count_published(
@@ -136,33 +101,33 @@ impl Inner {
         collection: &Nsid,
         began: Micros,
     ) -> Result<(), StoreError> {
-        let (mut totals, mut liked) = (ActorTotals::default(), HashSet::new());
-        self.each_derived(did, collection, |derived| {
-            let seconds = &mut totals.duration_seconds;
-            *seconds = seconds.saturating_add(derived.duration_seconds);
-            for row in derived.rows {
-                match row.index {
-                    Index::ActorTracks(_) => totals.tracks += 1,
-                    Index::ActorLists(_) => totals.lists += 1,
-                    Index::ActorListsOfType(_, of) if of == "album" => totals.albums += 1,
-                    Index::ActorListsOfType(_, of) if of == "playlist" => totals.playlists += 1,
-                    Index::SubjectCommentsByTime(_) => totals.comments += 1,
-                    Index::SubjectLikers(subject) => {
-                        liked.insert(subject);
-                    }
-                    _ => {}
-                }
-            }
-        })
-        .await?;
-        totals.likes = liked.len() as u64;
+        let totals = self.published(did, collection).await?;
+        self.write_published(did, collection, &totals, began).await
+    }
+
+    /// Writes what an actor has published in a collection, as of when its reading began.
+    pub async fn write_published(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        totals: &ActorTotals,
+        began: Micros,
+    ) -> Result<(), StoreError> {
         let (did_text, shard) = (did.as_str(), actor_shard(did));
-        let cell = totals_cell(&totals);
+        let cell = numbers(&of_totals(totals));
         self.cql
             .write(vec![
                 write!(WriteActorTotals; shard, did_text, collection.as_str(), cell, began),
             ])
             .await
+    }
+
+    /// What an actor has published in a collection, by the records.
+    pub async fn published(&self, did: &Did, collection: &Nsid) -> Result<ActorTotals, StoreError> {
+        let mut published = Published::default();
+        let each = self.each_derived(did, collection, |derived| published.take(derived));
+        each.await?;
+        Ok(published.totals())
     }
 
     async fn count_sums(&self, shard: i32, began: Micros) -> Result<(), StoreError> {
@@ -179,7 +144,7 @@ impl Inner {
             artists += u64::from(totals.tracks > 0);
             add(&mut sums, &totals);
         }
-        let mut cell = totals_cell(&sums);
+        let mut cell = numbers(&of_totals(&sums));
         cell.extend_from_slice(&artists.to_be_bytes());
         self.cql
             .write(vec![write!(WriteTotals; 0i32, shard, cell, began)])

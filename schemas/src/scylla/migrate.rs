@@ -36,12 +36,17 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_repos.cql",
         text: include_str!("../../cql/0004_repos.cql"),
     },
+    Migration {
+        number: 5,
+        name: "0005_passes.cql",
+        text: include_str!("../../cql/0005_passes.cql"),
+    },
 ];
 /// What only ScyllaDB knows.
 const SCYLLADB: &str = include_str!("../../cql/scylladb.cql");
 
 /// The schema's version that this binary works with.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// How long another migrator is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(180);

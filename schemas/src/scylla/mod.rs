@@ -18,6 +18,7 @@ mod options;
 mod pages;
 mod placing;
 mod reader;
+mod rebuild;
 mod repo_rows;
 mod repos;
 mod settle;
@@ -35,6 +36,7 @@ use plyr_lexicons::Namespace;
 use crate::fault::FaultHook;
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
+use crate::rebuild::{Pass, Passing};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::whole::Whole;
 #[doc(hidden)]
@@ -163,6 +165,10 @@ impl Store for ScyllaStore {
         inner.alive()?;
         metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
         Ok(outcomes)
+    }
+
+    async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        self.inner.pass(pass, so_far).await
     }
 
     async fn settle(&self) -> Result<(), StoreError> {

@@ -218,7 +218,8 @@ impl Inner {
         })
     }
 
-    async fn write_hidden(&self, did: &Did, stamp: i64, hides: bool) -> Result<(), StoreError> {
+    /// Writes into the directory of hidden accounts.
+    pub async fn write_hidden(&self, did: &Did, stamp: i64, hides: bool) -> Result<(), StoreError> {
         let mut cell = stamp.to_be_bytes().to_vec();
         cell.push(u8::from(hides));
         let hidden = write!(WriteHidden; actor_shard(did), did.as_str(), cell, stamp);

@@ -131,6 +131,24 @@ impl Feed {
         }
     }
 
+    /// Whether a feed of this name is derived from records.
+    pub fn is_derived(name: &str) -> bool {
+        const NAMES: [&str; 10] = [
+            "latest_tracks",
+            "actor_tracks",
+            "subject_likes",
+            "actor_likes",
+            "subject_comments_by_position",
+            "subject_comments_by_time",
+            "actor_lists",
+            "actor_lists_of_type",
+            "lists_with_item",
+            "invalid",
+        ];
+        let first = name.split(' ').next().unwrap_or_default();
+        NAMES.contains(&first)
+    }
+
     /// Whether it lists its buckets; else all stands in (0, 0).
     pub fn is_bucketed(&self) -> bool {
         self.stretch != Stretch::One

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use plyr_lexicons::{Collection, Did, Handle, Nsid, RecordUri, Rev};
 
 use super::Inner;
-use super::cells::{is_live, read_numbers, read_register};
-use super::counts::{add, read_totals};
+use super::cells::{is_live, read_register};
+use super::counts::read_totals;
 use super::cql::all;
 use super::observations::CursorRow;
 use super::pages::{beginning, uri};
@@ -25,6 +25,7 @@ use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
     StreamCursor, Totals,
 };
+use crate::numbers::{add, read_numbers};
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
 use crate::store::{Snapshot, StoreError};
 use crate::whole::Observed;

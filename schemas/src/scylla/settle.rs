@@ -36,6 +36,14 @@ pub enum Kind {
     Lists = 2,
 }
 
+impl Kind {
+    /// Of its number; none for another.
+    pub fn of(number: i32) -> Option<Kind> {
+        let kinds = [Kind::Likes, Kind::Comments, Kind::Lists];
+        kinds.into_iter().find(|kind| *kind as i32 == number)
+    }
+}
+
 /// Something that is counted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Touch {

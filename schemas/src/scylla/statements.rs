@@ -55,6 +55,10 @@ statements! {
         VALUES (?, ?, ?, ?, ?, ?, true) USING TIMESTAMP ?";
     RemoveVersion = Quorum "DELETE FROM versions USING TIMESTAMP ?
         WHERE did = ? AND collection = ? AND shard = ? AND rkey = ? AND rev = ? AND rank = ?";
+    WriteJudged = Quorum "INSERT INTO versions (did, collection, shard, rkey, rev, rank, judged)
+        VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    ScanReposFirst = Quorum "SELECT DISTINCT did FROM repos";
+    ScanReposNext = Quorum "SELECT DISTINCT did FROM repos WHERE token(did) > token(?)";
     ReadRepo = Quorum "SELECT collection FROM repos WHERE did = ?";
     WriteRepo = Quorum "INSERT INTO repos (did, collection, seen) VALUES (?, ?, true)
         USING TIMESTAMP ?";
@@ -97,6 +101,12 @@ statements! {
     WriteFeed = Quorum "INSERT INTO feeds
         (feed, bucket, shard, major, minor, did, collection, rkey, cell)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    ReadFeedRow = Quorum "SELECT WRITETIME(cell), cell FROM feeds
+        WHERE feed = ? AND bucket = ? AND shard = ?
+        AND major = ? AND minor = ? AND did = ? AND collection = ? AND rkey = ?";
+    ScanFeedsFirst = Quorum "SELECT DISTINCT feed, bucket, shard FROM feeds";
+    ScanFeedsNext = Quorum "SELECT DISTINCT feed, bucket, shard FROM feeds
+        WHERE token(feed, bucket, shard) > token(?, ?, ?)";
     ClearFeed = Quorum "DELETE FROM feeds USING TIMESTAMP ?
         WHERE feed = ? AND bucket = ? AND shard = ?";
     ReadBuckets = Quorum "SELECT bucket, shard FROM buckets WHERE feed = ? AND bucket >= ?";
@@ -110,17 +120,30 @@ statements! {
         WHERE subject = ? AND kind = ? AND shard = ? AND did = ?";
     WriteMember = Quorum "INSERT INTO members (subject, kind, shard, did, rkey, cell)
         VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    ReadMember = Quorum "SELECT WRITETIME(cell), cell FROM members
+        WHERE subject = ? AND kind = ? AND shard = ? AND did = ? AND rkey = ?";
+    ScanMembersFirst = Quorum "SELECT DISTINCT subject, kind, shard FROM members";
+    ScanMembersNext = Quorum "SELECT DISTINCT subject, kind, shard FROM members
+        WHERE token(subject, kind, shard) > token(?, ?, ?)";
+    ReadCount = Quorum "SELECT cell FROM counts WHERE subject = ? AND kind = ? AND shard = ?";
+    ReadCountCells = Quorum "SELECT kind, shard, cell FROM counts WHERE subject = ?";
     ReadCounts = One "SELECT kind, cell FROM counts WHERE subject = ?";
     ScanCountsFirst = One "SELECT DISTINCT subject FROM counts";
     ScanCountsNext = One "SELECT DISTINCT subject FROM counts WHERE token(subject) > token(?)";
     WriteCounts = Quorum "INSERT INTO counts (subject, kind, shard, cell) VALUES (?, ?, ?, ?)
         USING TIMESTAMP ?";
     ReadActorTotals = One "SELECT cell FROM actor_totals WHERE shard = ? AND did = ?";
+    ReadPublished = Quorum "SELECT cell FROM actor_totals
+        WHERE shard = ? AND did = ? AND collection = ?";
+    ReadPublishedAfter = Quorum "SELECT did, collection, cell FROM actor_totals
+        WHERE shard = ? AND (did, collection) > (?, ?)";
     ReadShardTotals = Quorum "SELECT did, cell FROM actor_totals WHERE shard = ?";
     WriteActorTotals = Quorum "INSERT INTO actor_totals (shard, did, collection, cell)
         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
     ReadTotals = One "SELECT cell FROM totals WHERE one = ?";
     WriteTotals = Quorum "INSERT INTO totals (one, shard, cell) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    ReadPass = Quorum "SELECT cell FROM passes WHERE name = ?";
+    WritePass = Quorum "INSERT INTO passes (name, cell) VALUES (?, ?) USING TIMESTAMP ?";
     ReadStreams = Quorum "SELECT stream, head, settled FROM log_streams WHERE one = ?";
     WriteStream = Quorum "INSERT INTO log_streams (one, stream, head) VALUES (?, ?, ?)
         USING TTL 1296000 AND TIMESTAMP ?";

@@ -1,6 +1,11 @@
 //! Repos as their hosts serve them, captured, forged and built by a second mind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)] // helpers of tests
 
 mod fixtures;
 mod forge;

@@ -1,0 +1,169 @@
+//! Passes over the cluster, piece by piece, for any number of processes: one is at a pass, others
+//! look on and take over when it stands still. Two at one piece do no harm: every write is stamped.
+
+mod counts;
+mod rows;
+mod rules;
+mod walk;
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Inner;
+use super::cells::{corrupt, read_register, register};
+use super::cql::write;
+use super::settle::Touch;
+use super::statements::Statement::ReadPass;
+use crate::model::{LogSubject, Micros};
+use crate::rebuild::{Pass, Passing, Stage};
+use crate::store::StoreError;
+
+/// A process that told nothing for this long has let go of its pass.
+const LET_GO: Micros = 30_000_000;
+/// Who looks on looks this often.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A pass as stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// The stream of the process that is at it.
+    holder: String,
+    /// The rules it judges by.
+    rules: u16,
+    passing: Passing,
+}
+
+/// What one piece came to.
+#[derive(Default)]
+struct Piece {
+    seen: u64,
+    mended: u64,
+    unreadable: u64,
+    /// Sets to be counted again.
+    touched: Vec<Touch>,
+    /// What to look at again.
+    changed: Vec<LogSubject>,
+    /// Where the next piece begins; none at the end of the stage.
+    next: Option<String>,
+}
+
+/// A place within a stage, as text.
+fn place<T: Serialize>(place: &T) -> Result<String, StoreError> {
+    serde_json::to_string(place).map_err(|problem| corrupt("PASSES", problem))
+}
+
+/// A place read back.
+fn read_place<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, StoreError> {
+    let read = |text: &str| serde_json::from_str(text).map_err(|p| corrupt("PASSES", p));
+    text.map(read).transpose()
+}
+
+/// What a process does about a pass.
+enum Turn {
+    /// Goes on from here; whether somebody else may have died in the middle of the piece.
+    Goes(Passing, bool),
+    /// Only looks on.
+    Looks(Passing),
+    /// It has ended.
+    Ended(Passing),
+}
+
+impl Inner {
+    /// Does the next piece of a pass.
+    pub async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
+        self.alive()?;
+        let (mut passing, again) = match self.turn(pass, so_far).await? {
+            Turn::Goes(passing, again) => (passing, again),
+            Turn::Ended(passing) => return Ok(passing),
+            Turn::Looks(passing) => {
+                tokio::time::sleep(LOOK).await;
+                return Ok(passing);
+            }
+        };
+        let after = passing.after.as_deref();
+        let piece = match passing.stage {
+            Stage::Rules => self.judge_piece(after, again).await?,
+            Stage::Records => self.records_piece(after).await?,
+            Stage::Rows => self.rows_piece(after).await?,
+            Stage::Members => self.members_piece(after).await?,
+            Stage::Hidden => self.hidden_piece(after).await?,
+            Stage::Counts => self.counts_piece(after).await?,
+            Stage::Sets => self.sets_piece(after).await?,
+            Stage::Actors => self.actors_piece(after).await?,
+            Stage::Totals => self.totals_piece().await?,
+            Stage::Done => Piece::default(),
+        };
+        let mut touched = piece.touched;
+        touched.sort_unstable_by_key(|touch| format!("{touch:?}"));
+        touched.dedup();
+        self.settler.room(|| self.alive()).await?;
+        self.log.append(&self.cql, &piece.changed).await?;
+        self.settler.touch(touched, Vec::new());
+        passing.seen += piece.seen;
+        passing.mended += piece.mended;
+        passing.unreadable += piece.unreadable;
+        passing.elsewhere = false;
+        passing.go_on(pass, piece.next);
+        self.keep(pass, &passing).await?;
+        Ok(passing)
+    }
+
+    async fn keep(&self, pass: Pass, passing: &Passing) -> Result<(), StoreError> {
+        let stored = Stored {
+            holder: self.log.stream.clone(),
+            rules: plyr_lexicons::RULES_VERSION,
+            passing: passing.clone(),
+        };
+        let now = super::now();
+        let cell = register("PASSES", now, &stored)?;
+        let kept = write!(WritePass; pass.name(), cell, now);
+        self.cql.write(vec![kept]).await
+    }
+
+    async fn turn(&self, pass: Pass, so_far: Option<Passing>) -> Result<Turn, StoreError> {
+        let now = super::now();
+        let begin = || Turn::Goes(Passing::begin(pass, now), false);
+        let row: Option<(Vec<u8>,)> = self.cql.first(ReadPass, (pass.name(),)).await?;
+        let Some((cell,)) = row else {
+            return Ok(so_far.map_or_else(begin, |so_far| Turn::Goes(so_far, false)));
+        };
+        let (told_at, stored): (Micros, Stored) = read_register("PASSES", &cell)?;
+        let passing = stored.passing;
+        if pass == Pass::Rules && stored.rules != plyr_lexicons::RULES_VERSION {
+            // Newer rules have judged, or do: they count.
+            let is_older = stored.rules < plyr_lexicons::RULES_VERSION;
+            let ended = Passing {
+                stage: Stage::Done,
+                ..passing
+            };
+            return Ok(if is_older {
+                begin()
+            } else {
+                Turn::Ended(ended)
+            });
+        }
+        if passing.is_done() {
+            let begins = so_far.is_none() && pass != Pass::Rules;
+            return Ok(if begins {
+                begin()
+            } else {
+                Turn::Ended(passing)
+            });
+        }
+        if let Some(so_far) = so_far.filter(|so_far| so_far.began != passing.began) {
+            // The one that was handed in has ended, and another began.
+            let stage = Stage::Done;
+            return Ok(Turn::Ended(Passing { stage, ..so_far }));
+        }
+        let is_mine = stored.holder == self.log.stream;
+        if !is_mine && told_at > now - LET_GO {
+            return Ok(Turn::Looks(Passing {
+                elsewhere: true,
+                ..passing
+            }));
+        }
+        Ok(Turn::Goes(passing, !is_mine))
+    }
+}
