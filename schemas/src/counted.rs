@@ -16,7 +16,7 @@ use crate::model::{
     Record, StreamCursor, Totals,
 };
 use crate::rebuild::{Pass, Passing};
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Most, RepoPage, Snapshot, Store, StoreError};
 use crate::whole::Whole;
 
 /// Told the rounds of every snapshot that ends.
@@ -144,6 +144,15 @@ impl Snapshot for CountedSnapshot {
         self.count("records", self.inner.records(uris)).await
     }
 
+    async fn records_within(
+        &self,
+        uris: &[RecordUri],
+        most_bytes: usize,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let call = self.inner.records_within(uris, most_bytes);
+        self.count("records", call).await
+    }
+
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         self.count("actors", self.inner.actors(dids)).await
     }
@@ -194,6 +203,18 @@ impl Snapshot for CountedSnapshot {
         let call = self
             .inner
             .repo_records(did, collection, after, reverse, limit);
+        self.count("repo_records", call).await
+    }
+
+    async fn repo_page(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError> {
+        let call = self.inner.repo_page(did, collection, after, reverse, most);
         self.count("repo_records", call).await
     }
 

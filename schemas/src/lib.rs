@@ -29,5 +29,5 @@ pub use model::{
     Standing, StreamCursor, Totals, Version,
 };
 pub use rebuild::{Pass, Passing};
-pub use store::{Snapshot, Store, StoreError};
+pub use store::{Most, RepoPage, Snapshot, Store, StoreError};
 pub use whole::Whole;

@@ -4,10 +4,12 @@
 mod durability;
 mod order;
 mod reading;
+mod rebuild;
 
 pub use durability::*;
 pub use order::*;
 pub use reading::*;
+pub use rebuild::*;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -247,9 +247,8 @@ impl Store for EmbeddedStore {
         }
         let _turn = self.passing.lock().await;
         let before = so_far.clone();
-        let found = self.find(move |engine, namespace| {
-            rebuild::look(engine, namespace, pass, before.as_ref())
-        });
+        let found = self
+            .find(move |engine, namespace| rebuild::look(engine, namespace, pass, before.as_ref()));
         let Some(mut mend) = found.await? else {
             // Somebody else has brought it to its end.
             let mut passing = so_far.unwrap_or_else(|| Passing::begin(pass, now()));

@@ -52,7 +52,9 @@ fn stored(
     pass: Pass,
     so_far: Option<&Passing>,
 ) -> Result<Option<Passing>, StoreError> {
-    let cell = engine.keyspace(Kind::Network).get(place_key(pass).into_bytes());
+    let cell = engine
+        .keyspace(Kind::Network)
+        .get(place_key(pass).into_bytes());
     let cell = cell.map_err(|problem| failed("read a row", &problem))?;
     let stored: Option<Passing> = cell.map(|cell| cells::decode("META", &cell)).transpose()?;
     Ok(match (stored, so_far) {
@@ -227,7 +229,9 @@ fn subjects(scan: &Scan, piece: &Piece) -> Result<Vec<String>, StoreError> {
     for uri in &piece.keys {
         keys.extend(scan.wanted_of(uri)?.0);
     }
-    let of_sets = keys.iter().filter(|key| SETS.iter().any(|set| set.tag == key[0]));
+    let of_sets = keys
+        .iter()
+        .filter(|key| SETS.iter().any(|set| set.tag == key[0]));
     let subjects = of_sets.filter_map(|key| KeyReader::after(key, 1).text());
     let mut subjects: Vec<String> = subjects.map(str::to_owned).collect();
     subjects.sort_unstable();
@@ -293,10 +297,7 @@ fn sets(scan: &mut Scan, after: Option<&str>) -> Result<Piece, StoreError> {
     Ok(piece)
 }
 
-fn wrong_totals(
-    scan: &mut Scan,
-    did: &Did,
-) -> Result<Option<Wrong<Did, ActorTotals>>, StoreError> {
+fn wrong_totals(scan: &mut Scan, did: &Did) -> Result<Option<Wrong<Did, ActorTotals>>, StoreError> {
     let right = scan.published(did)?;
     let cell = scan.get(
         Kind::Derived,

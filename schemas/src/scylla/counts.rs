@@ -76,12 +76,7 @@ impl Inner {
     }
 
     /// The size of a shard of a set: visible actors, or rows of such.
-    pub async fn set_size(
-        &self,
-        subject: &str,
-        kind: Kind,
-        shard: i32,
-    ) -> Result<u64, StoreError> {
+    pub async fn set_size(&self, subject: &str, kind: Kind, shard: i32) -> Result<u64, StoreError> {
         let hidden = self.hidden(shard).await?;
         let key = (subject, kind as i32, shard, "", "");
         let rows: Vec<(String, String, Vec<u8>)> =
@@ -128,11 +123,7 @@ impl Inner {
     }
 
     /// What an actor has published in a collection, by the records.
-    pub async fn published(
-        &self,
-        did: &Did,
-        collection: &Nsid,
-    ) -> Result<ActorTotals, StoreError> {
+    pub async fn published(&self, did: &Did, collection: &Nsid) -> Result<ActorTotals, StoreError> {
         let mut published = Published::default();
         let each = self.each_derived(did, collection, |derived| published.take(derived));
         each.await?;

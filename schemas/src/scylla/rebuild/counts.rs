@@ -56,8 +56,10 @@ impl Inner {
         };
         let next = subjects.last().map(|(last,)| last.clone());
         let cells = all(subjects.iter().map(|(subject,)| async move {
-            let cells: Vec<(i32, i32, Option<Vec<u8>>)> =
-                self.cql.read(ReadCountCells, (subject.as_str(),), usize::MAX).await?;
+            let cells: Vec<(i32, i32, Option<Vec<u8>>)> = self
+                .cql
+                .read(ReadCountCells, (subject.as_str(),), usize::MAX)
+                .await?;
             let set = |(kind, shard, cell)| ((subject.clone(), kind, shard), cell);
             Ok(cells.into_iter().map(set).collect::<Vec<_>>())
         }));
@@ -130,9 +132,7 @@ impl Inner {
             let last = rows.last().filter(|_| rows.len() == AT_ONCE);
             let next = match last {
                 Some((did, collection, _)) => Some((shard, did.clone(), collection.clone())),
-                None if shard + 1 < ACTOR_SHARDS => {
-                    Some((shard + 1, String::new(), String::new()))
-                }
+                None if shard + 1 < ACTOR_SHARDS => Some((shard + 1, String::new(), String::new())),
                 None => None,
             };
             let next: Place = (next, None);
@@ -148,7 +148,11 @@ impl Inner {
         }
         let dids: Vec<(String,)> = match &repos {
             None => self.cql.read(ScanReposFirst, (), AT_ONCE).await?,
-            Some(last) => self.cql.read(ScanReposNext, (last.as_str(),), AT_ONCE).await?,
+            Some(last) => {
+                self.cql
+                    .read(ScanReposNext, (last.as_str(),), AT_ONCE)
+                    .await?
+            }
         };
         let next = dids.last().map(|(last,)| {
             let next: Place = (None, Some(last.clone()));
@@ -223,7 +227,11 @@ impl Inner {
         } else {
             let dids: Vec<(String,)> = match &last {
                 None => self.cql.read(ScanActorsFirst, (), AT_ONCE).await?,
-                Some(last) => self.cql.read(ScanActorsNext, (last.as_str(),), AT_ONCE).await?,
+                Some(last) => {
+                    self.cql
+                        .read(ScanActorsNext, (last.as_str(),), AT_ONCE)
+                        .await?
+                }
             };
             let dids: Vec<String> = dids.into_iter().map(|(did,)| did).collect();
             let next = dids.last().map(|last| (shard, Some(last.clone())));
@@ -257,8 +265,13 @@ impl Inner {
         if is_live(&cell) == hides {
             return Ok(None);
         }
-        let asked_at = account.account.as_ref().map_or(1, |(asked_at, _)| *asked_at);
-        let held_at = cell.first_chunk::<8>().map_or(0, |at| i64::from_be_bytes(*at));
+        let asked_at = account
+            .account
+            .as_ref()
+            .map_or(1, |(asked_at, _)| *asked_at);
+        let held_at = cell
+            .first_chunk::<8>()
+            .map_or(0, |at| i64::from_be_bytes(*at));
         // Of two at one stamp the hidden one stays.
         let stamp = match hides {
             true => asked_at.max(held_at),

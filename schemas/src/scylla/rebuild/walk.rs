@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::super::Inner;
 use super::super::cells::corrupt;
 use super::super::cql::all;
+use super::super::pages;
 use super::super::statements::Statement::{
     ReadFeed, ReadMembers, ScanFeedsFirst, ScanFeedsNext, ScanFirst, ScanMembersFirst,
     ScanMembersNext, ScanNext,
 };
 use super::super::writer::Versions;
-use super::super::pages;
 use super::{place, read_place};
 use crate::store::StoreError;
 
@@ -190,4 +190,3 @@ impl Inner {
         gather(all(wave).await?)
     }
 }
-
