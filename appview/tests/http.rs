@@ -11,10 +11,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use plyr_lexicons::{Did, Handle, data, methods};
-use plyr_schemas::{Account, AccountState, Change, Identity, Store};
+use plyr_schemas::{Account, AccountState, Body, Change, Identity, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
-use served::{Served, about, track};
+use served::{Served, about, put, track};
 
 /// A call of each method that is answered with 200.
 fn good_calls() -> Vec<(&'static str, &'static str)> {
@@ -395,6 +395,10 @@ async fn i11_pages_of_large_records_are_short_and_lose_none() {
             json!({ "items": items }),
         )
         .await;
+    for number in 0..12 {
+        let like = format!("at://did:plc:b/fm.plyr.like/l{number:02}");
+        served.put(&like, number, item(number)).await;
+    }
     let uris = vec!["uris=at://did:plc:a/fm.plyr.track/t00"; 100].join("&");
     let many = format!("/xrpc/fm.plyr.feed.getTracks?{uris}");
     let (status, refused) = served.get(&many).await;
@@ -406,6 +410,7 @@ async fn i11_pages_of_large_records_are_short_and_lose_none() {
             "items",
         ),
         ("fm.plyr.feed.getActorTracks", "actor=did:plc:a", "tracks"),
+        ("fm.plyr.feed.getActorLikes", "actor=did:plc:b", "likes"),
         (
             "com.atproto.repo.listRecords",
             "repo=did:plc:a&collection=fm.plyr.track",
@@ -420,7 +425,8 @@ async fn i11_pages_of_large_records_are_short_and_lose_none() {
             let rows = page[key].as_array().unwrap();
             assert!((1..=7).contains(&rows.len()), "{method}: {}", rows.len());
             for row in rows {
-                let uri = row.get("uri").unwrap_or(&row["subject"]["uri"]);
+                let uris = ["/uri", "/subject/uri", "/track/uri"];
+                let uri = uris.iter().find_map(|place| row.pointer(place)).unwrap();
                 assert!(seen.insert(uri.to_string()), "{method}: twice");
             }
             match page["cursor"].as_str() {
@@ -429,6 +435,47 @@ async fn i11_pages_of_large_records_are_short_and_lose_none() {
             }
         }
         assert_eq!(seen.len(), 12, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn i11_deleted_records_are_walked_a_bounded_number_at_a_time() {
+    let served = Served::start(100).await;
+    let uri = |rkey: &str| format!("at://did:plc:a/fm.plyr.track/{rkey}");
+    let mut changes = vec![put(&uri("a"), 1, track("a")), put(&uri("z"), 1, track("z"))];
+    for number in 0..5_000 {
+        let Change::Version(mut version) = put(&uri(&format!("k{number:04}")), 2, track("k"))
+        else {
+            unreachable!();
+        };
+        version.body = Body::Delete;
+        changes.push(Change::Version(version));
+    }
+    served.apply(changes).await;
+    for order in ["", "&reverse=true"] {
+        let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+        loop {
+            let query = "repo=did:plc:a&collection=fm.plyr.track";
+            let path = format!("/xrpc/com.atproto.repo.listRecords?{query}{order}{cursor}");
+            let (status, page) = served.get(&path).await;
+            assert_eq!(status, 200, "{page}");
+            pages += 1;
+            let records = page["records"].as_array().unwrap();
+            seen.extend(
+                records
+                    .iter()
+                    .map(|row| row["uri"].as_str().unwrap().to_owned()),
+            );
+            match page["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let mut all = vec![uri("z"), uri("a")];
+        if !order.is_empty() {
+            all.reverse();
+        }
+        assert_eq!((seen, pages), (all, 3), "{order}");
     }
 }
 

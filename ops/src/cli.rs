@@ -11,6 +11,7 @@ Examples:
   plyr serve                              follow the network, answer on http://127.0.0.1:8080
   plyr serve --data-dir /srv/plyr --listen 0.0.0.0:80 --public-url https://music.example.com
   plyr dump --out state.ndjson            the state as canonical NDJSON
+  plyr rebuild all                        index rows and counts, again from the records
 
 Over a ScyllaDB (or Cassandra 5) cluster, as many processes of each part as wanted:
   export PLYR_STORE=scylla://node1:9042,node2:9042/plyr
@@ -46,6 +47,12 @@ are kept. Exit code 1 if the full dumps differ afterwards.
 
   plyr store copy --from embedded:./plyr-data --to scylla://node1:9042,node2:9042/plyr
   plyr store copy --from scylla://node1:9042/plyr --to embedded:/srv/plyr-data";
+
+const REBUILD: &str = "\
+Everything goes on being served and followed meanwhile. A server that holds the data folder does it
+itself; over a cluster this process does, from any machine. What is cut off goes on where it was when
+the same is asked for again. Rows that no record derives go, missing ones come back, counts become
+the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes those first.";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -88,6 +95,13 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Waits until nothing was written for 8 s, so that counts have followed"),
         );
+    let rebuild = Command::new("rebuild")
+        .about("What is derived, again from the records, while everything is served")
+        .subcommand_required(true)
+        .subcommand(Command::new("indexes").about("The index rows"))
+        .subcommand(Command::new("counts").about("Counts and totals, from the index rows"))
+        .subcommand(Command::new("all").about("Both, rows first"))
+        .after_help(REBUILD);
     let store = Command::new("store")
         .about("About a cluster's keyspace")
         .subcommand_required(true)
@@ -126,7 +140,7 @@ pub fn command() -> Command {
         .version(version)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, index, appview, dump, store, config])
+        .subcommands([serve, index, appview, dump, rebuild, store, config])
         .args(OPTIONS.iter().map(argument))
 }
 

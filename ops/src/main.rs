@@ -57,6 +57,7 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
     }
     match (command, arguments.subcommand_name()) {
         ("dump", _) => runtime.block_on(store::dump::dump(&config, arguments)),
+        ("rebuild", _) => runtime.block_on(store::rebuild::rebuild(&config, arguments)),
         ("store", Some("migrate")) => runtime.block_on(store::schema::migrate(&config)),
         ("store", Some("copy")) => runtime.block_on(store::copy::copy(&config, arguments)),
         ("store", Some("plan")) => runtime.block_on(store::schema::plan(&config)),

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::rebuild::{Pass, Passing};
 use crate::repo::{DueRepo, HeldKey, Repo, RepoState, Told};
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Most, RepoPage, Snapshot, Store, StoreError};
 use crate::whole::{Observed, Whole};
 
 /// Told the rounds of every snapshot that ends.
@@ -149,6 +149,15 @@ impl Snapshot for CountedSnapshot {
         self.count("records", self.inner.records(uris)).await
     }
 
+    async fn records_within(
+        &self,
+        uris: &[RecordUri],
+        most_bytes: usize,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let call = self.inner.records_within(uris, most_bytes);
+        self.count("records", call).await
+    }
+
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         self.count("actors", self.inner.actors(dids)).await
     }
@@ -203,6 +212,18 @@ impl Snapshot for CountedSnapshot {
         let call = self
             .inner
             .repo_records(did, collection, after, reverse, limit);
+        self.count("repo_records", call).await
+    }
+
+    async fn repo_page(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError> {
+        let call = self.inner.repo_page(did, collection, after, reverse, most);
         self.count("repo_records", call).await
     }
 

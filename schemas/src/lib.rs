@@ -31,5 +31,5 @@ pub use model::{
 };
 pub use rebuild::{Pass, Passing};
 pub use repo::{DueRepo, HeldKey, HeldRev, Repo, RepoHead, RepoState, Told, Urgency};
-pub use store::{Snapshot, Store, StoreError};
+pub use store::{Most, RepoPage, Snapshot, Store, StoreError};
 pub use whole::{Observed, Whole};

@@ -185,12 +185,53 @@ pub trait Store: Send + Sync {
     async fn close(&self) -> Result<(), StoreError>;
 }
 
+/// How much a page may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Most {
+    /// Records.
+    pub records: usize,
+    /// Bytes of records; the last one may go beyond.
+    pub bytes: usize,
+}
+
+/// A page of a repo's records.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RepoPage {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The record key after which the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
+impl RepoPage {
+    /// Takes a record in, or ends the page before it.
+    pub(crate) fn take(&mut self, record: Record, most: Most, bytes: &mut usize) -> bool {
+        if self.records.len() >= most.records || (*bytes >= most.bytes && !self.records.is_empty())
+        {
+            let last = self.records.last();
+            self.next = last.map(|last| last.uri.rkey.as_str().to_owned());
+            return false;
+        }
+        *bytes += record.bytes.len();
+        self.records.push(record);
+        true
+    }
+}
+
 /// A view to read from. A call asks for all it needs at once, however much that is.
 #[async_trait]
 pub trait Snapshot: Send + Sync {
     /// Current records, in the order asked; none for what isn't held or is deleted. Invalid ones
     /// are answered too ([`Record::is_shown`]).
     async fn records(&self, uris: &[RecordUri]) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// The same for the first of them that have `most_bytes` together, at least one: what isn't
+    /// answered is asked for again. A record may have a megabyte, and a page a hundred of them.
+    async fn records_within(
+        &self,
+        uris: &[RecordUri],
+        most_bytes: usize,
+    ) -> Result<Vec<Option<Record>>, StoreError>;
 
     /// Actors, in the order asked; defaults for unknown ones.
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError>;
@@ -234,6 +275,17 @@ pub trait Snapshot: Send + Sync {
         reverse: bool,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// The same within bounds, for an answer: a page may be short, or empty, where records are large
+    /// or many deleted ones lie between; the next one begins after [`RepoPage::next`].
+    async fn repo_page(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError>;
 
     /// Every current record of the store, strictly after `after`, in an order of the engine's own
     /// that stays the same: for dumps, copies and scans.

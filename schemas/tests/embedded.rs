@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use plyr_lexicons::Verdict;
 use plyr_schemas::FaultHook;
-use plyr_schemas::conformance::{self, Checked, Place};
+use plyr_schemas::conformance::{self, BoxError, Checked, Place, Spoilt};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{Body, Change, Derived, Store, StoreError, StreamCursor, store_conformance};
+use plyr_schemas::tables::{self, Key};
+use plyr_schemas::{
+    Change, Index, IndexEntry, Position, Store, StoreError, StreamCursor, store_conformance,
+};
 
 struct Folder(tempfile::TempDir);
 
@@ -32,6 +35,26 @@ impl Folder {
                     tokio::task::yield_now().await;
                 }
                 opened => return opened,
+            }
+        }
+    }
+}
+
+impl Folder {
+    /// The derived rows as the engine beneath keeps them, once the store has let go of them.
+    async fn keyspace(&self) -> Result<(fjall::Database, fjall::Keyspace), BoxError> {
+        let mut tries = 0;
+        loop {
+            match fjall::Database::builder(self.0.path().join("store")).open() {
+                Err(_) if tries < 1_000_000 => {
+                    tries += 1;
+                    tokio::task::yield_now().await;
+                }
+                opened => {
+                    let database = opened?;
+                    let derived = database.keyspace("derived", Default::default)?;
+                    return Ok((database, derived));
+                }
             }
         }
     }
@@ -60,6 +83,7 @@ store_conformance! {
     i07_an_actor_likes_once,
     i08_hidden_accounts_count_nowhere,
     i08_a_proof_beneath_counts_nowhere,
+    i11_pages_of_a_repo_are_bounded,
     i15_pages_neither_skip_nor_repeat,
     i15_the_quarantine_neither_skips_nor_repeats,
     a_handle_belongs_to_its_newest_proof,
@@ -142,30 +166,14 @@ async fn new_rules_judge_everything_again() -> Checked {
     options.rules -= 1;
     let store = EmbeddedStore::open(options.clone())?;
     assert!(store.rejudge(|_| ()).await?.done);
-    let wrongly = |rkey: &str, record: serde_json::Value, verdict: Verdict| {
-        let uri = format!("at://did:plc:a/fm.plyr.track/{rkey}").parse()?;
-        let Change::Version(mut version) = conformance::put(&uri, 1, &record)? else {
-            return Err("no version".into());
-        };
-        if let Body::Record {
-            judgement, derived, ..
-        } = &mut version.body
-        {
-            judgement.verdict = verdict;
-            if verdict == Verdict::Invalid {
-                *derived = Derived::default();
-            }
-        }
-        Ok::<Change, conformance::BoxError>(Change::Version(version))
-    };
-    let good = || serde_json::json!({ "title": "t", "artist": "a", "fileType": "mp3" });
-    let bad = || serde_json::json!({ "title": 7, "artist": "a", "fileType": "mp3" });
+    let (good, bad) = (serde_json::json!("t"), serde_json::json!(7));
     let mut changes = vec![
-        wrongly("good", good(), Verdict::Invalid)?,
-        wrongly("bad", bad(), Verdict::Valid)?,
+        conformance::wrongly("good", &good, Verdict::Invalid)?,
+        conformance::wrongly("bad", &bad, Verdict::Valid)?,
     ];
     for number in 0..1_200 {
-        changes.push(wrongly(&format!("more{number}"), good(), Verdict::Invalid)?);
+        let rkey = format!("more{number}");
+        changes.push(conformance::wrongly(&rkey, &good, Verdict::Invalid)?);
     }
     store.apply(changes).await?;
     let head = store.log_head().await?;
@@ -201,6 +209,84 @@ async fn new_rules_judge_everything_again() -> Checked {
     assert_eq!((again.judged, again.done), (0, true));
     store.close().await?;
     Ok(())
+}
+
+#[async_trait::async_trait]
+impl Spoilt for Folder {
+    async fn derived(&self) -> Result<Vec<String>, BoxError> {
+        let derived = self.keyspace().await?;
+        let rows = derived.1.iter().map(|row| {
+            let (key, cell) = row.into_inner()?;
+            Ok(format!("{:?} {:?}", key.as_ref(), cell.as_ref()))
+        });
+        rows.collect()
+    }
+
+    async fn spoil(&self) -> Result<(), BoxError> {
+        let (database, derived) = self.keyspace().await?;
+        let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for row in derived.iter() {
+            let (key, cell) = row.into_inner()?;
+            rows.push((key.to_vec(), cell.to_vec()));
+        }
+        let used = conformance::used()?.to_string();
+        let used = Key::of(&tables::COUNTS).text(&used).into_bytes();
+        let counted = [
+            tables::COUNTS.tag,
+            tables::ACTOR_TOTALS.tag,
+            tables::TOTALS.tag,
+        ];
+        for (number, (key, cell)) in rows.iter().enumerate() {
+            let is_sum = counted.contains(&key[0]);
+            let is_live = key.windows(8).any(|part| part == b"plc:live");
+            match number % 7 {
+                _ if *key == used || key[0] == tables::TOTALS.tag || is_live => {}
+                0 => derived.remove(key.as_slice())?,
+                1 if is_sum => derived.insert(key.as_slice(), [9u8, 9])?,
+                _ => {}
+            }
+            if is_sum && number % 7 > 1 || *key == used {
+                let mut cell = cell.clone();
+                let last = cell.len() - 9;
+                cell[last] = cell[last].wrapping_add(3);
+                derived.insert(key.as_slice(), cell)?;
+            }
+        }
+        let of_nobody = "at://did:plc:nobody/fm.plyr.track/x".parse()?;
+        let of_somebody = conformance::used()?;
+        for uri in [&of_nobody, &of_somebody] {
+            let subject = Index::SubjectLikers(of_somebody.to_string());
+            for index in [Index::LatestTracks, subject] {
+                let position = Position {
+                    major: 7,
+                    minor: 7,
+                    uri: uri.clone(),
+                };
+                let row = IndexEntry { index, position };
+                derived.insert(tables::entry(&row).into_bytes(), [1u8])?;
+            }
+            let invalid = Key::of(&tables::INVALID).number(-1).number(0).record(uri);
+            derived.insert(invalid.into_bytes(), [1u8])?;
+        }
+        derived.insert([tables::ACTOR_TRACKS.tag, 0xff, 0, 1], [1u8])?;
+        let counts = [vec![1], vec![1; 24]].concat();
+        let nobody = Key::of(&tables::COUNTS).text("at://did:plc:nobody/x/y");
+        derived.insert(nobody.into_bytes(), counts)?;
+        let totals = [vec![1], vec![1; 64]].concat();
+        for key in [
+            Key::of(&tables::ACTOR_TOTALS).text("did:plc:nobody"),
+            Key::of(&tables::TOTALS),
+        ] {
+            derived.insert(key.into_bytes(), &totals)?;
+        }
+        database.persist(fjall::PersistMode::SyncAll)?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn i01_a_rebuild_makes_what_is_derived_as_it_was() -> Checked {
+    conformance::i01_a_rebuild_makes_what_is_derived_as_it_was(&folder()).await
 }
 
 #[tokio::test]

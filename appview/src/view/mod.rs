@@ -5,8 +5,6 @@
 pub mod page;
 pub mod present;
 
-use std::collections::HashMap;
-
 use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordUri, Verdict, data};
 use plyr_schemas::{AccountState, Actor, Counts, Derived, IndexEntry, Record, Snapshot};
 
@@ -56,10 +54,20 @@ pub async fn hydrate(
     snapshot: &dyn Snapshot,
     uris: &[RecordUri],
 ) -> Result<Vec<Found>, XrpcError> {
+    hydrate_within(namespace, snapshot, uris, usize::MAX).await
+}
+
+/// The same for the first of them whose records have that many bytes together, at least one.
+pub async fn hydrate_within(
+    namespace: &Namespace,
+    snapshot: &dyn Snapshot,
+    uris: &[RecordUri],
+    most_bytes: usize,
+) -> Result<Vec<Found>, XrpcError> {
     let dids: Vec<Did> = uris.iter().map(|uri| uri.did.clone()).collect();
     let subjects: Vec<String> = uris.iter().map(RecordUri::to_string).collect();
     let (records, actors, counts) = tokio::try_join!(
-        snapshot.records(uris),
+        snapshot.records_within(uris, most_bytes),
         snapshot.actors(&dids),
         snapshot.counts(&subjects)
     )?;
@@ -105,21 +113,4 @@ impl Hydrated {
             .rows
             .contains(row)
     }
-}
-
-/// What is shown of several addresses, by address.
-pub async fn shown(
-    namespace: &Namespace,
-    snapshot: &dyn Snapshot,
-    uris: &[RecordUri],
-) -> Result<HashMap<RecordUri, Hydrated>, XrpcError> {
-    let found = hydrate(namespace, snapshot, uris).await?;
-    let pairs = uris
-        .iter()
-        .zip(found)
-        .filter_map(|(uri, found)| match found {
-            Found::Shown(hydrated) => Some((uri.clone(), *hydrated)),
-            Found::Hidden(_) | Found::Nothing => None,
-        });
-    Ok(pairs.collect())
 }

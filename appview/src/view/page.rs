@@ -4,7 +4,7 @@
 use plyr_lexicons::Namespace;
 use plyr_schemas::{Index, IndexEntry, Position, Snapshot};
 
-use super::{Found, Hydrated, hydrate};
+use super::{Found, Hydrated, hydrate_within};
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 
@@ -97,8 +97,9 @@ pub async fn pass(
         .iter()
         .map(|entry| entry.position.uri.clone())
         .collect();
-    let found = hydrate(namespace, snapshot, &uris);
+    let found = hydrate_within(namespace, snapshot, &uris, MOST_BYTES);
     let (found, first) = tokio::try_join!(found, firsts(snapshot, &entries, once_an_actor))?;
+    more |= found.len() < entries.len();
     let (mut rows, mut last, mut bytes) = (Vec::new(), None, 0);
     for ((entry, found), first) in entries.into_iter().zip(found).zip(first) {
         if bytes >= MOST_BYTES {

@@ -1,18 +1,20 @@
 //! `fm.plyr.feed.getActorLikes`: the tracks an actor likes, newest like first; each track once.
 
+use std::collections::HashMap;
+
 use plyr_lexicons::generated::fm_plyr_feed_defs::LikedTrackView;
 use plyr_lexicons::generated::fm_plyr_feed_get_actor_likes::Output;
 use plyr_lexicons::typed::{Fields, List};
 use plyr_lexicons::{Collection, Did, RecordUri};
-use plyr_schemas::{Index, Snapshot};
+use plyr_schemas::{Derived, Index, Position, Snapshot};
 
 use crate::App;
 use crate::actor;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
-use crate::view::page::{self, PASSES};
-use crate::view::{Hydrated, present, shown};
+use crate::view::page::{self, MOST_BYTES, PASSES};
+use crate::view::{Found, Hydrated, hydrate_within, present};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -35,9 +37,11 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
             false,
         );
         let looked = looked.await?;
-        views.extend(liked(app, snapshot.as_ref(), &did, looked.rows).await?);
-        after = if looked.more { looked.last } else { None };
-        if after.is_none() || views.len() >= limit {
+        let (shown, cut) = liked(app, snapshot.as_ref(), &did, looked.rows).await?;
+        views.extend(shown);
+        let is_cut = cut.is_some();
+        after = cut.or_else(|| looked.last.filter(|_| looked.more));
+        if after.is_none() || is_cut || views.len() >= limit {
             break;
         }
     }
@@ -48,13 +52,14 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     })
 }
 
-/// The likes whose tracks show, each with its track.
+/// The likes whose tracks show, each with its track; and where the next page begins when the tracks
+/// are too large for one.
 async fn liked(
     app: &App,
     snapshot: &dyn Snapshot,
     did: &Did,
     rows: Vec<Hydrated>,
-) -> Result<Vec<LikedTrackView>, XrpcError> {
+) -> Result<(Vec<LikedTrackView>, Option<Position>), XrpcError> {
     let subject_of = |row: &Hydrated| -> Option<RecordUri> {
         let uri: RecordUri = plyr_schemas::index::subject_of(&row.value)?.parse().ok()?;
         let collection = app.namespace.collection(uri.collection.as_str());
@@ -69,9 +74,20 @@ async fn liked(
         .iter()
         .map(|uri| (uri.to_string(), did.clone()))
         .collect();
-    let tracks = shown(&app.namespace, snapshot, &subjects);
+    let found = hydrate_within(&app.namespace, snapshot, &subjects, MOST_BYTES);
     let firsts = async { Ok(snapshot.first_likes(&pairs).await?) };
-    let (mut tracks, firsts) = tokio::try_join!(tracks, firsts)?;
+    let (found, firsts) = tokio::try_join!(found, firsts)?;
+    let fits = found.len();
+    let cut = match fits.checked_sub(1).and_then(|last| likes.get(last)) {
+        Some((_, last)) if fits < likes.len() => place(last),
+        _ => None,
+    };
+    let mut tracks = HashMap::new();
+    for (subject, found) in subjects.iter().zip(found) {
+        if let Found::Shown(track) = found {
+            tracks.insert(subject.clone(), *track);
+        }
+    }
     let mut views = Vec::new();
     for ((subject, like), first) in likes.into_iter().zip(firsts) {
         if first.as_ref() != Some(&like.record.uri) {
@@ -87,5 +103,13 @@ async fn liked(
             other: Fields::new(),
         });
     }
-    Ok(views)
+    Ok((views, cut))
+}
+
+/// Where a like stands among its actor's.
+fn place(like: &Hydrated) -> Option<Position> {
+    let derived = Derived::of(&like.record.uri, like.collection, &like.value);
+    let mut rows = derived.rows.into_iter();
+    let row = rows.find(|row| matches!(row.index, Index::ActorLikes(_)));
+    row.map(|row| row.position)
 }

@@ -13,7 +13,7 @@ use crate::cursor::ListName;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
 use crate::view::page::MOST_BYTES;
-use crate::view::{Found, hydrate, present};
+use crate::view::{Found, hydrate, hydrate_within, present};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -45,16 +45,22 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         .map(|item| plyr_schemas::index::subject_of(item)?.parse().ok())
         .collect();
     let uris: Vec<RecordUri> = subjects.iter().flatten().cloned().collect();
-    let mut found = hydrate(&app.namespace, snapshot.as_ref(), &uris)
-        .await?
-        .into_iter();
+    let found = hydrate_within(&app.namespace, snapshot.as_ref(), &uris, MOST_BYTES);
+    let mut found = found.await?.into_iter();
     let (mut views, mut bytes, mut end) = (Vec::new(), 0, start);
     for (item, subject) in page.into_iter().zip(subjects) {
         if bytes >= MOST_BYTES {
             break;
         }
+        let found = match subject {
+            None => None,
+            Some(_) => match found.next() {
+                // Too large for this page: the next one begins with it.
+                None => break,
+                found => found,
+            },
+        };
         end += 1;
-        let found = subject.and_then(|_| found.next());
         if let Some(Found::Shown(hydrated)) = &found {
             bytes += hydrated.record.bytes.len();
         }

@@ -8,7 +8,7 @@ use crate::App;
 use crate::actor::Few;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
-use crate::view::{Found, hydrate, present};
+use crate::view::{Found, hydrate_within, present};
 
 /// Bytes of records in one answer at most. A track has a few thousand; one may have a megabyte.
 const MOST_BYTES: usize = 16 << 20;
@@ -32,12 +32,8 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         app.namespace.collection(uri.collection.as_str()) == Some(Collection::Track)
     };
     uris.retain(is_track);
-    let found = hydrate(&app.namespace, snapshot.as_ref(), &uris).await?;
-    let sizes = found.iter().map(|found| match found {
-        Found::Shown(hydrated) => hydrated.record.bytes.len(),
-        Found::Hidden(_) | Found::Nothing => 0,
-    });
-    if sizes.sum::<usize>() > MOST_BYTES {
+    let found = hydrate_within(&app.namespace, snapshot.as_ref(), &uris, MOST_BYTES).await?;
+    if found.len() < uris.len() {
         let message = "uris: these tracks are too large for one answer; ask for fewer at once";
         return Err(XrpcError::invalid(message));
     }

@@ -3,6 +3,7 @@
 use plyr_lexicons::data;
 use plyr_lexicons::generated::com_atproto_repo_list_records::{Output, Record};
 use plyr_lexicons::typed::{Fields, List};
+use plyr_schemas::{Most, RepoPage};
 
 use crate::App;
 use crate::actor;
@@ -30,27 +31,18 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     let after = name.open(parameters.optional("cursor"))?;
     let limit = parameters.limit();
     let dids = [did.clone()];
-    let records =
-        snapshot.repo_records(&did, collection, after.as_deref(), newest_first, limit + 1);
-    let (mut records, actors) = tokio::try_join!(records, snapshot.actors(&dids))?;
-    if actors.iter().any(|actor| !actor.state.is_visible()) {
-        records.clear();
-    }
-    let mut bytes = 0;
-    let fit = records.iter().take_while(|record| {
-        let room = bytes < MOST_BYTES;
-        bytes += record.bytes.len();
-        room
-    });
-    let shown = fit.count().min(limit);
-    let more = records.len() > shown;
-    records.truncate(shown);
-    let cursor = match records.last() {
-        Some(last) if more => Some(name.seal(last.uri.rkey.as_str())),
-        _ => None,
+    let most = Most {
+        records: limit,
+        bytes: MOST_BYTES,
     };
+    let page = snapshot.repo_page(&did, collection, after.as_deref(), newest_first, most);
+    let (mut page, actors) = tokio::try_join!(page, snapshot.actors(&dids))?;
+    if actors.iter().any(|actor| !actor.state.is_visible()) {
+        page = RepoPage::default();
+    }
+    let cursor = page.next.map(|last| name.seal(&last));
     let mut views = Vec::new();
-    for record in &records {
+    for record in &page.records {
         let Ok(value) = data::from_cbor(&record.bytes) else {
             tracing::error!(uri = %record.uri, "a kept record can't be read");
             continue;

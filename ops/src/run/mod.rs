@@ -4,6 +4,7 @@ mod follow;
 mod heartbeat;
 mod parts;
 mod ready;
+mod rules;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, StoreChoice};
-use crate::control::Control;
+use crate::control::{Control, Served};
 use crate::error::OpsError;
 use crate::probes::{self, Probes};
 use crate::store::open::{self, Opened};
@@ -165,14 +166,20 @@ impl Running {
         match &opened.embedded {
             Some(embedded) => {
                 let control = Control::bind(&config.data_dir)?;
-                let folder = config.data_dir.clone();
-                tasks.spawn(control.serve(store.clone(), folder, answering.clone()));
+                let served = Served {
+                    store: store.clone(),
+                    data_dir: config.data_dir.clone(),
+                };
+                tasks.spawn(control.serve(served, answering.clone()));
                 let keep = config.changes_keep;
                 tasks.spawn(parts::trim(embedded.clone(), keep, indexing.clone()));
             }
             None => {
                 let heart = Heart::start(store.clone(), config.heartbeat_patience, answering)?;
                 state.listens_to(heart);
+                if role.indexes() {
+                    tasks.spawn(rules::run(store.clone(), indexing.clone()));
+                }
                 if role.answers() {
                     tasks.spawn(follow::run(store.clone(), answering.clone()));
                 }

@@ -2,18 +2,18 @@
 //! dumps.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Seek, Write};
+use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plyr_schemas::copy::{CopyPlace, Stage};
 use plyr_schemas::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::open::{self, Opened};
+use super::progress;
 use crate::config::{Config, StoreChoice};
 use crate::error::OpsError;
 
@@ -23,6 +23,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 const COUNTS_FOLLOW: Duration = Duration::from_secs(90);
 /// Between two comparisons.
 const COMPARE_AGAIN: Duration = Duration::from_secs(5);
+/// The progress bar.
+const BAR: &str = "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left";
 /// Differing lines that are shown.
 const SHOWN: usize = 5;
 
@@ -149,7 +151,8 @@ async fn run(
     let sums = whole.totals().await?.sums;
     // Of what shows; hidden, invalid and older versions come on top.
     let expected = sums.tracks + sums.likes + sums.comments + sums.lists;
-    let bar = bar(expected);
+    let bar = progress::bar(BAR);
+    bar.set_length(expected);
     let mut told = Instant::now();
     let begin = kept.place.clone();
     let copied = plyr_schemas::copy::copy(
@@ -186,21 +189,6 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Floors => "floors",
         Stage::Rest => "checks and cursors",
         Stage::Done => "done",
-    }
-}
-
-fn bar(expected: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(expected), ProgressDrawTarget::stderr());
-    let template = "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left";
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(problem) => {
-            tracing::debug!(%problem, "the progress bar keeps its usual looks");
-            bar
-        }
     }
 }
 

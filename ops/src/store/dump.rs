@@ -14,6 +14,7 @@ use plyr_schemas::{Store, StoreError};
 use super::open;
 use crate::config::{Config, StoreChoice};
 use crate::control;
+use crate::control::commands::dump::Ask;
 use crate::error::OpsError;
 
 /// Writers count as idle when the log has not grown for this long: longer than what follows behind
@@ -22,22 +23,13 @@ const IDLE: Duration = Duration::from_secs(8);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Which dump.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// Only once nothing was written for a while.
-    pub wait_idle: bool,
-    /// With everything that is kept, shown or not.
-    pub full: bool,
-}
-
 /// Runs the command.
 pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
     let target = arguments
         .get_one::<String>("out")
         .map_or("-", String::as_str);
     let (wait_idle, full) = (arguments.get_flag("wait-idle"), arguments.get_flag("full"));
-    let kind = Kind { wait_idle, full };
+    let kind = Ask { wait_idle, full };
     let failed = |detail: std::io::Error| OpsError::Dump(format!("{target}: {detail}"));
     let is_embedded = config.store == StoreChoice::Embedded;
     if is_embedded && !config.data_dir.join("store").is_dir() {
@@ -62,8 +54,12 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
         (None, "-") => Box::new(BufWriter::new(std::io::stdout())),
         (None, path) => Box::new(BufWriter::new(File::create(path).map_err(failed)?)),
     };
-    let request = control::Request::Dump { wait_idle, full };
-    if !is_embedded || control::ask(&config.data_dir, &request, &mut out)?.is_none() {
+    let request = control::Request::Dump(kind);
+    let asked = is_embedded
+        .then(|| control::ask(&config.data_dir, &request, &mut out, &mut |_| ()))
+        .transpose()?
+        .flatten();
+    if asked.is_none() {
         let opened = open::once(config).await?;
         let scratch = match &opened.embedded {
             Some(_) => config.data_dir.clone(),
@@ -86,7 +82,7 @@ pub async fn write(
     store: &dyn Store,
     out: &mut (dyn Write + Send),
     scratch: &Path,
-    kind: Kind,
+    kind: Ask,
 ) -> Result<(), OpsError> {
     if kind.wait_idle {
         idle(store).await?;

@@ -5,12 +5,14 @@ mod durability;
 mod erasing;
 mod order;
 mod reading;
+mod rebuild;
 mod repos;
 
 pub use durability::*;
 pub use erasing::*;
 pub use order::*;
 pub use reading::*;
+pub use rebuild::*;
 pub use repos::*;
 
 use std::collections::HashSet;

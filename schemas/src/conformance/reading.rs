@@ -246,3 +246,48 @@ pub async fn a_handle_belongs_to_its_newest_proof(place: &dyn Place) -> Checked 
     store.close().await?;
     Ok(())
 }
+
+/// Pages of a repo are bounded, in either order, and together they are all of it.
+pub async fn i11_pages_of_a_repo_are_bounded(place: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    let mut changes = Vec::new();
+    for number in 0..90 {
+        let at = uri("a", "track", &format!("k{number:02}"))?;
+        changes.push(put(&at, 1, &track(&format!("{number}")))?);
+        if number % 3 > 0 {
+            changes.push(delete(&at, 2));
+        }
+    }
+    store.apply(changes).await?;
+    let snapshot = store.snapshot().await?;
+    let (did, collection) = (Did::new("did:plc:a".to_owned())?, "fm.plyr.track");
+    let most = |records, bytes| crate::Most { records, bytes };
+    for (reverse, most, longest) in [
+        (false, most(7, usize::MAX), 7),
+        (true, most(7, usize::MAX), 7),
+        (false, most(100, 1), 1),
+        (true, most(100, usize::MAX), 30),
+    ] {
+        let whole = snapshot.repo_records(&did, collection, None, reverse, 100);
+        let whole = whole.await?;
+        assert_eq!(whole.len(), 30);
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = snapshot.repo_page(&did, collection, after.as_deref(), reverse, most);
+            let page = page.await?;
+            assert!(page.records.len() <= longest, "{}", page.records.len());
+            found.extend(page.records);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, whole, "{reverse} {most:?}");
+        let uris: Vec<RecordUri> = whole.iter().map(|record| record.uri.clone()).collect();
+        let few = snapshot.records_within(&uris, whole[0].bytes.len() + 1);
+        let few: Vec<_> = few.await?.into_iter().flatten().collect();
+        assert_eq!(few, whole[..2]);
+    }
+    store.close().await?;
+    Ok(())
+}

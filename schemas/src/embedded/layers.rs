@@ -137,6 +137,48 @@ impl Layers {
         Ok(found.into_iter().take(limit).collect())
     }
 
+    /// Every row under a prefix, in order, one at a time: memory doesn't grow with them.
+    pub fn each_under(
+        &self,
+        kind: Kind,
+        prefix: Key,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let prefix = prefix.into_bytes();
+        let mut pending: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
+        for layer in [&self.group, &self.batch] {
+            let from = Bound::Included((kind, prefix.clone()));
+            for ((of, key), value) in layer.range((from, Bound::Unbounded)) {
+                if *of != kind || !key.starts_with(&prefix) {
+                    break;
+                }
+                pending.insert(key, value.as_deref());
+            }
+        }
+        let mut pending = pending.into_iter().peekable();
+        for row in self.engine.keyspace(kind).prefix(&prefix) {
+            let (key, value) = row
+                .into_inner()
+                .map_err(|problem| failed("read a range", &problem))?;
+            let mut is_pending = false;
+            while let Some((at, value)) = pending.next_if(|(at, _)| *at <= key.as_ref()) {
+                is_pending |= at == key.as_ref();
+                if let Some(value) = value {
+                    each(at, value)?;
+                }
+            }
+            if !is_pending {
+                each(&key, &value)?;
+            }
+        }
+        for (at, value) in pending {
+            if let Some(value) = value {
+                each(at, value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Stored rows under a prefix, strictly after a key, in order, at most `limit`; nothing may be
     /// pending.
     pub fn after(

@@ -1,6 +1,6 @@
 //! Observations of accounts and identities: an earlier-asked answer never replaces a later one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plyr_lexicons::{Did, Handle, Namespace, RecordUri};
 
@@ -86,39 +86,73 @@ fn flip(
 
     let prefix = Key::of(&VERSIONS).text(did.as_str());
     let start = Key::of(&VERSIONS).into_bytes().len();
-    // The current version of each record: a proven one may lie beneath it.
-    let mut current: Vec<(RecordUri, Vec<u8>)> = Vec::new();
-    for (key, cell) in layers.under(Kind::Network, prefix, usize::MAX)? {
-        let uri = KeyReader::after(&key, start).record();
+    // The current version of each record, one at a time: a proven one may lie beneath it.
+    let mut counted = Counted::default();
+    let mut current: Option<(RecordUri, Vec<u8>)> = None;
+    layers.each_under(Kind::Network, prefix, |key, cell| {
+        let uri = KeyReader::after(key, start).record();
         let uri = uri.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
-        if HeldVersion::standing_of(&cell)? == Standing::Void {
-            continue;
+        if HeldVersion::standing_of(cell)? == Standing::Void {
+            return Ok(());
         }
-        current.pop_if(|(before, _)| *before == uri);
-        current.push((uri, cell));
+        match &mut current {
+            Some((same, newest)) if *same == uri => *newest = cell.to_vec(),
+            _ => {
+                let before = current.replace((uri, cell.to_vec()));
+                counted.take(namespace, before)?;
+            }
+        }
+        Ok(())
+    })?;
+    counted.take(namespace, current)?;
+    for subject in counted.liked {
+        sums::count(layers, &subject, |counts| &mut counts.likes, shows)?;
     }
-    let mut liked = BTreeSet::new();
-    for (uri, cell) in current {
-        let cell = HeldVersion::decode(&cell)?;
-        for row in derived_of(namespace, &uri, &cell)?.rows {
+    for (subject, times) in counted.comments {
+        for _ in 0..times {
+            sums::count(layers, &subject, |counts| &mut counts.comments, shows)?;
+        }
+    }
+    for (subject, times) in counted.lists {
+        for _ in 0..times {
+            sums::count(layers, &subject, |counts| &mut counts.lists, shows)?;
+        }
+    }
+    Ok(())
+}
+
+/// What an actor counts for: subjects alone, however large the records are.
+#[derive(Default)]
+struct Counted {
+    liked: BTreeSet<String>,
+    comments: BTreeMap<String, usize>,
+    lists: BTreeMap<String, usize>,
+}
+
+impl Counted {
+    fn take(
+        &mut self,
+        namespace: &Namespace,
+        current: Option<(RecordUri, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let Some((uri, cell)) = current else {
+            return Ok(());
+        };
+        let held = HeldVersion::decode(&cell)?;
+        for row in derived_of(namespace, &uri, &held)?.rows {
             match row.index {
                 Index::SubjectLikers(subject) => {
-                    liked.insert(subject);
+                    self.liked.insert(subject);
                 }
                 Index::SubjectCommentsByTime(subject) => {
-                    sums::count(layers, &subject, |counts| &mut counts.comments, shows)?;
+                    *self.comments.entry(subject).or_default() += 1;
                 }
-                Index::ListsWithItem(subject) => {
-                    sums::count(layers, &subject, |counts| &mut counts.lists, shows)?;
-                }
+                Index::ListsWithItem(subject) => *self.lists.entry(subject).or_default() += 1,
                 _ => {}
             }
         }
+        Ok(())
     }
-    for subject in liked {
-        sums::count(layers, &subject, |counts| &mut counts.likes, shows)?;
-    }
-    Ok(())
 }
 
 fn handle_key(handle: &Handle) -> Key {

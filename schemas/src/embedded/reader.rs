@@ -17,7 +17,7 @@ use crate::model::{
     StreamCursor, Totals,
 };
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Most, RepoPage, Snapshot, StoreError};
 use crate::tables::{
     self, ACTOR_TOTALS, ACTORS, COUNTS, CURSORS, DUE, DUE_BY_TIME, HANDLES, INVALID, Key,
     KeyReader, Kind, QUARANTINE, TOTALS, VERSIONS,
@@ -28,6 +28,9 @@ pub struct EmbeddedSnapshot {
     engine: Engine,
     view: View,
 }
+
+/// Keys that are walked for one page of a repo, deleted ones too.
+const WALKED: usize = 2_000;
 
 type Row = (fjall::UserKey, fjall::UserValue);
 
@@ -120,6 +123,50 @@ impl EmbeddedSnapshot {
             Some(cell) => cells::decode("ACTORS", &cell),
             None => Ok(ActorRow::default()),
         }
+    }
+
+    /// Current records of a repo's collection, within bounds.
+    fn page_of(
+        &self,
+        prefix: Key,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError> {
+        let from = after.map(|rkey| prefix.clone().text(rkey).into_bytes());
+        let (start, end) = (prefix.clone().into_bytes(), successor(prefix.into_bytes()));
+        let range = match (from, reverse) {
+            (Some(from), false) => successor(from)..end,
+            (Some(from), true) => start..from,
+            (None, _) => start..end,
+        };
+        let mut rows = self.view.range(self.engine.keyspace(Kind::Network), range);
+        let (mut page, mut bytes, mut walked) = (RepoPage::default(), 0, 0);
+        let mut seen: Option<RecordUri> = None;
+        while let Some(row) = if reverse {
+            rows.next_back()
+        } else {
+            rows.next()
+        } {
+            let (key, _) = read(row)?;
+            let uri = KeyReader::after(&key, 1).record();
+            let uri = uri.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
+            if seen.as_ref() == Some(&uri) {
+                continue;
+            }
+            if walked >= WALKED {
+                page.next = seen.map(|last| last.rkey.as_str().to_owned());
+                return Ok(page);
+            }
+            walked += 1;
+            if let Some(record) = self.record(&uri)?
+                && !page.take(record, most, &mut bytes)
+            {
+                return Ok(page);
+            }
+            seen = Some(uri);
+        }
+        Ok(page)
     }
 
     fn actor(&self, did: &Did) -> Result<Actor, StoreError> {
@@ -235,6 +282,23 @@ impl Snapshot for EmbeddedSnapshot {
         uris.iter().map(|uri| self.record(uri)).collect()
     }
 
+    async fn records_within(
+        &self,
+        uris: &[RecordUri],
+        most_bytes: usize,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for uri in uris {
+            let record = self.record(uri)?;
+            bytes += record.as_ref().map_or(0, |record| record.bytes.len());
+            records.push(record);
+            if bytes >= most_bytes {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         dids.iter().map(|did| self.actor(did)).collect()
     }
@@ -347,6 +411,18 @@ impl Snapshot for EmbeddedSnapshot {
         let range = start..from.unwrap_or(end);
         let rows = self.view.range(self.engine.keyspace(Kind::Network), range);
         self.current(rows.rev(), limit)
+    }
+
+    async fn repo_page(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError> {
+        let prefix = Key::of(&VERSIONS).text(did.as_str()).text(collection);
+        self.page_of(prefix, after, reverse, most)
     }
 
     async fn all_records(

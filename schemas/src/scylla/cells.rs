@@ -267,3 +267,38 @@ pub fn read_register<T: for<'a> Deserialize<'a>>(
     let value = serde_json::from_slice(json).map_err(|problem| corrupt(table, problem))?;
     Ok((i64::from_be_bytes(*stamp), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_mends_a_row_wins_over_it_and_gives_way_to_what_comes_later() {
+        let delete = |rev: i64| {
+            let held = HeldVersion {
+                standing: Standing::Event,
+                seen_at: 5,
+                content: None,
+                swept: false,
+            };
+            (Rev::from_micros(1_700_000_000_000_000 + rev, 0), held)
+        };
+        let now = Decision::of(&[delete(5)]).unwrap();
+        let later = Decision::of(&[delete(6), delete(5)]).unwrap();
+        let older = (now.stamp - 9, vec![1]);
+        let same = (now.stamp, now.cell(true));
+        let again = (now.stamp, now.over(Some((same.0, &same.1)), false).1);
+        let strange = (now.stamp, vec![0xff]);
+        for (stamp, cell) in [older, same, again, strange] {
+            for live in [false, true] {
+                let (mends_at, mends) = now.over(Some((stamp, &cell)), live);
+                assert!((mends_at, &mends) > (stamp, &cell), "{cell:?}");
+                assert_eq!(is_live(&mends), live);
+                for said in [false, true] {
+                    assert!((later.stamp, later.cell(said)) > (mends_at, mends.clone()));
+                }
+            }
+        }
+        assert_eq!(now.over(None, true), (now.stamp, now.cell(true)));
+    }
+}

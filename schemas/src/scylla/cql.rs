@@ -205,12 +205,31 @@ impl Cql {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// The driver's own figures, into ours.
+    /// The driver's own figures, into ours. Latencies are those of the last minutes.
     pub fn report(&self) {
         let figures = self.session.get_metrics();
-        metrics::gauge!("plyr_cql_errors").set(figures.get_errors_unpaged_num() as f64);
-        metrics::gauge!("plyr_cql_retries").set(figures.get_retries_num() as f64);
-        metrics::gauge!("plyr_cql_statements").set(self.statements() as f64);
+        let gauge = |name: &'static str, value: u64| metrics::gauge!(name).set(value as f64);
+        let errors = figures.get_errors_unpaged_num() + figures.get_errors_manually_paged_num();
+        gauge("plyr_cql_errors", errors);
+        gauge("plyr_cql_retries", figures.get_retries_num());
+        gauge("plyr_cql_statements", self.statements());
+        gauge("plyr_cql_connections", figures.get_total_connections());
+        gauge(
+            "plyr_cql_connection_timeouts",
+            figures.get_connection_timeouts(),
+        );
+        gauge("plyr_cql_request_timeouts", figures.get_request_timeouts());
+        let latency = |quantile: &'static str, milliseconds: u64| {
+            let seconds = milliseconds as f64 / 1e3;
+            metrics::gauge!("plyr_cql_latency_seconds", "quantile" => quantile).set(seconds);
+        };
+        // None while nothing was sent.
+        if let Ok(latencies) = figures.get_snapshot() {
+            latency("0.5", latencies.median);
+            latency("0.99", latencies.percentile_99);
+            latency("0.999", latencies.percentile_99_9);
+            latency("1", latencies.max);
+        }
     }
 
     fn prepared(&self, statement: Statement) -> Result<&PreparedStatement, StoreError> {

@@ -1,4 +1,4 @@
-//! A model of the write path: two writers and a sweeper over cells of which the greatest
+//! A model of the write path: two writers, a sweeper and one who judges by newer rules, over cells of which the greatest
 //! (stamp, bytes) stays, every step on its own, in seeded interleavings, each process dying
 //! anywhere. What is decided is decided by the engine's own functions.
 
@@ -10,6 +10,7 @@ use super::cells::{self, is_live};
 use super::derived::{FeedRow, Rows};
 use super::writer::{Judged, Versions, derive_key, judge};
 use crate::held::{Content, HeldVersion, current, derived_of, removable, settled};
+use crate::index::Position;
 use crate::model::Standing;
 
 /// Numbers that look random and come again.
@@ -86,6 +87,16 @@ impl World {
         }
     }
 
+    fn write_judged(&self, model: &mut Model, rev: Rev, held: &HeldVersion) {
+        let before = current(&self.read(model)).cloned();
+        let cells = model.versions.entry((rev, cells::rank(held)));
+        let [_, judged, _] = cells.or_insert_with(|| [(); 3].map(nothing));
+        put(judged, (rev.micros(), false, cells::judged(held).unwrap()));
+        if current(&self.read(model)).cloned() != before {
+            model.changed = model.steps;
+        }
+    }
+
     /// A version of a like of one of two subjects, or a delete.
     fn version(&self, content: usize, standing: Standing) -> HeldVersion {
         let subject = [
@@ -128,6 +139,8 @@ enum At {
     Derived,
     Marking(Vec<VersionKey>),
     Marked,
+    /// Versions that newer rules have yet to judge.
+    Judging(Vec<(Rev, HeldVersion)>),
     Sweeping(Vec<FeedRow>, Vec<(VersionKey, bool)>),
     Erasing(Vec<(VersionKey, bool)>),
 }
@@ -138,6 +151,21 @@ struct Process {
     /// What it has brought to the log; lost when it dies.
     logged: HashSet<VersionKey>,
     sweeps: usize,
+    rejudges: usize,
+}
+
+/// Newer rules find every like of the first subject invalid.
+fn judged_anew(held: &HeldVersion) -> Option<HeldVersion> {
+    let mut held = held.clone();
+    let content = held.content.as_mut().filter(|_| !held.swept)?;
+    if content.rules > plyr_lexicons::RULES_VERSION {
+        return None;
+    }
+    content.rules = plyr_lexicons::RULES_VERSION + 1;
+    if content.bytes.windows(4).any(|part| part == b"/one") {
+        content.judgement.verdict = Verdict::Invalid;
+    }
+    Some(held)
 }
 
 fn key_of((rev, held): &(Rev, HeldVersion)) -> VersionKey {
@@ -150,7 +178,7 @@ fn row_key(row: &FeedRow) -> String {
 
 impl Process {
     fn is_done(&self) -> bool {
-        self.inbox.is_empty() && self.sweeps == 0 && matches!(self.at, At::Start)
+        self.inbox.is_empty() && self.sweeps + self.rejudges == 0 && matches!(self.at, At::Start)
     }
 
     /// Everything it knew is gone; what it was handed is handed in again.
@@ -179,7 +207,20 @@ impl Process {
                     let marks = marks.filter(|(_, held)| held.content.is_some());
                     At::Marking(marks.map(key_of).collect())
                 }
+                None if self.rejudges > 0 => {
+                    let versions = world.read(model).into_iter();
+                    let anew = versions
+                        .filter_map(|(rev, held)| judged_anew(&held).map(|held| (rev, held)));
+                    At::Judging(anew.collect())
+                }
                 None => At::Start,
+            },
+            At::Judging(mut anew) => match anew.pop() {
+                Some((rev, held)) => {
+                    world.write_judged(model, rev, &held);
+                    At::Judging(anew)
+                }
+                None => At::Written,
             },
             At::Judged(rev, held, judged) => {
                 if judged == Judged::Applied {
@@ -204,6 +245,7 @@ impl Process {
                 if let Some((rev, held)) = self.inbox.pop_front() {
                     self.logged.insert((rev, cells::rank(&held)));
                 }
+                self.rejudges = self.rejudges.saturating_sub(1);
                 At::Start
             }
             At::Marking(mut marks) => match marks.pop() {
@@ -306,15 +348,15 @@ fn certain(history: &[(Rev, HeldVersion)]) -> Option<(Rev, HeldVersion)> {
 fn run(world: &World, seed: u64) -> Result<(), String> {
     let mut random = Seeded(seed);
     let history = history(world, &mut random);
-    let mut processes: Vec<Process> = (0..3)
+    let mut processes: Vec<Process> = (0..4)
         .map(|number| {
             let mut inbox = history.clone();
             for at in (1..inbox.len()).rev() {
                 inbox.swap(at, random.below(at + 1));
             }
-            let is_sweeper = number == 2;
+            let (is_sweeper, is_judge) = (number == 2, number == 3);
             Process {
-                inbox: if is_sweeper {
+                inbox: if is_sweeper || is_judge {
                     VecDeque::new()
                 } else {
                     inbox.into()
@@ -322,6 +364,7 @@ fn run(world: &World, seed: u64) -> Result<(), String> {
                 at: At::Start,
                 logged: HashSet::new(),
                 sweeps: usize::from(is_sweeper) * 2,
+                rejudges: usize::from(is_judge) * 2,
             }
         })
         .collect();
@@ -357,12 +400,25 @@ fn check(world: &World, model: &Model, history: &[(Rev, HeldVersion)]) -> Result
     let wanted = wanted
         .iter()
         .filter_map(|row| super::placing::Feed::of(&row.index).map(|feed| (feed, row)));
-    let wanted: HashSet<String> = wanted
-        .map(|(feed, row)| {
-            let (major, minor, did, collection, rkey) = super::placing::columns(&row.position);
-            format!("{} {:?}", feed.name, (major, minor, did, collection, rkey))
-        })
+    let key = |feed: &super::placing::Feed, position: &Position| {
+        let (major, minor, did, collection, rkey) = super::placing::columns(position);
+        format!("{} {:?}", feed.name, (major, minor, did, collection, rkey))
+    };
+    let mut wanted: HashSet<String> = wanted
+        .map(|(feed, row)| key(&feed, &row.position))
         .collect();
+    let verdict = |held: &HeldVersion| held.content.as_ref().map(|it| it.judgement.verdict);
+    if let Some((_, held)) = shown
+        && verdict(held) == Some(Verdict::Invalid)
+    {
+        let (major, uri) = (-held.seen_at, world.uri.clone());
+        let position = Position {
+            major,
+            minor: 0,
+            uri,
+        };
+        wanted.insert(key(&super::placing::Feed::invalid(), &position));
+    }
     let live = model.rows.iter().filter(|(_, cell)| is_live(&cell.2));
     let live: HashSet<String> = live.map(|(key, _)| key.clone()).collect();
     if live != wanted {
@@ -375,7 +431,7 @@ fn check(world: &World, model: &Model, history: &[(Rev, HeldVersion)]) -> Result
 }
 
 #[test]
-fn i02_two_writers_and_a_sweeper_end_as_one_in_any_interleaving() {
+fn i02_two_writers_a_sweeper_and_a_judge_end_as_one_in_any_interleaving() {
     let namespace: Namespace = "fm.plyr".parse().unwrap();
     let like = namespace.nsid(Collection::Like).as_str();
     let uri = format!("at://did:plc:a/{like}/x").parse().unwrap();

@@ -2,6 +2,7 @@
 //! processes as wanted. It takes no locks and keeps no counters: every write is stamped with what
 //! decides it, so that any two writers end in one state.
 
+mod bounded;
 mod cells;
 mod counts;
 mod cql;
@@ -63,6 +64,7 @@ fn now() -> Micros {
 struct Inner {
     cql: cql::Cql,
     namespace: Namespace,
+    rules: u16,
     log: log::LogWriter,
     settler: settle::Settler,
     /// Versions and actors that this process brought all the way to the log.
@@ -100,6 +102,7 @@ impl ScyllaStore {
         let inner = Arc::new(Inner {
             cql: cql::Cql::prepare(session, &options).await?,
             namespace: options.namespace.clone(),
+            rules: options.rules,
             log: log::LogWriter::new(),
             settler: settle::Settler::new(&options),
             logged: writer::Seen::new(REMEMBERED),

@@ -16,6 +16,8 @@ pub struct ScyllaOptions {
     pub keyspace: String,
     /// The namespace whose collections it holds.
     pub namespace: Namespace,
+    /// The version of the rules that records are judged by; another one only in tests.
+    pub rules: u16,
     /// How long a start waits for a node that answers.
     pub connect_patience: Duration,
     /// How long one statement may take before it counts as failed.
@@ -76,6 +78,7 @@ impl ScyllaOptions {
             nodes,
             keyspace: keyspace.to_owned(),
             namespace,
+            rules: plyr_lexicons::RULES_VERSION,
             connect_patience: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(3),
             read_patience: Duration::from_secs(8),

@@ -27,7 +27,7 @@ use crate::model::{
 };
 use crate::numbers::{add, read_numbers};
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Most, RepoPage, Snapshot, StoreError};
 use crate::whole::Observed;
 
 /// Reads what is durable at each call.
@@ -36,7 +36,7 @@ pub struct ScyllaSnapshot {
 }
 
 impl Inner {
-    async fn record(&self, uri: &RecordUri) -> Result<Option<Record>, StoreError> {
+    pub async fn record(&self, uri: &RecordUri) -> Result<Option<Record>, StoreError> {
         Ok(current_record(uri.clone(), &self.versions(uri).await?))
     }
 
@@ -196,6 +196,14 @@ impl Snapshot for ScyllaSnapshot {
         all(uris.iter().map(|uri| self.inner.record(uri))).await
     }
 
+    async fn records_within(
+        &self,
+        uris: &[RecordUri],
+        most_bytes: usize,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.records_within(uris, most_bytes).await
+    }
+
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError> {
         all(dids.iter().map(|did| self.inner.actor(did))).await
     }
@@ -265,6 +273,21 @@ impl Snapshot for ScyllaSnapshot {
         self.inner
             .repo_records(did, &collection, after, reverse, limit)
             .await
+    }
+
+    async fn repo_page(
+        &self,
+        did: &Did,
+        collection: &str,
+        after: Option<&str>,
+        reverse: bool,
+        most: Most,
+    ) -> Result<RepoPage, StoreError> {
+        let Ok(collection) = Nsid::new(collection.to_owned()) else {
+            return Ok(RepoPage::default());
+        };
+        let page = self.inner.repo_page(did, &collection, after, reverse, most);
+        page.await
     }
 
     async fn all_records(

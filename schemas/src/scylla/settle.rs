@@ -85,7 +85,8 @@ pub struct Settler {
     changed: Notify,
     after: Duration,
     again: Duration,
-    left_behind: Micros,
+    /// How long a process may be silent before others do what it left.
+    pub left_behind: Micros,
 }
 
 impl Settler {

@@ -11,6 +11,7 @@ use super::cells::{self, Decision};
 use super::cql::{Write, all, write};
 use super::derived::Rows;
 use super::placing::record_shard;
+use super::rebuild::write_judged;
 use super::settle::Touch;
 use super::statements::Statement::{ReadFloor, ReadVersions};
 use crate::fault::CrashPoint;
@@ -131,15 +132,21 @@ impl Inner {
             else {
                 return Err(cells::corrupt("VERSIONS", "a key was lost on the way"));
             };
-            let (rev, new, _) = HeldVersion::of(version, plyr_lexicons::RULES_VERSION);
+            let (rev, new, _) = HeldVersion::of(version, self.rules);
             let outcome = judge(known, *floor, rev, &new);
             if outcome == Judged::Applied {
                 writes.push(write_version(&uri, rev, &new)?);
                 repos.insert((uri.did.clone(), uri.collection.clone()));
             }
+            let is_outdated = outcome == Judged::AlreadyThere && outdated(known, rev, &new);
+            if is_outdated {
+                // A process of an older version judged it, while this one's pass goes on or after.
+                writes.push(write_judged(&uri, rev, &new)?);
+            }
             // Who wrote it before may have died before the rest was done.
             let logged = (uri.clone(), rev, new.rank());
             if outcome == Judged::Applied
+                || is_outdated
                 || (outcome == Judged::AlreadyThere && !self.logged.has(&logged))
             {
                 if new.standing == Standing::Event {
@@ -313,6 +320,14 @@ pub fn derive_key(
     }
     rows.published(uri);
     Ok(())
+}
+
+/// Whether a version that is there was judged by older rules than now.
+fn outdated(known: &Versions, rev: Rev, new: &HeldVersion) -> bool {
+    let same = |(at, held): &&(Rev, HeldVersion)| *at == rev && held.rank() == new.rank();
+    let rules = |held: &HeldVersion| held.content.as_ref().map_or(0, |content| content.rules);
+    let same = known.iter().find(same);
+    same.is_some_and(|(_, held)| !held.swept && rules(held) < rules(new))
 }
 
 /// What becomes of a version, as far as is known before it is written.

@@ -19,9 +19,8 @@ use super::statements::Statement::ReadPass;
 use crate::model::{LogSubject, Micros};
 use crate::rebuild::{Pass, Passing, Stage};
 use crate::store::StoreError;
+pub use rules::write_judged;
 
-/// A process that told nothing for this long has let go of its pass.
-const LET_GO: Micros = 30_000_000;
 /// Who looks on looks this often.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -113,7 +112,7 @@ impl Inner {
     async fn keep(&self, pass: Pass, passing: &Passing) -> Result<(), StoreError> {
         let stored = Stored {
             holder: self.log.stream.clone(),
-            rules: plyr_lexicons::RULES_VERSION,
+            rules: self.rules,
             passing: passing.clone(),
         };
         let now = super::now();
@@ -131,9 +130,9 @@ impl Inner {
         };
         let (told_at, stored): (Micros, Stored) = read_register("PASSES", &cell)?;
         let passing = stored.passing;
-        if pass == Pass::Rules && stored.rules != plyr_lexicons::RULES_VERSION {
+        if pass == Pass::Rules && stored.rules != self.rules {
             // Newer rules have judged, or do: they count.
-            let is_older = stored.rules < plyr_lexicons::RULES_VERSION;
+            let is_older = stored.rules < self.rules;
             let ended = Passing {
                 stage: Stage::Done,
                 ..passing
@@ -158,7 +157,8 @@ impl Inner {
             return Ok(Turn::Ended(Passing { stage, ..so_far }));
         }
         let is_mine = stored.holder == self.log.stream;
-        if !is_mine && told_at > now - LET_GO {
+        // Who told nothing for that long has let go of it.
+        if !is_mine && told_at > now - self.settler.left_behind {
             return Ok(Turn::Looks(Passing {
                 elsewhere: true,
                 ..passing

@@ -173,8 +173,15 @@ impl Inner {
             (None, None) => return Ok(false),
         };
         self.cql
-            .write(vec![key.write(shard, (stamp, cell))])
+            .write(vec![key.write(shard, (stamp, cell.clone()))])
             .await?;
+        let now = self.row(key, shard).await?;
+        if now.as_ref().is_some_and(|(_, cell)| is_live(cell)) != wants {
+            // Somebody deleted it by hand, at a later time than anything decided it.
+            tracing::warn!(%uri, "a row of the index was taken away by hand; it is put back");
+            let row = key.write(shard, (super::super::now(), cell));
+            self.cql.write(vec![row]).await?;
+        }
         Ok(true)
     }
 
@@ -191,7 +198,8 @@ impl Inner {
             .map(|(did, collection)| (did.as_str().to_owned(), collection.as_str().to_owned()))
             .collect();
         let repos = repos.into_iter();
-        let repos = repos.map(|(did, collection)| write!(WriteRepo; did, collection, 1i64));
+        let now = super::super::now();
+        let repos = repos.map(|(did, collection)| write!(WriteRepo; did, collection, now));
         self.cql.write(repos.collect()).await?;
         let mut wanted = Vec::new();
         for (uri, versions) in &keys {
@@ -274,8 +282,9 @@ impl Inner {
             live.push((row, uri(did, collection, rkey)?));
         }
         let buckets = buckets.into_iter();
+        let now = super::super::now();
         let buckets =
-            buckets.map(|(feed, bucket, shard)| write!(WriteBucket; feed, bucket, shard, 1i64));
+            buckets.map(|(feed, bucket, shard)| write!(WriteBucket; feed, bucket, shard, now));
         self.cql.write(buckets.collect()).await?;
         self.check_rows(live, &mut piece).await?;
         Ok(piece)

@@ -1,7 +1,7 @@
 //! New rules judge every version again, both ways. What older rules said stays beneath: a verdict's
 //! cell begins with the rules' version, and so does what decides a derived row.
 
-use plyr_lexicons::{RULES_VERSION, RecordUri, Rev, data, validate};
+use plyr_lexicons::{RecordUri, Rev, data, validate};
 
 use super::super::Inner;
 use super::super::cells;
@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 impl Inner {
     /// Judges a version anew where older rules did; none where there is nothing to judge.
-    pub fn judged_anew(
+    fn judged_anew(
         &self,
         uri: &RecordUri,
         held: &HeldVersion,
@@ -27,13 +27,13 @@ impl Inner {
         let Some(collection) = self.namespace.collection(uri.collection.as_str()) else {
             return Ok(None);
         };
-        if content.rules >= RULES_VERSION {
+        if content.rules >= self.rules {
             return Ok(None);
         }
         let record = data::from_cbor(&content.bytes);
         let record = record.map_err(|problem| cells::corrupt("VERSIONS", problem))?;
         content.judgement = validate::judge(&self.namespace, collection, &record);
-        content.rules = RULES_VERSION;
+        content.rules = self.rules;
         Ok(Some(held))
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
+mod spoilt;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use plyr_peers::{Cluster, wait_until};
 use plyr_schemas::conformance::{self, BoxError, Checked, Place};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::scylla::{
-    AFTER_LOG, AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty, migrate, plan,
+    AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty,
+    migrate, plan,
 };
 use plyr_schemas::{FaultHook, Store, StoreError};
 use tokio::sync::OnceCell;
@@ -97,6 +100,7 @@ cases! {
     i05_the_latest_version_decides,
     i07_an_actor_likes_once,
     i08_hidden_accounts_count_nowhere,
+    i11_pages_of_a_repo_are_bounded,
     i15_pages_neither_skip_nor_repeat,
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
@@ -148,7 +152,8 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
             "0001_network.cql",
             "0002_derived.cql",
             "0003_log.cql",
-            "0004_repos.cql"
+            "0004_repos.cql",
+            "0005_passes.cql"
         ]
     );
     assert!(plan(&place.0, &one_copy()).await?.is_empty());
@@ -158,6 +163,28 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
     let refused = ScyllaStore::open(other).await;
     assert!(matches!(refused, Err(StoreError::Unusable { .. })));
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_a_rebuild_makes_what_is_derived_as_it_was() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(mut place) = keyspace().await? else {
+        return Ok(());
+    };
+    place.0.left_behind = Duration::from_millis(500);
+    conformance::i01_a_rebuild_makes_what_is_derived_as_it_was(&place).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_rules_judge_everything_again() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(mut new) = keyspace().await? else {
+        return Ok(());
+    };
+    new.0.left_behind = Duration::from_millis(500);
+    let mut old = Keyspace(new.0.clone());
+    old.0.rules -= 1;
+    conformance::new_rules_judge_everything_again(&old, &new, AFTER_READ_BACK).await
 }
 
 struct Folder(tempfile::TempDir);

@@ -1,0 +1,29 @@
+//! What can be asked of a running server: a command is a request and what answers it.
+
+pub mod dump;
+pub mod rebuild;
+
+use serde::{Deserialize, Serialize};
+
+use super::server::{Reply, Served};
+use crate::error::OpsError;
+
+/// A request. Its JSON names the command; the rest are the command's own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "camelCase")]
+pub enum Request {
+    /// The canonical dump.
+    Dump(dump::Ask),
+    /// What is derived, made again.
+    Rebuild(rebuild::Ask),
+}
+
+impl Request {
+    /// Does it. What is written to the reply reaches whoever asked; who is gone ends it.
+    pub(super) async fn answer(self, served: &Served, reply: &mut Reply) -> Result<(), OpsError> {
+        match self {
+            Request::Dump(ask) => ask.answer(served, reply).await,
+            Request::Rebuild(ask) => ask.answer(served, reply).await,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The listening end, in the server.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plyr_schemas::Store;
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    BEAT, LONGEST_BLOCK, LONGEST_REQUEST, NAME, Request, TELLS, Verdict, lost, short_path,
+};
+use crate::error::OpsError;
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const AT_ONCE: usize = 4;
+
+/// What commands work with.
+#[derive(Clone)]
+pub struct Served {
+    pub store: Arc<dyn Store>,
+    pub data_dir: PathBuf,
+}
+
+/// The listening end.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Opens the socket in the data folder, whose lock this process holds: a socket left there
+    /// belongs to nobody.
+    pub fn bind(data_dir: &Path) -> Result<Control, OpsError> {
+        let path = data_dir.join(NAME);
+        let problem = |detail: std::io::Error| {
+            OpsError::Start(format!("{} can't be opened: {detail}", path.display()))
+        };
+        let (_folder, short) = short_path(data_dir).map_err(problem)?;
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {}
+            Err(detail) => return Err(problem(detail)),
+        }
+        let listener = UnixListener::bind(short).map_err(problem)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(problem)?;
+        Ok(Control { listener, path })
+    }
+
+    /// Answers until cancelled, then takes the socket away.
+    pub async fn serve(self, served: Served, cancel: CancellationToken) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let accepted = tokio::select! {
+                () = cancel.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let place = tokio::select! {
+                        () = cancel.cancelled() => break,
+                        place = places.clone().acquire_owned() => place,
+                    };
+                    let Ok(place) = place else { break };
+                    let (served, cancel) = (served.clone(), cancel.clone());
+                    tokio::spawn(async move {
+                        if let Err(problem) = answer(stream, served, cancel).await {
+                            tracing::warn!(%problem, "a command on the control socket failed");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(problem) => {
+                    tracing::warn!(%problem, "the control socket could not accept");
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        if let Err(problem) = std::fs::remove_file(&self.path) {
+            tracing::warn!(%problem, "the control socket could not be taken away");
+        }
+    }
+}
+
+async fn answer(
+    stream: UnixStream,
+    served: Served,
+    cancel: CancellationToken,
+) -> Result<(), OpsError> {
+    let mut lines = BufReader::new(stream.take(LONGEST_REQUEST));
+    let mut line = String::new();
+    let read = tokio::time::timeout(REQUEST_TIMEOUT, lines.read_line(&mut line)).await;
+    match read {
+        Ok(read) => read.map_err(lost)?,
+        Err(_) => return Err(lost("no request came")),
+    };
+    let stream = lines.into_inner().into_inner().into_std().map_err(lost)?;
+    stream.set_nonblocking(false).map_err(lost)?;
+    stream
+        .set_write_timeout(Some(BLOCK_TIMEOUT))
+        .map_err(lost)?;
+    let mut reply = Reply(Arc::new(Mutex::new(stream)));
+    let beat = reply.clone();
+    let (done, waits) = channel::<()>();
+    let beating = std::thread::Builder::new()
+        .name("control-beat".to_owned())
+        .spawn(move || beat.beat_until(&waits));
+    beating.map_err(lost)?;
+    // Written with blocking calls, on a thread that may block: a slow reader holds nobody up.
+    let runtime = tokio::runtime::Handle::current();
+    let work = tokio::task::spawn_blocking(move || {
+        let worked = match serde_json::from_str::<Request>(&line) {
+            Ok(request) => runtime.block_on(async {
+                tokio::select! {
+                    worked = request.answer(&served, &mut reply) => worked,
+                    () = cancel.cancelled() => Err(lost("it is stopping; ask again later")),
+                }
+            }),
+            Err(problem) => Err(lost(format!(
+                "it does not understand this request ({problem}); is it of another version? \
+                 Restart it"
+            ))),
+        };
+        drop(done);
+        let verdict = match &worked {
+            Ok(()) => Verdict {
+                ok: true,
+                error: None,
+            },
+            Err(problem) => Verdict {
+                ok: false,
+                error: Some(problem.to_string()),
+            },
+        };
+        reply.end(&verdict).map_err(lost)?;
+        worked
+    });
+    work.await.map_err(lost)?
+}
+
+/// An answer on its way: written bytes become blocks, and between them goes how far it has come.
+#[derive(Clone)]
+pub struct Reply(Arc<Mutex<BlockingStream>>);
+
+impl Reply {
+    fn stream(&self) -> MutexGuard<'_, BlockingStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn block(&self, length: u32, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stream = self.stream();
+        stream.write_all(&length.to_be_bytes())?;
+        stream.write_all(bytes)
+    }
+
+    /// Tells how far the work has come.
+    pub fn tell(&self, progress: &impl Serialize) -> Result<(), OpsError> {
+        let line = serde_json::to_vec(progress).map_err(lost)?;
+        let length = u32::try_from(line.len()).unwrap_or(0);
+        self.block(TELLS | length, &line).map_err(lost)
+    }
+
+    /// Tells that the server lives, until the other end of the channel is dropped.
+    fn beat_until(&self, done: &std::sync::mpsc::Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(BEAT) {
+            if let Err(problem) = self.block(TELLS, &[]) {
+                tracing::debug!(%problem, "who asked is gone");
+                return;
+            }
+        }
+    }
+
+    fn end(&self, verdict: &Verdict) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(verdict)?;
+        line.push(b'\n');
+        self.block(0, &line)
+    }
+}
+
+impl Write for Reply {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(LONGEST_BLOCK)];
+        if piece.is_empty() {
+            return Ok(0);
+        }
+        self.block(u32::try_from(piece.len()).unwrap_or(0), piece)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream().flush()
+    }
+}
