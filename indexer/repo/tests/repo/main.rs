@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests
 
+mod fake;
+mod fetching;
 mod fixtures;
 mod forge;
 mod hostile;
 mod reading;
+mod real;
 mod trees;
