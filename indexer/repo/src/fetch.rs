@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use plyr_lexicons::{Cid, Collection, Did, Namespace, Rev};
-use plyr_outbound::Outbound;
+use plyr_outbound::{Outbound, OutboundError};
 
 use crate::blocks::digest_of;
 use crate::error::RepoError;
@@ -46,6 +46,8 @@ pub struct Bounds {
     pub page_bytes: usize,
     /// How long a host that asks to be left alone is waited for, each time.
     pub patience: Duration,
+    /// How long a fetch may take as a whole.
+    pub longest: Duration,
 }
 
 impl Default for Bounds {
@@ -58,6 +60,7 @@ impl Default for Bounds {
             page_records: 500,
             page_bytes: 4 << 20,
             patience: Duration::from_secs(60),
+            longest: Duration::from_secs(3600),
         }
     }
 }
@@ -212,7 +215,13 @@ impl Fetcher {
     /// handed out of a state that isn't whole.
     pub async fn fetch(&self, ask: &Ask) -> Result<Fetched, RepoError> {
         let mut asked = Asked::new(self, ask);
-        ways::fetch(&mut asked).await
+        let longest = self.bounds.longest;
+        let fetched = tokio::time::timeout(longest, ways::fetch(&mut asked)).await;
+        fetched.unwrap_or_else(|_| {
+            let url = ask.pds.clone();
+            let detail = format!("its repo was not read within {} s", longest.as_secs());
+            Err(OutboundError::Unreachable { url, detail }.into())
+        })
     }
 
     /// Whether the repo has a record, and which: one request.

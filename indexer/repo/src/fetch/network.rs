@@ -1,6 +1,8 @@
 //! The questions of one fetch: CARs read into blocks on a thread of their own, waits where a host
 //! asks for them, and the commit's signature.
 
+use std::time::Duration;
+
 use plyr_lexicons::{Cid, Nsid};
 use plyr_outbound::{Body, Freshness, MOST_BLOCKS, OutboundError};
 use tokio::sync::mpsc;
@@ -15,8 +17,11 @@ use crate::fetch::{Ask, Fetcher};
 const LARGEST_PROOF: u64 = 16 << 20;
 /// Chunks between the socket and the reader.
 const CHUNKS: usize = 16;
-/// How often a host that asks for a wait is asked again.
-const ATTEMPTS: usize = 4;
+/// How often a host that asks for a wait is asked again, or waited for.
+const ATTEMPTS: usize = 8;
+/// What the client may read beyond the reader's bound, in bytes, so that the reader, which names
+/// what is too large, meets its bound first.
+const BEYOND: u64 = 4 << 20;
 
 /// One fetch and what it took.
 pub struct Asked<'a> {
@@ -63,7 +68,7 @@ impl<'a> Asked<'a> {
         let (outbound, ask) = (&self.fetcher.outbound, self.ask);
         let open = async || {
             let (pds, did) = (&ask.pds, &ask.did);
-            let limit = LARGEST_PROOF * 2;
+            let limit = LARGEST_PROOF + BEYOND;
             outbound
                 .record_proof(pds, did, collection, rkey, limit)
                 .await
@@ -79,7 +84,7 @@ impl<'a> Asked<'a> {
         let limit = self.fetcher.bounds.repo;
         let open = async || {
             outbound
-                .repo(&ask.pds, &ask.did, limit.saturating_mul(2))
+                .repo(&ask.pds, &ask.did, limit.saturating_add(BEYOND))
                 .await
         };
         let body = self.patiently(open).await?;
@@ -101,7 +106,11 @@ impl<'a> Asked<'a> {
             let cids: Vec<Cid> = wanted.iter().map(cid_of).collect();
             let limit = cids.len() as u64 * LARGEST_SECTION + LARGEST_SECTION;
             let (outbound, ask) = (&self.fetcher.outbound, self.ask);
-            let open = async || outbound.blocks(&ask.pds, &ask.did, &cids, limit * 2).await;
+            let open = async || {
+                outbound
+                    .blocks(&ask.pds, &ask.did, &cids, limit + BEYOND)
+                    .await
+            };
             let body = self.patiently(open).await?;
             blocks = self.read_car(body, blocks, limit).await?.blocks;
             for digest in wanted {
@@ -120,8 +129,10 @@ impl<'a> Asked<'a> {
     ) -> Result<T, RepoError> {
         let mut attempts = 0;
         loop {
-            self.requests += 1;
-            let problem = match question().await {
+            let answer = question().await;
+            // A question that had to rest was never sent.
+            self.requests += u32::from(!matches!(answer, Err(OutboundError::Resting { .. })));
+            let problem = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(problem) => problem,
             };
@@ -129,7 +140,7 @@ impl<'a> Asked<'a> {
             let wait = match &problem {
                 OutboundError::Resting { wait, .. } => *wait,
                 // The host's rest has begun with this answer; the next question waits for it.
-                OutboundError::Status { status: 429, .. } => std::time::Duration::ZERO,
+                OutboundError::Status { status: 429, .. } => Duration::ZERO,
                 _ => return Err(told(problem)),
             };
             if attempts >= ATTEMPTS || wait > self.fetcher.bounds.patience {

@@ -84,7 +84,7 @@ async fn by_blocks(asked: &mut Asked<'_>) -> Result<Option<Fetched>, RepoError> 
         let survey = survey(&signed.blocks, signed.root, &asked.fetcher.ranges)?;
         if let Some(fingerprint) = survey.fingerprint {
             if asked.ask.known == Some(fingerprint) {
-                return Ok(Some(unchanged(asked, signed, fingerprint)));
+                return Ok(Some(unchanged(asked, signed, fingerprint, Way::Blocks)));
             }
             if is_mostly_ours(survey.estimate, asked.ask.held.is_some()) {
                 return Ok(None);
@@ -129,7 +129,7 @@ async fn by_repo(asked: &mut Asked<'_>) -> Result<Fetched, RepoError> {
         }
     };
     if asked.ask.known == Some(fingerprint) {
-        return Ok(unchanged(asked, signed, fingerprint));
+        return Ok(unchanged(asked, signed, fingerprint, Way::Repo));
     }
     let records = all_records(asked, &mut signed, false).await?;
     Ok(changed(asked, signed, fingerprint, records, Way::Repo))
@@ -255,9 +255,9 @@ async fn fetch_blocks(
     }
 }
 
-fn unchanged(asked: &Asked<'_>, signed: Signed, fingerprint: Fingerprint) -> Fetched {
+fn unchanged(asked: &Asked<'_>, signed: Signed, fingerprint: Fingerprint, way: Way) -> Fetched {
     Fetched {
-        state: state(asked, &signed, fingerprint, Way::Blocks, None),
+        state: state(asked, &signed, fingerprint, way, None),
         records: None,
     }
 }

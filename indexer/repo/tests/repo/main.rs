@@ -7,8 +7,11 @@
     clippy::print_stdout
 )] // helpers of tests
 
+mod fake;
+mod fetching;
 mod fixtures;
 mod forge;
 mod hostile;
 mod reading;
+mod real;
 mod trees;
