@@ -54,6 +54,7 @@ async fn peers(pds: Pds) -> Option<Peers> {
         pds_count: 1,
         relay: false,
         jetstream: false,
+        ..PeersOptions::default()
     };
     Peers::start(options).await.unwrap()
 }
