@@ -46,7 +46,7 @@ pub enum Command {
     ),
     Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
     Mend(
-        Mend,
+        Box<Mend>,
         oneshot::Sender<Result<(u64, Option<Passing>), StoreError>>,
     ),
     Rejudge(Rejudging, oneshot::Sender<Result<Rejudging, StoreError>>),
