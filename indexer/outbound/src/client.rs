@@ -10,11 +10,13 @@ use moka::future::Cache;
 use plyr_lexicons::{Did, Handle};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::redirect::Policy;
+use serde::Deserialize;
 use url::Url;
 
 use crate::document::DidDocument;
 use crate::guard::{GuardedResolver, check_url};
-use crate::politeness::Hosts;
+use crate::politeness::{Hosts, Kind, NoPlace, PACE, Place};
+use crate::stream::{Body, LONGEST};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
@@ -22,6 +24,14 @@ const DNS: Duration = Duration::from_secs(3);
 const FRESH: Duration = Duration::from_secs(600);
 const CACHED: u64 = 50_000;
 const FAILED: Duration = Duration::from_secs(30);
+/// How long the first byte of a long answer may take; small ones are bounded as a whole.
+const FIRST_BYTE: Duration = Duration::from_secs(30);
+/// How soon to come again where too many wait.
+const CROWDED: Duration = Duration::from_secs(5);
+/// Largest answer with an error status, in bytes.
+const LARGEST_ERROR: usize = 64 << 10;
+const ACCEPTED: &str = "application/json, text/plain;q=0.5";
+const CAR: &str = "application/vnd.ipld.car";
 
 /// What the client needs to know; from the command line.
 #[derive(Clone, Debug)]
@@ -37,7 +47,7 @@ pub struct OutboundConfig {
 }
 
 /// What can go wrong outside.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum OutboundError {
     /// The client can't be built.
     #[error("the outbound client can't start: {0}")]
@@ -48,6 +58,16 @@ pub enum OutboundError {
         /// What was asked.
         url: String,
         /// Why not.
+        detail: String,
+    },
+    /// The host asked to be left alone, or has too many questions waiting; it was not asked.
+    #[error("{url} was not asked: {detail}")]
+    Resting {
+        /// What would have been asked.
+        url: String,
+        /// When to come again.
+        wait: Duration,
+        /// Why.
         detail: String,
     },
     /// The host answered with an error status.
@@ -85,6 +105,11 @@ pub(crate) enum Named {
     ByOperator,
     /// The network's: guarded.
     ByNetwork,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct XrpcError {
+    pub error: String,
 }
 
 /// An answer's status and body.
@@ -190,52 +215,134 @@ impl Outbound {
         url: &str,
         largest: usize,
     ) -> Result<Answer, OutboundError> {
-        let unreachable = |problem: &dyn std::fmt::Display| OutboundError::Unreachable {
+        let (mut response, _place) = self.ask(named, url, Kind::Question).await?;
+        let status = response.status().as_u16();
+        let body = read_whole(url, &mut response, largest).await?;
+        Ok(Answer { status, body })
+    }
+
+    /// GETs a URL whose answer is read as it comes; an error status is an error, with the beginning
+    /// of what it says.
+    pub(crate) async fn open(
+        &self,
+        kind: Kind,
+        url: &str,
+        largest: u64,
+    ) -> Result<Body, OutboundError> {
+        let (mut response, place) = self.ask(Named::ByNetwork, url, kind).await?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(Body::new(url.to_owned(), response, largest, place));
+        }
+        let body = read_whole(url, &mut response, LARGEST_ERROR).await?;
+        Err(status_error(url, &Answer { status, body }))
+    }
+
+    /// Sends a GET once there is a place at the host, and heeds what its headers say.
+    async fn ask(
+        &self,
+        named: Named,
+        url: &str,
+        kind: Kind,
+    ) -> Result<(reqwest::Response, Place), OutboundError> {
+        let unreachable = |detail: String| OutboundError::Unreachable {
             url: url.to_owned(),
-            detail: problem.to_string(),
+            detail,
         };
         let (client, url_to_ask) = match named {
             Named::ByOperator => {
-                let parsed = Url::parse(url).map_err(|problem| unreachable(&problem))?;
+                let parsed = Url::parse(url).map_err(|problem| unreachable(problem.to_string()))?;
                 (&self.trusted, parsed)
             }
             Named::ByNetwork => (&self.guarded, check_url(url, self.config.dev)?),
         };
         let origin = url_to_ask.origin().ascii_serialization();
-        let place = self.hosts.place(origin).await;
-        let place = place.map_err(|problem| unreachable(&problem))?;
-        let asked = client
-            .get(url_to_ask)
-            .header(
-                ACCEPT,
-                HeaderValue::from_static("application/json, text/plain;q=0.5"),
-            )
-            .send()
-            .await;
-        let mut response = asked.map_err(|problem| unreachable(&root_cause(&problem)))?;
-        let status = response.status().as_u16();
-        place.heed(status, response.headers());
-        let mut body = Vec::new();
-        loop {
-            let chunk = response.chunk().await;
-            let Some(chunk) = chunk.map_err(|problem| unreachable(&root_cause(&problem)))? else {
-                break;
-            };
-            if body.len() + chunk.len() > largest {
-                let detail = format!("more than {largest} bytes");
-                return Err(OutboundError::Malformed {
-                    url: url.to_owned(),
-                    detail,
-                });
-            }
-            body.extend_from_slice(&chunk);
+        // Peers of a test are hosts of one's own.
+        let is_own = named == Named::ByOperator || self.config.dev;
+        let pace = if is_own { Duration::ZERO } else { PACE };
+        let place = self.hosts.place(origin, kind, pace).await;
+        let place = place.map_err(|why| no_place(url, why))?;
+        let request = client.get(url_to_ask);
+        let request = match kind {
+            Kind::Question => request.header(ACCEPT, HeaderValue::from_static(ACCEPTED)),
+            Kind::Stream => request
+                .header(ACCEPT, HeaderValue::from_static(CAR))
+                .timeout(LONGEST),
+        };
+        let response = tokio::time::timeout(FIRST_BYTE, request.send()).await;
+        let response = response.map_err(|_| {
+            let seconds = FIRST_BYTE.as_secs();
+            unreachable(format!("no answer began within {seconds} s"))
+        })?;
+        let response = response.map_err(|problem| unreachable(root_cause(&problem)))?;
+        place.heed(response.status().as_u16(), response.headers());
+        Ok((response, place))
+    }
+}
+
+/// Reads a body to its end, up to a bound.
+async fn read_whole(
+    url: &str,
+    response: &mut reqwest::Response,
+    largest: usize,
+) -> Result<Vec<u8>, OutboundError> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        let chunk = chunk.map_err(|problem| OutboundError::Unreachable {
+            url: url.to_owned(),
+            detail: root_cause(&problem),
+        })?;
+        let Some(chunk) = chunk else {
+            return Ok(body);
+        };
+        if body.len() + chunk.len() > largest {
+            let detail = format!("more than {largest} bytes");
+            return Err(OutboundError::Malformed {
+                url: url.to_owned(),
+                detail,
+            });
         }
-        Ok(Answer { status, body })
+        body.extend_from_slice(&chunk);
+    }
+}
+
+fn no_place(url: &str, why: NoPlace) -> OutboundError {
+    let (wait, detail) = match why {
+        NoPlace::Resting(left) => {
+            let seconds = left.as_secs() + 1;
+            (
+                left,
+                format!("it asked to be left alone for another {seconds} s"),
+            )
+        }
+        NoPlace::Crowded => (CROWDED, "too many questions wait for this host".to_owned()),
+    };
+    OutboundError::Resting {
+        url: url.to_owned(),
+        wait,
+        detail,
+    }
+}
+
+/// An error answer, with the XRPC error's name or the beginning of the body.
+pub(crate) fn status_error(url: &str, answer: &Answer) -> OutboundError {
+    let detail = match serde_json::from_slice::<XrpcError>(&answer.body) {
+        Ok(named) => named.error.chars().take(128).collect(),
+        Err(_) => String::from_utf8_lossy(&answer.body)
+            .chars()
+            .take(128)
+            .collect(),
+    };
+    OutboundError::Status {
+        url: url.to_owned(),
+        status: answer.status,
+        detail,
     }
 }
 
 /// The innermost reason: reqwest's own words only say that something failed.
-fn root_cause(problem: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(problem: &dyn std::error::Error) -> String {
     let mut innermost = problem;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -8,9 +8,13 @@ mod key;
 mod politeness;
 mod relay;
 mod resolver;
+mod stream;
+mod sync;
 
 pub use client::{Outbound, OutboundConfig, OutboundError};
 pub use document::{DidDocument, read_document};
 pub use guard::is_public;
 pub use relay::RepoPage;
 pub use resolver::{Freshness, RepoStatus};
+pub use stream::Body;
+pub use sync::{LatestCommit, ListedRecord, MOST_BLOCKS, RecordsPage, ReposPage};

@@ -1,14 +1,17 @@
-//! Politeness per host: few questions at the same time, and none for a while where a host says so.
+//! Politeness per host: few questions at the same time and a second, slower when the host says that
+//! it has had enough soon, and none for a while where it says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use moka::future::Cache;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Requests to one host at the same time.
+/// Questions to one host at the same time.
 const AT_ONCE: usize = 4;
+/// Long answers (whole repos) from one host at the same time; they take no question's place.
+const STREAMS: usize = 2;
 /// Hosts whose politeness is tracked.
 const HOSTS: u64 = 10_000;
 /// How long a question waits for a place.
@@ -17,10 +20,42 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_secs(300);
 /// How long a host is left alone that says "too many" and not how long.
 const REST: Duration = Duration::from_secs(10);
+/// Between two questions to one host that the network named: what a PDS allows by default (3,000
+/// in five minutes).
+pub const PACE: Duration = Duration::from_millis(100);
+/// Numbers above this are seconds since 1970, below it from now on; hosts send either.
+const LARGEST_DELTA: u64 = 1_000_000_000;
+
+/// Why there is no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPlace {
+    /// The host asked to be left alone for that long.
+    Resting(Duration),
+    /// Too many questions wait for it.
+    Crowded,
+}
+
+/// What a place is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A small question.
+    Question,
+    /// A long answer.
+    Stream,
+}
 
 struct Host {
-    places: Arc<Semaphore>,
-    rests_until: Mutex<Option<Instant>>,
+    questions: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+struct State {
+    rests_until: Option<Instant>,
+    /// When the next question may be sent.
+    next: Instant,
+    /// Between two questions, until the host's window ends.
+    slower: Option<(Duration, Instant)>,
 }
 
 /// All hosts that were asked lately.
@@ -38,20 +73,36 @@ impl Hosts {
         Hosts(Cache::new(HOSTS))
     }
 
-    /// Waits for a place at an origin (`https://host:port`); says why there is none.
-    pub async fn place(&self, origin: String) -> Result<Place, String> {
+    /// Waits for a place at an origin (`https://host:port`); questions come at least `pace` apart.
+    pub async fn place(
+        &self,
+        origin: String,
+        kind: Kind,
+        pace: Duration,
+    ) -> Result<Place, NoPlace> {
         let new = async {
             Arc::new(Host {
-                places: Arc::new(Semaphore::new(AT_ONCE)),
-                rests_until: Mutex::new(None),
+                questions: Arc::new(Semaphore::new(AT_ONCE)),
+                streams: Arc::new(Semaphore::new(STREAMS)),
+                state: Mutex::new(State {
+                    rests_until: None,
+                    next: Instant::now(),
+                    slower: None,
+                }),
             })
         };
         let host = self.0.get_with(origin, new).await;
         host.rest()?;
-        let permit = tokio::time::timeout(PATIENCE, host.places.clone().acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
-            return Err("too many questions wait for this host".to_owned());
+        let places = match kind {
+            Kind::Question => host.questions.clone(),
+            Kind::Stream => host.streams.clone(),
         };
+        let permit = tokio::time::timeout(PATIENCE, places.acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(NoPlace::Crowded);
+        };
+        let wait = host.turn(pace).ok_or(NoPlace::Crowded)?;
+        tokio::time::sleep(wait).await;
         // Whoever was asked before us may have been sent away.
         host.rest()?;
         Ok(Place {
@@ -62,40 +113,146 @@ impl Hosts {
 }
 
 impl Host {
-    fn rest(&self) -> Result<(), String> {
-        let until = *self
-            .rests_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let left = until.and_then(|until| until.checked_duration_since(Instant::now()));
-        match left {
-            Some(left) => Err(format!(
-                "it asked to be left alone for another {} s",
-                left.as_secs() + 1
-            )),
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rest(&self) -> Result<(), NoPlace> {
+        let until = self.state().rests_until;
+        match until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            Some(left) => Err(NoPlace::Resting(left)),
             None => Ok(()),
         }
+    }
+
+    /// Takes the next turn and says how long to wait for it; none if that is too long.
+    fn turn(&self, pace: Duration) -> Option<Duration> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let slower = state.slower.filter(|(_, until)| *until > now);
+        let pace = slower.map_or(pace, |(slower, _)| slower.max(pace));
+        let turn = state.next.max(now);
+        if turn - now > PATIENCE {
+            return None;
+        }
+        state.next = turn + pace;
+        Some(turn - now)
     }
 }
 
 impl Place {
-    /// Heeds a 429, or a 503 that says when to come again.
+    /// Heeds a 429, a 503 that says when to come again, and what `RateLimit-*` say is left.
     pub fn heed(&self, status: u16, headers: &HeaderMap) {
-        let told = headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs);
-        let rest = match (status, told) {
-            (429 | 503, Some(told)) => told.min(LONGEST_REST),
-            (429, None) => REST,
-            _ => return,
+        let number = |name: &str| -> Option<u64> {
+            let value = headers.get(name)?.to_str().ok()?;
+            value.split([',', ';']).next()?.trim().parse().ok()
         };
-        let mut until = self
-            .host
-            .rests_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + rest);
+        let told = number(RETRY_AFTER.as_str()).map(Duration::from_secs);
+        let resets = number("ratelimit-reset").map(from_now);
+        let left = number("ratelimit-remaining");
+        let rest = match (status, told) {
+            (429 | 503, Some(told)) => Some(told),
+            (429, None) => Some(resets.unwrap_or(REST).max(Duration::from_secs(1))),
+            _ if left == Some(0) => resets,
+            _ => None,
+        };
+        let now = Instant::now();
+        let mut state = self.host.state();
+        if let Some(rest) = rest {
+            state.rests_until = Some(now + rest.min(LONGEST_REST));
+        }
+        // Others share the allowance of our address: the last quarter is made to last.
+        if let (Some(left), Some(limit), Some(resets)) = (left, number("ratelimit-limit"), resets) {
+            let scarce = left > 0 && left < limit / 4;
+            let window = resets.min(LONGEST_REST);
+            state.slower = scarce.then(|| (window.div_f64(left as f64), now + window));
+        }
+    }
+}
+
+/// A time of `RateLimit-Reset` as a duration from now on.
+fn from_now(told: u64) -> Duration {
+    if told < LARGEST_DELTA {
+        return Duration::from_secs(told);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Duration::from_secs(told.saturating_sub(now.unwrap_or_default().as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "https://pds.example.com";
+
+    async fn place(hosts: &Hosts, kind: Kind) -> Result<Place, NoPlace> {
+        hosts.place(ORIGIN.to_owned(), kind, Duration::ZERO).await
+    }
+
+    fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_host_with_nothing_left_rests_until_its_window_ends() {
+        let soon = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+            + 100;
+        for reset in [100, soon] {
+            let hosts = Hosts::new();
+            let asked = place(&hosts, Kind::Question).await.unwrap();
+            let told = headers(&[
+                ("ratelimit-limit", "3000".to_owned()),
+                ("ratelimit-remaining", "0".to_owned()),
+                ("ratelimit-reset", reset.to_string()),
+            ]);
+            asked.heed(200, &told);
+            let Err(NoPlace::Resting(left)) = place(&hosts, Kind::Stream).await else {
+                panic!("it is asked although nothing is left");
+            };
+            assert!((97..=100).contains(&left.as_secs()), "{left:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_scarce_is_made_to_last() {
+        let hosts = Hosts::new();
+        let asked = place(&hosts, Kind::Question).await.unwrap();
+        let told = |left: &str| {
+            headers(&[
+                ("ratelimit-limit", "3000".to_owned()),
+                ("ratelimit-remaining", left.to_owned()),
+                ("ratelimit-reset", "60".to_owned()),
+            ])
+        };
+        asked.heed(200, &told("2000"));
+        assert_eq!(asked.host.turn(Duration::ZERO), Some(Duration::ZERO));
+        asked.heed(200, &told("600"));
+        asked.host.turn(Duration::ZERO);
+        let wait = asked.host.turn(Duration::ZERO).unwrap();
+        assert!(
+            wait > Duration::from_millis(50) && wait <= Duration::from_millis(100),
+            "{wait:?}"
+        );
+        asked.heed(200, &told("1"));
+        asked.host.turn(Duration::ZERO);
+        assert_eq!(asked.host.turn(Duration::ZERO), None);
+    }
+
+    #[tokio::test]
+    async fn long_answers_take_no_questions_place() {
+        let hosts = Hosts::new();
+        let mut held = Vec::new();
+        for _ in 0..STREAMS {
+            held.push(place(&hosts, Kind::Stream).await.unwrap());
+        }
+        for _ in 0..AT_ONCE {
+            held.push(place(&hosts, Kind::Question).await.unwrap());
+        }
     }
 }

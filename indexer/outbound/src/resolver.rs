@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
-use crate::client::{Answer, Named, Outbound, OutboundError};
+use crate::client::{Answer, Named, Outbound, OutboundError, XrpcError, status_error};
 use crate::document::{DidDocument, read_document};
 
 /// Largest DID document or handle answer, in bytes.
@@ -40,11 +40,6 @@ pub struct RepoStatus {
     pub active: bool,
     /// `deactivated`, `deleted`, `takendown`, `suspended`, or something newer.
     pub status: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct XrpcError {
-    error: String,
 }
 
 #[derive(Deserialize)]
@@ -346,7 +341,7 @@ impl Outbound {
     }
 }
 
-fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
     let base = base.trim_end_matches('/');
     let mut url = format!("{base}/xrpc/{method}");
     for (place, (name, value)) in parameters.iter().enumerate() {
@@ -364,20 +359,5 @@ fn answered(url: &str, answer: &Answer) -> Result<bool, OutboundError> {
         200 => Ok(true),
         429 | 500.. => Err(status_error(url, answer)),
         _ => Ok(false),
-    }
-}
-
-fn status_error(url: &str, answer: &Answer) -> OutboundError {
-    let detail = match serde_json::from_slice::<XrpcError>(&answer.body) {
-        Ok(named) => named.error.chars().take(128).collect(),
-        Err(_) => String::from_utf8_lossy(&answer.body)
-            .chars()
-            .take(128)
-            .collect(),
-    };
-    OutboundError::Status {
-        url: url.to_owned(),
-        status: answer.status,
-        detail,
     }
 }

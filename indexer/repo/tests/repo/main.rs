@@ -1,0 +1,12 @@
+//! Repos as their hosts serve them, captured, forged and built by a second mind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests
+
+mod fake;
+mod fetching;
+mod fixtures;
+mod forge;
+mod hostile;
+mod reading;
+mod real;
+mod trees;
