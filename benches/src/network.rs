@@ -32,6 +32,7 @@ pub async fn start(accounts: usize) -> Result<Option<Network>, Failure> {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(None);

@@ -21,10 +21,15 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// Hints that may wait; then all are dropped.
 const MOST_WAITING: usize = 10_000;
 
-/// Follows a host until cancelled, starting again after failures.
-pub async fn run(host: Url, store: Arc<dyn Store>, due: Arc<Notify>, cancel: CancellationToken) {
+/// Follows one of the hosts until cancelled, and the next after a failure.
+pub async fn run(
+    hosts: Vec<Url>,
+    store: Arc<dyn Store>,
+    due: Arc<Notify>,
+    cancel: CancellationToken,
+) {
     let mut failures = 0;
-    loop {
+    for host in hosts.iter().cycle() {
         let began = Instant::now();
         let task = tokio::spawn(follow(host.clone(), store.clone(), due.clone()));
         let stop = task.abort_handle();
@@ -45,6 +50,7 @@ pub async fn run(host: Url, store: Arc<dyn Store>, due: Arc<Notify>, cancel: Can
         let wait = crate::backoff(failures, LEAST_WAIT, MOST_WAIT);
         failures += 1;
         tracing::info!(
+            %host,
             problem,
             wait_seconds = wait.as_secs(),
             "profile hints are not followed"

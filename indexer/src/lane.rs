@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::check::{self, Checked, Operation};
 use crate::progress::Progress;
+use crate::source::Comparison;
+use crate::suspicion::Suspicions;
 
 /// Events of one batch at most.
 const BATCH: usize = 500;
@@ -26,6 +28,8 @@ pub enum Work {
     Operation(Operation),
     /// Ask about this repo.
     Trigger(String),
+    /// The commits of this repo don't follow one from another.
+    Desynchronized(String),
     /// What could not even be read.
     Refused(Box<QuarantineEntry>),
 }
@@ -37,6 +41,8 @@ pub struct Event {
     pub received: Instant,
     pub progress: Arc<Progress>,
     pub number: u64,
+    /// Its name where hosts are compared.
+    pub compared: Option<u64>,
     /// Given back when the event is gone.
     pub _room: OwnedSemaphorePermit,
 }
@@ -46,7 +52,15 @@ pub struct Lane {
     namespace: Namespace,
     store: Arc<dyn Store>,
     due: Arc<Notify>,
+    watch: Watch,
     met: HashSet<Did>,
+}
+
+/// Those who want to know what came of events.
+#[derive(Clone)]
+pub struct Watch {
+    pub comparison: Arc<Comparison>,
+    pub suspicions: Suspicions,
 }
 
 /// What an event counts as, once its changes are durable.
@@ -62,12 +76,14 @@ impl Lane {
         namespace: Namespace,
         store: Arc<dyn Store>,
         due: Arc<Notify>,
+        watch: Watch,
     ) -> Lane {
         Lane {
             number,
             namespace,
             store,
             due,
+            watch,
             met: HashSet::new(),
         }
     }
@@ -122,6 +138,7 @@ impl Lane {
             // An event's own change comes first; a check made due by the way comes after it.
             let first = written.next();
             written.for_each(drop);
+            self.tell(&event, first);
             let outcome = match (counts, first) {
                 (Counts::OutOfScope, _) => "out_of_scope",
                 (Counts::Quarantined, _) => "quarantined",
@@ -136,6 +153,23 @@ impl Lane {
             event.progress.finish(event.number);
         }
         true
+    }
+
+    /// Tells what came of an event.
+    fn tell(&self, event: &Event, outcome: Option<Outcome>) {
+        let Work::Operation(operation) = &event.work else {
+            return;
+        };
+        match (outcome, event.compared) {
+            (Some(Outcome::Applied), Some(key)) => self.watch.comparison.applied(key),
+            // Another writer's merge may not have seen it.
+            (Some(Outcome::Overtaken), _) => {
+                if let Ok(did) = Did::new(operation.did.clone()) {
+                    self.watch.suspicions.repo(did);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The changes of a batch, and for each event what it counts as and how many are its own.
@@ -169,6 +203,13 @@ impl Lane {
                                 detail = entry.detail,
                                 "event quarantined"
                             );
+                            // The repo says what the stream could not.
+                            if let Some(did) = &entry.did
+                                && matches!(entry.reason.as_str(), "cid-mismatch" | "data-model")
+                                && self.is_held(did).await?
+                            {
+                                self.watch.suspicions.repo(did.clone());
+                            }
                             changes.push(Change::Quarantine(*entry));
                             Counts::Quarantined
                         }
@@ -178,8 +219,11 @@ impl Lane {
                     changes.push(Change::Quarantine((**entry).clone()));
                     Counts::Quarantined
                 }
-                Work::Trigger(did) => match Did::new(did.clone()) {
+                Work::Trigger(did) | Work::Desynchronized(did) => match Did::new(did.clone()) {
                     Ok(did) if self.is_held(&did).await? => {
+                        if matches!(event.work, Work::Desynchronized(_)) {
+                            self.watch.suspicions.repo(did.clone());
+                        }
                         changes.push(due(did, now));
                         Counts::AsWritten
                     }

@@ -9,6 +9,7 @@ mod lane;
 pub mod progress;
 pub mod repos;
 mod source;
+pub mod suspicion;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +22,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub use source::{Patience, SourceStatus};
+pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
 
 /// What the indexer needs to know.
 #[derive(Clone, Debug)]
 pub struct IndexerConfig {
     /// Whose collections.
     pub namespace: Namespace,
-    /// Jetstream hosts, in order of preference; one is read at a time.
-    pub jetstreams: Vec<Url>,
+    /// Jetstream hosts. All groups are read at the same time; of a group one, in order of
+    /// preference. [`MOST_HOSTS`] at most in all.
+    pub jetstreams: Vec<Vec<Url>>,
     /// Whether Bluesky profile changes are followed.
     pub bluesky_hints: bool,
     /// How long a source waits for what.
     pub patience: Patience,
+    /// How hosts are compared.
+    pub comparison: ComparisonOptions,
 }
 
 /// What can go wrong with a source.
@@ -42,6 +46,19 @@ pub enum IndexerError {
     /// The host could not be reached or ended the connection.
     #[error("{0}")]
     Stream(String),
+    /// The host refused the connection.
+    #[error("it answered {status}: {body}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The XRPC error's name, if it has one.
+        name: Option<String>,
+        /// What it said, shortened.
+        body: String,
+    },
+    /// The host speaks another protocol.
+    #[error("it does not offer the protocol")]
+    NotOffered,
     /// A frame above the limit, told by its length.
     #[error("a frame of {bytes} bytes, more than is taken")]
     TooLarge {
@@ -64,6 +81,7 @@ const LANE_QUEUE: usize = 1_000;
 /// The running indexer.
 pub struct IndexerHandle {
     status: Arc<source::Status>,
+    comparison: Arc<source::Comparison>,
     tasks: TaskTracker,
 }
 
@@ -76,6 +94,12 @@ impl IndexerHandle {
     /// How each source is doing.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.status.sources()
+    }
+
+    /// Hears from those who ask the repos that a doubted event never was: its host told of what
+    /// isn't, and that others did not carry it says nothing about them.
+    pub fn disproved(&self, doubt: &suspicion::Doubt) {
+        self.comparison.disproved(doubt);
     }
 
     /// Waits until everything taken in is durable and the tasks have ended.
@@ -97,33 +121,73 @@ impl Indexer {
     ) -> IndexerHandle {
         let tasks = TaskTracker::new();
         let due = Arc::new(Notify::new());
-        let status = Arc::new(source::Status::new(&config.jetstreams));
+        let IndexerConfig {
+            namespace,
+            jetstreams,
+            bluesky_hints,
+            patience,
+            comparison,
+        } = config;
+        let (suspicions, suspected) = suspicion::channel();
+        let hosts = jetstreams.iter().flatten();
+        let comparison = Arc::new(source::Comparison::new(
+            hosts.map(|host| source::name(host).into()).take(MOST_HOSTS),
+            namespace.clone(),
+            comparison,
+            suspicions.clone(),
+        ));
+        let status = source::Status::new(&jetstreams, comparison.clone(), namespace.clone());
+        let status = Arc::new(status);
+        let watch = lane::Watch {
+            comparison: comparison.clone(),
+            suspicions,
+        };
         let lanes = (0..LANES)
             .map(|number| {
                 let (sender, receiver) = mpsc::channel(LANE_QUEUE);
-                let lane =
-                    lane::Lane::new(number, config.namespace.clone(), store.clone(), due.clone());
+                let (namespace, store) = (namespace.clone(), store.clone());
+                let lane = lane::Lane::new(number, namespace, store, due.clone(), watch.clone());
                 tasks.spawn(lane.run(receiver, cancel.clone()));
                 sender
             })
             .collect();
-        let jetstream = source::jetstream::Jetstream {
-            hosts: config.jetstreams.clone(),
-            namespace: config.namespace.clone(),
-            store: store.clone(),
+        tasks.spawn(comparison.clone().run(cancel.clone()));
+        let telling = suspicion::tell(suspected);
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(telling));
+        if jetstreams.is_empty() {
+            tracing::warn!("no jetstream is configured: nothing new will be heard of");
+        }
+        let ways = source::Ways {
             lanes,
             room: source::Room::new(),
-            status: status.clone(),
-            patience: config.patience,
+            comparison: comparison.clone(),
         };
-        tasks.spawn(jetstream.run(cancel.clone()));
+        let mut places = 0..MOST_HOSTS;
+        for group in &jetstreams {
+            let hosts = group.iter().cloned().zip(places.by_ref());
+            let jetstream = source::jetstream::Jetstream {
+                hosts: hosts.collect(),
+                namespace: namespace.clone(),
+                store: store.clone(),
+                ways: ways.clone(),
+                status: status.clone(),
+                patience,
+            };
+            tasks.spawn(jetstream.run(cancel.clone()));
+        }
+        drop(ways);
         let checks = accounts::Checks::new(store.clone(), outbound, due.clone());
         tasks.spawn(checks.run(cancel.clone()));
-        if let (true, Some(host)) = (config.bluesky_hints, config.jetstreams.first()) {
-            tasks.spawn(hints::run(host.clone(), store, due, cancel));
+        if bluesky_hints && !jetstreams.is_empty() {
+            let hosts = jetstreams.into_iter().flatten().collect();
+            tasks.spawn(hints::run(hosts, store, due, cancel));
         }
         tasks.close();
-        IndexerHandle { status, tasks }
+        IndexerHandle {
+            status,
+            comparison,
+            tasks,
+        }
     }
 }
 

@@ -19,12 +19,14 @@ struct Inner {
     first: u64,
     open: VecDeque<OpenFrame>,
     position: Option<u64>,
+    time: Option<i64>,
     recent: VecDeque<u64>,
 }
 
 #[derive(Debug)]
 struct OpenFrame {
     cursor: u64,
+    time: Option<i64>,
     key: Option<u64>,
     finished: bool,
 }
@@ -46,11 +48,13 @@ impl Progress {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A frame was received; answers its number. `key` names the event, where it is one of ours.
-    pub fn begin(&self, cursor: u64, key: Option<u64>) -> u64 {
+    /// A frame was received; answers its number. `time`: when the host saw the event, in
+    /// microseconds since 1970. `key` names the event, where it is one of ours.
+    pub fn begin(&self, cursor: u64, time: Option<i64>, key: Option<u64>) -> u64 {
         let mut inner = self.inner();
         inner.open.push_back(OpenFrame {
             cursor,
+            time,
             key,
             finished: false,
         });
@@ -72,6 +76,7 @@ impl Progress {
             };
             inner.first += 1;
             inner.position = Some(frame.cursor);
+            inner.time = frame.time.or(inner.time);
             if let Some(key) = frame.key {
                 inner.recent.push_back(key);
                 if inner.recent.len() > RECENT {
@@ -85,6 +90,11 @@ impl Progress {
     pub fn position(&self) -> Option<(u64, Vec<u64>)> {
         let inner = self.inner();
         Some((inner.position?, inner.recent.iter().copied().collect()))
+    }
+
+    /// When the host saw the last finished event, if it told, in microseconds since 1970.
+    pub fn time(&self) -> Option<i64> {
+        self.inner().time
     }
 
     /// Frames that are not finished.
@@ -114,7 +124,7 @@ mod tests {
         for order in orders {
             let progress = Progress::default();
             let numbers: Vec<u64> = (10..16)
-                .map(|cursor| progress.begin(cursor, None))
+                .map(|cursor| progress.begin(cursor, None, None))
                 .collect();
             for (done, place) in order.iter().enumerate() {
                 progress.finish(numbers[*place as usize]);
@@ -134,7 +144,7 @@ mod tests {
     fn the_last_events_travel_with_the_cursor() {
         let progress = Progress::resumed(Some(5), &[1, 2]);
         for cursor in 6..100 {
-            let number = progress.begin(cursor, (cursor % 2 == 0).then_some(cursor));
+            let number = progress.begin(cursor, None, (cursor % 2 == 0).then_some(cursor));
             progress.finish(number);
         }
         let (position, recent) = progress.position().unwrap();

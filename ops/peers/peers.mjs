@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import readline from 'node:readline'
 import { TARGETS, install, nodeFor, npmRoot, goBinary, HERE } from './install.mjs'
 import { Supervisor } from './supervisor.mjs'
 
@@ -17,20 +18,27 @@ const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC direc
   --pds-count N               how many PDSs (default 1)
   --relay                     a relay over the PDSs
   --jetstream                 Jetstream v1 over the relay, or over the first PDS
+  --jetstream2                Jetstream v2 over the same
   --legacy-documents          the PLC directory answers DID documents of the old shape
 
+While it runs, lines on its standard input steer a Jetstream (\`jetstream\` or \`jetstream2\`), each
+answered with a line when it is done: \`stop NAME\`, \`start NAME\` (on the same port),
+\`pause NAME\`, \`resume NAME\`, \`forget NAME\` (what it holds, while it is stopped).
+
 Installs live in $PEERS_CACHE (default ~/.cache/plyr-peers). Needs Node 20 and npm; Go 1.26 and gcc
-for --relay and --jetstream; JDK 17 and Maven for cassandra, which cassandra/cassandra.sh starts.
+for --relay, --jetstream and --jetstream2; JDK 17 and Maven for cassandra, which cassandra/cassandra.sh starts.
 `
 
 function readOptions(argv) {
-  const options = { pds: 'pds20', count: 1, relay: false, jetstream: false, legacy: false }
+  const options = { pds: 'pds20', count: 1, relay: false, legacy: false }
+  Object.assign(options, { jetstream: false, jetstream2: false })
   for (let i = 0; i < argv.length; i++) {
     const flag = argv[i]
     if (flag === '--pds20' || flag === '--pds22') options.pds = flag.slice(2)
     else if (flag === '--pds-count') options.count = Number(argv[++i])
     else if (flag === '--relay') options.relay = true
     else if (flag === '--jetstream') options.jetstream = true
+    else if (flag === '--jetstream2') options.jetstream2 = true
     else if (flag === '--legacy-documents') options.legacy = true
     else fail(`unknown option ${flag}; \`peers.sh help\` lists them`)
   }
@@ -121,10 +129,13 @@ async function startRelay(supervisor, options, network, [port, metricsPort]) {
   return url
 }
 
+const stream = (upstream) =>
+  `${upstream.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`
+
 async function startJetstream(supervisor, upstream, [port, metricsPort]) {
   const url = `http://localhost:${port}`
   const started = supervisor.start('jetstream', goBinary('jetstream'), [], {
-    JETSTREAM_WS_URL: `${upstream.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`,
+    JETSTREAM_WS_URL: stream(upstream),
     JETSTREAM_LISTEN_ADDR: `127.0.0.1:${port}`,
     JETSTREAM_METRICS_LISTEN_ADDR: `127.0.0.1:${metricsPort}`,
     JETSTREAM_DATA_DIR: path.join(supervisor.state, 'jetstream'),
@@ -137,22 +148,65 @@ async function startJetstream(supervisor, upstream, [port, metricsPort]) {
   return url.replace('http', 'ws')
 }
 
+async function startFront(supervisor, upstream, pdss, port) {
+  const url = `http://localhost:${port}`
+  const script = path.join(HERE, 'front.mjs')
+  const args = [script, String(port), upstream, ...pdss]
+  const started = supervisor.start('front', process.execPath, args, {})
+  await supervisor.ready(started, answers(`${url}/xrpc/com.atproto.sync.listHosts`))
+  return url
+}
+
+async function startJetstream2(supervisor, front, plc, [port, debugPort]) {
+  const started = supervisor.start('jetstream2', goBinary('jetstream2'), ['serve'], {
+    JETSTREAM_ADDR: `127.0.0.1:${port}`,
+    JETSTREAM_DEBUG_ADDR: `127.0.0.1:${debugPort}`,
+    JETSTREAM_RELAY_URL: front,
+    JETSTREAM_PLC_URL: plc,
+    JETSTREAM_DATA_DIR: path.join(supervisor.state, 'jetstream2'),
+  })
+  await supervisor.ready(started, answers(`http://localhost:${debugPort}/readyz`))
+  return `ws://localhost:${port}`
+}
+
 async function up(argv) {
   const options = readOptions(argv)
   install(options.pds)
-  if (options.relay) install('relay')
-  if (options.jetstream) install('jetstream')
+  for (const name of ['relay', 'jetstream', 'jetstream2']) if (options[name]) install(name)
   const state = fs.mkdtempSync(path.join(os.tmpdir(), 'plyr-peers-'))
   const supervisor = new Supervisor(state)
-  const ports = await freePorts(6 + options.count)
-  const network = await startNetwork(supervisor, options, ports.slice(4))
+  const ports = await freePorts(9 + options.count)
+  const network = await startNetwork(supervisor, options, ports.slice(7))
   const info = { plc: network.plcUrl, pds: network.pds, control: network.ctl, state }
   if (options.relay) info.relay = await startRelay(supervisor, options, network, ports)
+  const upstream = info.relay ?? network.pds[0]
+  const starts = {}
   if (options.jetstream) {
-    const upstream = info.relay ?? network.pds[0]
-    info.jetstream = await startJetstream(supervisor, upstream, ports.slice(2))
+    starts.jetstream = () => startJetstream(supervisor, upstream, ports.slice(2))
   }
+  if (options.jetstream2) {
+    const front = await startFront(supervisor, upstream, network.pds, ports[4])
+    starts.jetstream2 = () =>
+      startJetstream2(supervisor, front, network.plcUrl, ports.slice(5))
+  }
+  for (const [name, start] of Object.entries(starts)) info[name] = await start()
   process.stdout.write(`${JSON.stringify(info)}\n`)
+  await steer(supervisor, starts)
+}
+
+async function steer(supervisor, starts) {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [word, name] = line.split(' ')
+    const start = starts[name]
+    if (!start) fail(`there is no ${name} to ${word}`)
+    if (word === 'start') await start()
+    else if (word === 'stop') await supervisor.stop(supervisor.named(name))
+    else if (word === 'pause') supervisor.named(name).child.kill('SIGSTOP')
+    else if (word === 'resume') supervisor.named(name).child.kill('SIGCONT')
+    else if (word === 'forget') fs.rmSync(path.join(supervisor.state, name), { recursive: true })
+    else fail(`a ${name} can't be told to ${word}`)
+    process.stdout.write(`${JSON.stringify({ done: line })}\n`)
+  }
 }
 
 function locate(name) {

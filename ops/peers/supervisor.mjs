@@ -45,9 +45,14 @@ export class Supervisor {
     return this.die(`${peer.name} was not ready in ${READY_SECONDS} s:\n${tail(peer.log)}`)
   }
 
+  named(name) {
+    return [...this.children].find((peer) => peer.name === name)
+  }
+
   async stop(peer) {
     peer.stopping = true
     peer.child.kill('SIGTERM')
+    peer.child.kill('SIGCONT')
     await peer.ended
   }
 
@@ -66,7 +71,7 @@ export class Supervisor {
     if (this.ending) return
     this.ending = true
     const peers = [...this.children]
-    for (const peer of peers) peer.child.kill('SIGTERM')
+    for (const peer of peers) for (const signal of ['SIGTERM', 'SIGCONT']) peer.child.kill(signal)
     const patience = setTimeout(() => {
       for (const peer of this.children) peer.child.kill('SIGKILL')
     }, STOP_SECONDS * 1000)

@@ -100,6 +100,7 @@ async fn moves(relay: bool, layout: Option<Layout>) -> Tested {
         pds_count: 2,
         relay,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());
@@ -175,6 +176,7 @@ async fn takedown_and_deletion(layout: Option<Layout>) -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());
@@ -245,6 +247,7 @@ async fn a_did_web_with_a_port_is_an_account_like_any_other() -> Tested {
         pds_count: 1,
         relay: false,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some((peers, _folder, plyr)) = start(options, &layout).await? else {
         return Ok(());

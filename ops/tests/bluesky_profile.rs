@@ -29,6 +29,7 @@ async fn a_bluesky_name_is_read_and_followed() -> Tested {
         pds_count: 1,
         relay: false,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

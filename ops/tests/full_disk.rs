@@ -47,6 +47,7 @@ async fn i11_a_nearly_full_disk_stops_writes_and_nothing_else() -> Tested {
         pds_count: 1,
         relay: false,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

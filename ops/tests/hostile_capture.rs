@@ -78,6 +78,7 @@ async fn captured_records_hurt_only_themselves(layout: Option<Layout>) -> Tested
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

@@ -48,6 +48,7 @@ async fn killed_at_random_points(layout: Option<Layout>) -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

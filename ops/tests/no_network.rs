@@ -160,6 +160,23 @@ fn a_wrong_value_is_refused_with_key_problem_and_fix() -> Tested {
             "https://music.example.com",
         ),
         (&["--jetstream", "http://x"], "jetstream", "wss://host"),
+        (
+            &["--jetstream", "ws://x|ws://y/z"],
+            "jetstream",
+            "leave only",
+        ),
+        (&["--stream-grace", "later"], "stream_grace", "90s"),
+        (&["--blind-events", "0"], "blind_events", "from 1 to 1000"),
+        (
+            &["--canary", "at://x.example/fm.plyr.track/y"],
+            "canary",
+            "at://did:plc:",
+        ),
+        (
+            &["--canary", "at://did:web:x.example/fm.plyr.stg.track/y"],
+            "canary",
+            "none of the namespace's collections",
+        ),
         (&["--namespace", "plyr"], "namespace", "fm.plyr"),
         (&["--store", "postgres://x"], "store", "write embedded"),
         (&["--changes-keep", "soon"], "changes_keep", "72h"),

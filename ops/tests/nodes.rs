@@ -52,6 +52,7 @@ async fn i03_nodes_die_under_writes_and_nothing_is_lost() -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

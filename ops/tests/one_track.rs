@@ -29,6 +29,7 @@ async fn one_track_travels(layout: Option<Layout>) -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

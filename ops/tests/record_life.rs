@@ -87,6 +87,7 @@ async fn records_live_and_die(pds: Pds, layout: Option<Layout>) -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

@@ -39,6 +39,7 @@ async fn the_official_client_is_content(layout: Option<Layout>) -> Tested {
         pds_count: 1,
         relay: true,
         jetstream: true,
+        ..PeersOptions::default()
     };
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());

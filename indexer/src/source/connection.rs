@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -15,6 +17,9 @@ use url::Url;
 use super::Patience;
 use crate::IndexerError;
 
+/// Largest message, in bytes, as sent and unzipped: a record of a megabyte, its JSON escaped (six
+/// bytes for one), and room.
+pub const LARGEST: usize = 8 << 20;
 /// What a host tells about a refusal or a close, in characters at most.
 const LONGEST_REASON: usize = 300;
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -38,25 +43,30 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens one; no message may be larger than `largest` bytes.
+    /// Opens one, by a subprotocol that the host has to offer if one is named.
     pub async fn open(
         url: &Url,
-        largest: usize,
+        subprotocol: Option<&'static str>,
         patience: Patience,
     ) -> Result<Connection, IndexerError> {
-        let request = url.as_str().into_client_request().map_err(ended)?;
+        let mut request = url.as_str().into_client_request().map_err(ended)?;
+        if let Some(name) = subprotocol {
+            let value = HeaderValue::from_static(name);
+            request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
+        }
         let limits = WebSocketConfig::default()
-            .max_message_size(Some(largest))
-            .max_frame_size(Some(largest));
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
         let connecting = connect_async_with_config(request, Some(limits), false);
         let socket = match tokio::time::timeout(patience.handshake, connecting).await {
             Ok(Ok((socket, _))) => socket,
             Ok(Err(SocketError::Http(answer))) => {
                 let body = answer.body().as_deref().unwrap_or_default();
-                let (status, body) = (answer.status(), shortened(&String::from_utf8_lossy(body)));
-                return Err(IndexerError::Stream(format!(
-                    "it answered {status}: {body}"
-                )));
+                return Err(IndexerError::Refused {
+                    status: answer.status().as_u16(),
+                    name: error_name(body),
+                    body: shortened(&String::from_utf8_lossy(body)),
+                });
             }
             Ok(Err(problem)) => return Err(ended(problem)),
             Err(_) => {
@@ -136,8 +146,21 @@ fn ended(problem: SocketError) -> IndexerError {
             IndexerError::TooLarge { bytes: size }
         }
         SocketError::Utf8(_) => IndexerError::NotText,
+        SocketError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            IndexerError::NotOffered
+        }
         problem => IndexerError::Stream(problem.to_string()),
     }
+}
+
+/// The name of an XRPC error.
+fn error_name(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct XrpcError {
+        error: String,
+    }
+    let answer: XrpcError = serde_json::from_slice(body).ok()?;
+    Some(answer.error)
 }
 
 fn shortened(text: &str) -> String {

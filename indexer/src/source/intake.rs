@@ -8,10 +8,12 @@ use std::time::Instant;
 use plyr_schemas::{QuarantineEntry, StreamCursor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::compare::Comparison;
 use super::overlap::Overlap;
+use super::protocol::{Protocol, Start};
 use crate::IndexerError;
 use crate::check::{self, AHEAD, Operation};
-use crate::frame::{self, Commit, Frame, Trigger};
+use crate::frame::{self, At, Commit, Frame, Trigger};
 use crate::lane::{Event, Work};
 use crate::progress::Progress;
 
@@ -38,23 +40,35 @@ impl Room {
     }
 }
 
+/// Where the frames of all hosts go.
+#[derive(Clone)]
+pub struct Ways {
+    /// Each repo has its lane.
+    pub lanes: Vec<mpsc::Sender<Event>>,
+    /// What events on their way share.
+    pub room: Room,
+    /// What each host carried.
+    pub comparison: Arc<Comparison>,
+}
+
 /// What takes in the frames of one connection.
 pub struct Intake<'a> {
     source: Arc<str>,
-    lanes: &'a [mpsc::Sender<Event>],
-    room: Room,
+    place: usize,
+    ways: &'a Ways,
     progress: Arc<Progress>,
     overlap: Overlap,
     at: u64,
 }
 
 impl<'a> Intake<'a> {
-    /// `asked`: the cursor that the stream was asked for; `stored`: what it comes from.
+    /// `place`: the host's among all; `start`: where its stream was begun; `stored`: what that
+    /// comes from.
     pub fn new(
         source: Arc<str>,
-        lanes: &'a [mpsc::Sender<Event>],
-        room: Room,
-        asked: u64,
+        place: usize,
+        ways: &'a Ways,
+        start: Start,
         stored: Option<StreamCursor>,
     ) -> Intake<'a> {
         let (position, recent) = match stored {
@@ -63,11 +77,11 @@ impl<'a> Intake<'a> {
         };
         Intake {
             source,
-            lanes,
-            room,
+            place,
+            ways,
             progress: Arc::new(Progress::resumed(position, &recent)),
-            overlap: Overlap::new(asked, recent),
-            at: asked,
+            at: start.cursor,
+            overlap: start.overlap,
         }
     }
 
@@ -86,11 +100,18 @@ impl<'a> Intake<'a> {
         &self.progress
     }
 
-    /// Takes a frame in; `bytes` is what it was decoded from.
+    /// Nobody listened for a while.
+    pub fn was_away(&self) {
+        self.ways.comparison.was_away(self.place, crate::now());
+    }
+
+    /// Takes a frame in; `bytes` is what it was decoded from. A problem where the host says that
+    /// it ends.
     pub async fn take(&mut self, frame: Frame<'_>, bytes: &[u8]) -> Result<(), IndexerError> {
         match frame {
             Frame::Commit(commit) => {
-                let number = self.begin(Some(commit.cursor), event_key(&commit));
+                let (at, key) = (Some(commit.at), event_key(&commit));
+                let (number, compared) = self.begin(at, key, Some(&commit));
                 let operation = Operation {
                     is_delete: commit.operation == frame::Operation::Delete,
                     did: commit.did.into_owned(),
@@ -101,17 +122,21 @@ impl<'a> Intake<'a> {
                     record: commit.record.map(|record| record.get().to_owned()),
                 };
                 let did = operation.did.clone();
-                self.hand_over(&did, Work::Operation(operation), number, bytes.len())
+                let work = Work::Operation(operation);
+                self.hand_over(&did, work, number, compared, bytes.len())
                     .await
             }
             Frame::Trigger(trigger) => {
-                let number = self.begin(Some(trigger.cursor), trigger_key(&trigger));
+                let (number, _) = self.begin(Some(trigger.at), trigger_key(&trigger), None);
                 let did = trigger.did.into_owned();
-                self.hand_over(&did.clone(), Work::Trigger(did), number, bytes.len())
-                    .await
+                let work = match trigger.is_sync {
+                    true => Work::Desynchronized(did.clone()),
+                    false => Work::Trigger(did.clone()),
+                };
+                self.hand_over(&did, work, number, None, bytes.len()).await
             }
-            Frame::Unknown { cursor } => {
-                let number = self.begin(Some(cursor), hash(bytes));
+            Frame::Unknown { at } => {
+                let (number, _) = self.begin(at, hash(bytes), None);
                 let source = self.source.to_string();
                 metrics::counter!(
                     "plyr_events_total", "source" => source, "outcome" => "out_of_scope"
@@ -120,10 +145,15 @@ impl<'a> Intake<'a> {
                 self.progress.finish(number);
                 Ok(())
             }
-            Frame::Malformed { cursor, problem } => {
+            Frame::Malformed { at, problem } => {
                 let entry = check::malformed(&self.source, bytes, &problem, crate::now());
-                self.refuse(entry, cursor, hash(bytes)).await
+                self.refuse(entry, at, hash(bytes)).await
             }
+            Frame::Notice { name, message } => {
+                tracing::info!(host = &*self.source, name, message, "the host says");
+                Ok(())
+            }
+            Frame::Ended { problem } => Err(IndexerError::Stream(format!("it ended: {problem}"))),
         }
     }
 
@@ -144,32 +174,43 @@ impl<'a> Intake<'a> {
     async fn refuse(
         &mut self,
         entry: QuarantineEntry,
-        cursor: Option<u64>,
+        at: Option<At>,
         key: u64,
     ) -> Result<(), IndexerError> {
-        let number = self.begin(cursor, key);
+        let (number, _) = self.begin(at, key, None);
         let work = Work::Refused(Box::new(entry));
-        self.hand_over("", work, number, PIECE).await
+        self.hand_over("", work, number, None, PIECE).await
     }
 
-    /// Counts a frame as received and remembers it; answers its number.
+    /// Counts a frame as received and remembers it; answers its number, and its name where hosts
+    /// are compared.
     ///
     /// The position follows the order of the stream, not the greatest cursor told: a host whose
     /// clock was set back is followed back. A cursor ahead of our clock moves nothing, or the next
     /// connection would ask for a time to come and miss everything until then.
-    fn begin(&mut self, cursor: Option<u64>, key: u64) -> u64 {
-        let source = || self.source.to_string();
-        metrics::counter!("plyr_events_received_total", "source" => source()).increment(1);
-        let cursor = cursor.filter(|cursor| is_plausible(*cursor, crate::now()));
-        if self.overlap.is_gap(key, cursor) {
-            metrics::counter!("plyr_stream_gaps_total", "source" => source()).increment(1);
+    fn begin(
+        &mut self,
+        at: Option<At>,
+        key: u64,
+        commit: Option<&Commit<'_>>,
+    ) -> (u64, Option<u64>) {
+        let source = self.source.to_string();
+        metrics::counter!("plyr_events_received_total", "source" => source).increment(1);
+        let now = crate::now();
+        let at = at.filter(|at| !Protocol::is_ahead(at.cursor, now));
+        if self.overlap.is_gap(key, at) {
             tracing::warn!(
                 host = &*self.source,
                 "the stream has a gap: none of the last events came again"
             );
+            self.ways.comparison.gap(self.place, at, now);
         }
-        self.at = cursor.unwrap_or(self.at);
-        self.progress.begin(self.at, Some(key))
+        let compared = self.ways.comparison.carried(self.place, at, commit, now);
+        self.at = at.map_or(self.at, |at| at.cursor);
+        let number = self
+            .progress
+            .begin(self.at, at.and_then(|at| at.time), Some(key));
+        (number, compared)
     }
 
     async fn hand_over(
@@ -177,26 +218,29 @@ impl<'a> Intake<'a> {
         did: &str,
         work: Work,
         number: u64,
+        compared: Option<u64>,
         bytes: usize,
     ) -> Result<(), IndexerError> {
-        let place = (hash(did) % self.lanes.len().max(1) as u64) as usize;
+        let Ways { lanes, room, .. } = self.ways;
+        let place = (hash(did) % lanes.len().max(1) as u64) as usize;
         let event = Event {
             work,
             source: self.source.clone(),
             received: Instant::now(),
             progress: self.progress.clone(),
             number,
-            _room: self.room.take(bytes).await?,
+            compared,
+            _room: room.take(bytes).await?,
         };
         let ended = || IndexerError::Stream("the lanes have ended".to_owned());
-        let lane = self.lanes.get(place).ok_or_else(ended)?;
+        let lane = lanes.get(place).ok_or_else(ended)?;
         lane.send(event).await.map_err(|_| ended())
     }
 }
 
-/// Whether a cursor, in microseconds since 1970, is no time to come.
-pub fn is_plausible(cursor: u64, now: i64) -> bool {
-    i64::try_from(cursor).is_ok_and(|cursor| cursor <= now.saturating_add(AHEAD))
+/// Whether a time told, in microseconds since 1970, is no time to come.
+pub fn is_plausible(time: u64, now: i64) -> bool {
+    i64::try_from(time).is_ok_and(|time| time <= now.saturating_add(AHEAD))
 }
 
 /// Names an event, the same on every host and at every replay.
@@ -208,12 +252,13 @@ fn event_key(commit: &Commit<'_>) -> u64 {
 fn trigger_key(trigger: &Trigger<'_>) -> u64 {
     let at = match trigger.time {
         Some(_) => 0,
-        None => trigger.cursor,
+        None => trigger.at.cursor,
     };
     hash((&trigger.did, &trigger.time, at))
 }
 
-fn hash(what: impl Hash) -> u64 {
+/// A short name of something, the same in every process of one build.
+pub fn hash(what: impl Hash) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()

@@ -1,5 +1,5 @@
-//! Jetstream v1 (`/subscribe`) over a websocket, one host at a time. A host that fails makes room
-//! for the next; each has a cursor of its own.
+//! Jetstream over a websocket, v2 where the host offers it and else v1. A host that fails makes
+//! room for the next of its group; each has a cursor of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,40 +11,37 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::connection::{Connection, Incoming};
-use super::intake::{Intake, is_plausible};
+use super::Patience;
+use super::connection::{Connection, Incoming, LARGEST};
+use super::intake::{Intake, Ways};
+use super::negotiate::{self, Opened};
+use super::protocol::Protocol;
 use super::status::{Status, name};
 use super::unzip::{Unzip, Unzipped};
-use super::{Patience, Room};
 use crate::IndexerError;
-use crate::frame;
-use crate::lane::Event;
+use crate::frame::Frame;
 use crate::progress::Progress;
 
 const SAVE: Duration = Duration::from_secs(1);
-/// Largest message, in bytes, as sent and unzipped: a record of a megabyte, its JSON escaped (six
-/// bytes for one), and room.
-const LARGEST: usize = 8 << 20;
-/// Frames on their way at most; then the socket waits.
+/// Frames of one host on their way at most; then its socket waits.
 const IN_FLIGHT: usize = 20_000;
-/// With no cursor yet: from as far back as the host keeps.
-const BEGINNING: u64 = 1;
 /// How long a stop may wait for a store that takes nothing.
 const STOPPING: Duration = Duration::from_secs(8);
 
-/// The source.
+/// A source: hosts of which one is followed at a time.
 pub struct Jetstream {
-    pub hosts: Vec<Url>,
+    /// With the place of each among all hosts.
+    pub hosts: Vec<(Url, usize)>,
     pub namespace: Namespace,
     pub store: Arc<dyn Store>,
-    pub lanes: Vec<mpsc::Sender<Event>>,
-    pub room: Room,
+    pub ways: Ways,
     pub status: Arc<Status>,
     pub patience: Patience,
 }
 
 /// What is remembered of a host from one connection to the next.
 struct Host {
+    place: usize,
     url: Url,
     source: Arc<str>,
     /// A frame above the limit stood after this cursor. Until the stream has passed it, the host
@@ -65,10 +62,10 @@ impl Jetstream {
     /// Follows one host after another until cancelled; then makes the cursor durable.
     pub async fn run(self, cancel: CancellationToken) {
         if self.hosts.is_empty() {
-            tracing::warn!("no jetstream is configured: nothing new will be heard of");
             return;
         }
-        let host = |url: &Url| Host {
+        let host = |(url, place): &(Url, usize)| Host {
+            place: *place,
             url: url.clone(),
             source: name(url).into(),
             too_large_after: None,
@@ -79,7 +76,7 @@ impl Jetstream {
         let mut place = 0;
         loop {
             let began = Instant::now();
-            let ended = self.follow(place, &mut hosts[place], &cancel).await;
+            let ended = self.follow(&mut hosts[place], &cancel).await;
             let problem = match ended {
                 Ok(Ended::Stopped) => return,
                 Ok(Ended::Passed) => continue,
@@ -91,7 +88,7 @@ impl Jetstream {
             }
             let good = hosts[place].moved || began.elapsed() >= self.patience.good;
             failures = if good { 0 } else { failures + 1 };
-            self.status.set(place, false, Some(problem.clone()));
+            self.status.failed(hosts[place].place, problem.clone());
             // The whole list is gone through before anybody waits long.
             let rounds = failures.saturating_sub(1) / hosts.len() as u32;
             let Patience {
@@ -116,61 +113,47 @@ impl Jetstream {
         }
     }
 
-    fn address(&self, host: &Host, cursor: u64) -> Url {
-        let mut url = host.url.clone();
-        url.set_path("/subscribe");
-        url.query_pairs_mut()
-            .extend_pairs(
-                self.namespace
-                    .nsids()
-                    .iter()
-                    .map(|n| ("wantedCollections", n.as_str())),
-            )
-            .append_pair("cursor", &cursor.to_string())
-            .append_pair("compress", "true");
-        if host.too_large_after.is_some() {
-            url.query_pairs_mut()
-                .append_pair("maxMessageSizeBytes", &LARGEST.to_string());
-        }
-        url
-    }
-
     async fn follow(
         &self,
-        place: usize,
         host: &mut Host,
         cancel: &CancellationToken,
     ) -> Result<Ended, IndexerError> {
         host.moved = false;
         let source = host.source.clone();
-        let mut stored = self.store.snapshot().await?.cursor(&source).await?;
+        let stored = self.stored_cursor(&source).await?;
         let began_at = stored.as_ref().map(|cursor| cursor.position);
-        if began_at.is_some_and(|position| !is_plausible(position, crate::now())) {
-            // Asked for a time to come, a host sends only what is new.
-            tracing::warn!(
-                host = %source, position = began_at,
-                "the cursor lies in the future (was a clock wrong?): the stream is read from its \
-                 beginning"
-            );
-            stored = None;
-        }
-        let cursor = stored.as_ref().map_or(BEGINNING, |stored| stored.position);
-        let address = self.address(host, cursor);
-        let mut connection = tokio::select! {
-            () = cancel.cancelled() => return Ok(Ended::Stopped),
-            opened = Connection::open(&address, LARGEST, self.patience) => opened?,
+        let is_limited = host.too_large_after.is_some();
+        let asking = negotiate::Asking {
+            url: &host.url,
+            namespace: &self.namespace,
+            is_limited,
+            patience: self.patience,
         };
-        tracing::info!(host = %source, cursor, "following jetstream");
-        self.status.set(place, true, None);
-        let room = self.room.clone();
-        let mut intake = Intake::new(source.clone(), &self.lanes, room, cursor, stored);
+        let opened = tokio::select! {
+            () = cancel.cancelled() => return Ok(Ended::Stopped),
+            opened = asking.open(stored.as_ref()) => opened?,
+        };
+        let Opened {
+            mut connection,
+            protocol,
+            start,
+        } = opened;
+        tracing::info!(
+            host = %source, cursor = start.cursor, protocol = protocol.name(), "following"
+        );
+        self.status.connected(host.place, protocol);
+        if start.is_gap {
+            tracing::warn!(host = %source, "the stream has a gap: it can't go on where it stopped");
+            self.ways.comparison.gap(host.place, None, crate::now());
+        }
+        let mut intake = Intake::new(source.clone(), host.place, &self.ways, start, stored);
         let passing = host.too_large_after;
         let mut ended = self
-            .read(&mut connection, &mut intake, passing, cancel)
+            .read(&mut connection, protocol, &mut intake, passing, cancel)
             .await;
         match &ended {
             Err(problem) => {
-                self.status.set(place, false, Some(problem.to_string()));
+                self.status.failed(host.place, problem.to_string());
                 let refused = self.refuse(host, &mut intake, problem).await;
                 ended = refused.and(ended);
             }
@@ -182,6 +165,22 @@ impl Jetstream {
         let position = intake.progress().position().map(|(position, _)| position);
         host.moved = position.is_some() && position != began_at;
         drained.and(ended)
+    }
+
+    /// The host's cursor, but for one that could only make it send what is new.
+    async fn stored_cursor(&self, source: &str) -> Result<Option<StreamCursor>, IndexerError> {
+        let stored = self.store.snapshot().await?.cursor(source).await?;
+        let position = stored.as_ref().map(|cursor| cursor.position);
+        if position.is_some_and(|position| Protocol::is_ahead(position, crate::now())) {
+            tracing::warn!(
+                host = source,
+                position,
+                "the cursor lies in the future (was a clock wrong?): the stream is read from its \
+                 beginning"
+            );
+            return Ok(None);
+        }
+        Ok(stored)
     }
 
     /// A frame that the websocket library can't take ends the connection, and would do so again:
@@ -198,13 +197,17 @@ impl Jetstream {
                 intake.take_refused("too-large", &problem.to_string()).await
             }
             IndexerError::NotText => intake.take_refused("frame", &problem.to_string()).await,
-            IndexerError::Stream(_) | IndexerError::Store(_) => Ok(()),
+            IndexerError::Stream(_)
+            | IndexerError::Refused { .. }
+            | IndexerError::NotOffered
+            | IndexerError::Store(_) => Ok(()),
         }
     }
 
     async fn read(
         &self,
         connection: &mut Connection,
+        protocol: Protocol,
         intake: &mut Intake<'_>,
         passing: Option<u64>,
         cancel: &CancellationToken,
@@ -212,7 +215,7 @@ impl Jetstream {
         let mut saved = 0;
         let mut save = tokio::time::interval(SAVE);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unzip = Unzip::new(LARGEST)?;
+        let mut unzip = Unzip::new(protocol.dictionary(), LARGEST)?;
         loop {
             let full = intake.progress().unfinished() >= IN_FLIGHT;
             tokio::select! {
@@ -224,25 +227,25 @@ impl Jetstream {
                     }
                     if full {
                         connection.was_away();
+                        intake.was_away();
                     }
                 }
                 incoming = connection.next(), if !full => {
                     match incoming? {
                         Incoming::Text(text) => {
                             let bytes = text.as_bytes();
-                            intake.take(frame::decode(bytes), bytes).await?;
+                            intake.take(protocol.decode(bytes), bytes).await?;
                         }
                         Incoming::Zipped(bytes) => match unzip.unzip(&bytes) {
                             Unzipped::Frame(bytes) => {
-                                intake.take(frame::decode(bytes), bytes).await?;
+                                intake.take(protocol.decode(bytes), bytes).await?;
                             }
                             Unzipped::TooLarge => {
                                 let detail = format!("a frame of more than {LARGEST} bytes");
                                 intake.take_refused("too-large", &detail).await?;
                             }
                             Unzipped::Broken(problem) => {
-                                let cursor = None;
-                                let broken = frame::Frame::Malformed { cursor, problem };
+                                let broken = Frame::Malformed { at: None, problem };
                                 intake.take(broken, &bytes).await?;
                             }
                         },
@@ -265,8 +268,10 @@ impl Jetstream {
         let Some((position, recent)) = progress.position() else {
             return Ok(());
         };
-        let lag = (crate::now() / 1_000_000).saturating_sub((position / 1_000_000) as i64);
-        metrics::gauge!("plyr_cursor_lag_seconds", "source" => source.to_owned()).set(lag as f64);
+        if let Some(time) = progress.time() {
+            let lag = crate::now().saturating_sub(time) as f64 / 1e6;
+            metrics::gauge!("plyr_cursor_lag_seconds", "source" => source.to_owned()).set(lag);
+        }
         if position == *saved {
             return Ok(());
         }
@@ -296,7 +301,7 @@ impl Jetstream {
             }
             // A store that takes nothing holds a stop up only so long; the cursor stays behind.
             let began = *stopping.get_or_insert_with(Instant::now);
-            let lanes_ended = self.lanes.iter().any(mpsc::Sender::is_closed);
+            let lanes_ended = self.ways.lanes.iter().any(mpsc::Sender::is_closed);
             if lanes_ended || began.elapsed() > STOPPING {
                 break;
             }

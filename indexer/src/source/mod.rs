@@ -1,20 +1,28 @@
-//! Where events come from. A source follows its hosts by its own protocol and hands each [`Frame`]
-//! to the intake; from there on all sources are alike. (A second protocol is a file beside
-//! `jetstream`, with a decoder of its own beside [`crate::frame::decode`].)
+//! Where events come from: all configured hosts at once, each with a cursor of its own. A source
+//! follows its hosts by their own protocol and hands each [`Frame`] to the intake; from there on all
+//! sources are alike. What each carried is compared.
 //!
 //! [`Frame`]: crate::frame::Frame
 
+mod blindness;
+mod canary;
+mod compare;
 mod connection;
 mod intake;
 pub mod jetstream;
+mod negotiate;
 mod overlap;
+mod protocol;
+mod standing;
 mod status;
 mod unzip;
 
 use std::time::Duration;
 
-pub use intake::Room;
-pub use status::{SourceStatus, Status};
+pub use canary::Canary;
+pub use compare::{Comparison, ComparisonOptions, MOST_HOSTS};
+pub use intake::{Room, Ways};
+pub use status::{SourceStatus, Status, name};
 
 /// How long a source waits for what.
 #[derive(Clone, Copy, Debug)]

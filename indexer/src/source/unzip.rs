@@ -1,9 +1,6 @@
-//! Frames compressed with Jetstream v1's dictionary.
+//! Frames compressed with one of Jetstream's dictionaries.
 
 use crate::IndexerError;
-
-/// The dictionary Jetstream v1 compresses with.
-const DICTIONARY: &[u8] = include_bytes!("jetstream.zdict");
 
 /// Why a frame could not be unzipped.
 pub enum Unzipped<'a> {
@@ -21,8 +18,8 @@ pub struct Unzip {
 
 impl Unzip {
     /// `largest`: bytes of an unzipped frame at most.
-    pub fn new(largest: usize) -> Result<Unzip, IndexerError> {
-        let decompressor = zstd::bulk::Decompressor::with_dictionary(DICTIONARY)
+    pub fn new(dictionary: &[u8], largest: usize) -> Result<Unzip, IndexerError> {
+        let decompressor = zstd::bulk::Decompressor::with_dictionary(dictionary)
             .map_err(|problem| IndexerError::Stream(format!("zstd: {problem}")))?;
         Ok(Unzip {
             decompressor,
@@ -53,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_bomb_is_too_large_and_garbage_is_broken() {
-        let mut unzip = Unzip::new(1_000).unwrap();
+        let dictionary = crate::source::protocol::Protocol::V1.dictionary();
+        let mut unzip = Unzip::new(dictionary, 1_000).unwrap();
         let bomb = zstd::bulk::compress(&[b'x'; 100_000], 3).unwrap();
         assert!(bomb.len() < 100);
         assert!(matches!(unzip.unzip(&bomb), Unzipped::TooLarge));
@@ -62,7 +60,7 @@ mod tests {
             unzip.unzip(b""),
             Unzipped::Broken(_) | Unzipped::Frame(b"")
         ));
-        let mut compressor = zstd::bulk::Compressor::with_dictionary(3, DICTIONARY).unwrap();
+        let mut compressor = zstd::bulk::Compressor::with_dictionary(3, dictionary).unwrap();
         let small = compressor.compress(b"{}").unwrap();
         assert!(matches!(unzip.unzip(&small), Unzipped::Frame(b"{}")));
     }

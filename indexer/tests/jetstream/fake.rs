@@ -1,5 +1,5 @@
-//! A Jetstream that misbehaves, which a real one can't be made to. Its normal frames have the shape
-//! of captured ones (checked by a test).
+//! A Jetstream, v1 or v2, that misbehaves, which a real one can't be made to. Its normal frames have
+//! the shape of captured ones (checked by a test).
 
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +8,7 @@ use plyr_lexicons::data;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -21,6 +22,8 @@ pub enum Wire {
     Binary(Vec<u8>),
     /// Bytes beside the websocket protocol's rules.
     Raw(Vec<u8>),
+    /// Nothing, until the test goes on; each connection waits for a permit of its own.
+    Hold(Arc<Semaphore>),
 }
 
 /// What follows the frames.
@@ -43,6 +46,13 @@ pub enum Plan {
     Stream(Vec<Wire>, End),
 }
 
+/// What it speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaks {
+    V1,
+    V2,
+}
+
 /// What a client asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -50,6 +60,7 @@ pub struct Asked {
     pub number: usize,
     pub cursor: u64,
     pub limit: Option<usize>,
+    pub dictionary: Option<String>,
 }
 
 /// The server, and everything it was asked.
@@ -59,14 +70,22 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// One that speaks v1 alone.
     pub async fn start(plan: impl Fn(&Asked) -> Plan + Send + Sync + 'static) -> Fake {
+        Fake::speaking(Speaks::V1, plan).await
+    }
+
+    pub async fn speaking(
+        speaks: Speaks,
+        plan: impl Fn(&Asked) -> Plan + Send + Sync + 'static,
+    ) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (seen, plan) = (asked.clone(), Arc::new(plan));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, seen.clone(), plan.clone()));
+                tokio::spawn(serve(stream, speaks, seen.clone(), plan.clone()));
             }
         });
         Fake { url, asked }
@@ -79,12 +98,32 @@ impl Fake {
 
 async fn serve(
     stream: TcpStream,
+    speaks: Speaks,
     seen: Arc<Mutex<Vec<Asked>>>,
     decide: Arc<dyn Fn(&Asked) -> Plan + Send + Sync>,
 ) {
     let mut plan = None;
     #[allow(clippy::result_large_err)]
-    let handshake = |request: &Request, response: Response| {
+    let handshake = |request: &Request, mut response: Response| {
+        let (path, protocol) = match speaks {
+            Speaks::V1 => ("/subscribe", None),
+            Speaks::V2 => (
+                "/xrpc/network.bsky.jetstream.subscribeEvents",
+                Some("xrpc.v1.json"),
+            ),
+        };
+        if request.uri().path() != path {
+            let mut refusal = ErrorResponse::new(Some("{\"message\":\"Not Found\"}".to_owned()));
+            *refusal.status_mut() = StatusCode::NOT_FOUND;
+            return Err(refusal);
+        }
+        if let Some(protocol) = protocol {
+            assert_eq!(request.headers()["sec-websocket-protocol"], protocol);
+            let protocol = protocol.parse().unwrap();
+            response
+                .headers_mut()
+                .insert("sec-websocket-protocol", protocol);
+        }
         let query = request.uri().query().unwrap_or_default();
         let field = |name: &str| {
             let fields = url::form_urlencoded::parse(query.as_bytes());
@@ -96,6 +135,7 @@ async fn serve(
             number: seen.len(),
             cursor: field("cursor").unwrap().parse().unwrap(),
             limit: field("maxMessageSizeBytes").map(|text| text.parse().unwrap()),
+            dictionary: field("zstdDictionary"),
         };
         let decided = decide(&asked);
         seen.push(asked);
@@ -139,6 +179,13 @@ async fn send(
         match frame {
             Wire::Text(text) => socket.send(Message::text(text)).await?,
             Wire::Binary(bytes) => socket.send(Message::binary(bytes)).await?,
+            Wire::Hold(held) => loop {
+                tokio::select! {
+                    permit = held.acquire() => break permit?.forget(),
+                    // Pings are answered by reading.
+                    heard = socket.next() => drop(heard.ok_or("the client is gone")??),
+                }
+            },
             Wire::Raw(bytes) => {
                 socket.flush().await?;
                 socket.get_mut().write_all(&bytes).await?;
@@ -164,7 +211,29 @@ pub fn not_text() -> Wire {
 
 /// A frame as Jetstream compresses it.
 pub fn zipped(text: &str) -> Wire {
-    let dictionary = include_bytes!("../../src/source/jetstream.zdict");
+    let dictionary = include_bytes!("../../src/source/subscribe.zdict");
+    let mut compressor = zstd::bulk::Compressor::with_dictionary(3, dictionary).unwrap();
+    Wire::Binary(compressor.compress(text.as_bytes()).unwrap())
+}
+
+/// The same event as v2 frames it, and as it compresses it.
+pub fn event(seq: u64, frame: &Value) -> String {
+    let time = i64::try_from(frame["time_us"].as_u64().unwrap()).unwrap();
+    let time = chrono::DateTime::from_timestamp_micros(time).unwrap();
+    let kind = frame["kind"].as_str().unwrap();
+    let mut payload = match &frame["commit"] {
+        Value::Null => json!({ kind: frame[kind] }),
+        commit => commit.clone(),
+    };
+    payload["$type"] = json!(format!("network.bsky.jetstream.subscribeEvents#{kind}"));
+    payload["did"] = frame["did"].clone();
+    payload["seq"] = json!(seq);
+    payload["time"] = json!(time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+    json!({ "$type": "message", "payload": payload }).to_string()
+}
+
+pub fn zipped_event(text: &str) -> Wire {
+    let dictionary = include_bytes!("../../src/source/events.zdict");
     let mut compressor = zstd::bulk::Compressor::with_dictionary(3, dictionary).unwrap();
     Wire::Binary(compressor.compress(text.as_bytes()).unwrap())
 }
@@ -194,10 +263,22 @@ pub fn cid(record: &Value) -> String {
     data::cid_of(&data::to_cbor(&record).unwrap()).to_string()
 }
 
+/// An identity event, which says nothing but how far the stream is.
+pub fn identity(at: u64) -> Value {
+    let time = format!("at {at}");
+    let identity = json!({ "did": "did:plc:stranger", "seq": 1, "time": time });
+    json!({ "did": "did:plc:stranger", "time_us": at, "kind": "identity", "identity": identity })
+}
+
 /// A create of a track at a time, as a value to be bent.
 pub fn create(at: u64, rkey: &str) -> Value {
+    create_in(REPO, at, rkey)
+}
+
+/// The same in another repo.
+pub fn create_in(did: &str, at: u64, rkey: &str) -> Value {
     let record = track(rkey);
-    json!({ "did": REPO, "time_us": at, "kind": "commit", "commit": { "rev": rev(at),
+    json!({ "did": did, "time_us": at, "kind": "commit", "commit": { "rev": rev(at),
         "operation": "create", "collection": "fm.plyr.track", "rkey": rkey,
         "cid": cid(&record), "record": record } })
 }

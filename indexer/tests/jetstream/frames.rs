@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::fake::{
     Asked, End, Fake, Plan, Wire, cid, create, giant, not_text, now, rev, track, zipped,
 };
+use plyr_indexer::ComparisonOptions;
+
 use crate::{Running, count, counts, until};
 
 fn text(frame: &Value) -> Wire {
@@ -293,7 +295,8 @@ async fn a_host_that_can_not_be_read_on_makes_room_for_the_next() {
         let fake = Fake::start(move |asked: &Asked| from_log(&log, asked, false)).await;
         let other = Fake::start(move |asked: &Asked| from_log(&whole, asked, true)).await;
         let folder = tempfile::tempdir().unwrap();
-        let running = Running::start(folder.path(), &[&fake.url, &other.url]);
+        let group: &[&str] = &[&fake.url, &other.url];
+        let running = Running::grouped(folder.path(), &[group], ComparisonOptions::default());
         until("the other host tells", async || {
             running.holds("after").await
         })

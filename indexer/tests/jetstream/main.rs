@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers of tests
 
+mod compared;
+mod events;
 mod fake;
 mod frames;
 mod hosts;
@@ -13,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Patience};
+use plyr_indexer::{ComparisonOptions, Indexer, IndexerConfig, IndexerHandle, Patience};
 use plyr_lexicons::Namespace;
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -34,18 +36,36 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Follows all hosts at once.
     pub(crate) fn start(folder: &Path, hosts: &[&str]) -> Running {
+        let hosts: Vec<[&str; 1]> = hosts.iter().map(|host| [*host]).collect();
+        let groups: Vec<&[&str]> = hosts.iter().map(|host| &host[..]).collect();
+        Running::grouped(folder, &groups, ComparisonOptions::default())
+    }
+
+    /// Follows one of each group.
+    pub(crate) fn grouped(
+        folder: &Path,
+        groups: &[&[&str]],
+        comparison: ComparisonOptions,
+    ) -> Running {
         LazyLock::force(&METRICS);
         let namespace: Namespace = "fm.plyr".parse().unwrap();
         let options = EmbeddedOptions::new(folder.to_owned(), namespace.clone());
         let store = Arc::new(EmbeddedStore::open(options).unwrap());
-        Running::over(store, namespace, hosts)
+        Running::over(store, namespace, groups, comparison)
     }
 
-    fn over(store: Arc<EmbeddedStore>, namespace: Namespace, hosts: &[&str]) -> Running {
+    fn over(
+        store: Arc<EmbeddedStore>,
+        namespace: Namespace,
+        groups: &[&[&str]],
+        comparison: ComparisonOptions,
+    ) -> Running {
+        let hosts = |group: &&[&str]| group.iter().map(|url| url.parse().unwrap()).collect();
         let config = IndexerConfig {
             namespace,
-            jetstreams: hosts.iter().map(|url| url.parse().unwrap()).collect(),
+            jetstreams: groups.iter().map(hosts).collect(),
             bluesky_hints: false,
             patience: Patience {
                 handshake: Duration::from_secs(5),
@@ -55,6 +75,7 @@ impl Running {
                 most_wait: Duration::from_millis(200),
                 good: Duration::from_secs(30),
             },
+            comparison,
         };
         let outbound = Outbound::new(OutboundConfig {
             plc_url: "http://127.0.0.1:1".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The peers of one test: a PLC directory, PDSs, maybe a relay and a Jetstream.
+//! The peers of one test: a PLC directory, PDSs, maybe a relay and Jetstreams.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Mutex;
 
 use crate::PeersError;
 
@@ -31,6 +32,21 @@ pub struct PeersOptions {
     pub relay: bool,
     /// Jetstream v1 over the relay, or over the first PDS.
     pub jetstream: bool,
+    /// Jetstream v2 over the same.
+    pub jetstream2: bool,
+}
+
+impl Default for PeersOptions {
+    /// One PDS that runs on Node 20, a relay and Jetstream v1.
+    fn default() -> PeersOptions {
+        PeersOptions {
+            pds: Pds::V04,
+            pds_count: 1,
+            relay: true,
+            jetstream: true,
+            jetstream2: false,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,6 +54,7 @@ struct Ready {
     plc: String,
     pds: Vec<String>,
     jetstream: Option<String>,
+    jetstream2: Option<String>,
     control: String,
 }
 
@@ -49,10 +66,17 @@ pub struct Peers {
     pub pds: Vec<String>,
     /// The Jetstream's URL (`ws://…`); empty when none was asked for.
     pub jetstream: String,
+    /// The Jetstream v2's URL (`ws://…`); empty when none was asked for.
+    pub jetstream2: String,
     /// The control endpoint's URL.
     pub control: String,
     // Closing its standard input ends them.
-    _starter: Child,
+    starter: Mutex<Starter>,
+}
+
+struct Starter {
+    child: Child,
+    said: BufReader<ChildStdout>,
 }
 
 /// First start: the peers may have to be fetched and built.
@@ -63,7 +87,7 @@ impl Peers {
     /// `PLYR_REQUIRE_PEERS` is not 1.
     pub async fn start(options: PeersOptions) -> Result<Option<Peers>, PeersError> {
         let mut needed = vec!["node", "npm"];
-        if options.relay || options.jetstream {
+        if options.relay || options.jetstream || options.jetstream2 {
             needed.push("go");
         }
         if missing_tools(&needed)? {
@@ -84,6 +108,9 @@ impl Peers {
         }
         if options.jetstream {
             command.arg("--jetstream");
+        }
+        if options.jetstream2 {
+            command.arg("--jetstream2");
         }
         let start = |detail: std::io::Error| PeersError::Start(format!("node: {detail}"));
         let mut starter = command
@@ -110,9 +137,36 @@ impl Peers {
             plc: ready.plc,
             pds: ready.pds,
             jetstream: ready.jetstream.unwrap_or_default(),
+            jetstream2: ready.jetstream2.unwrap_or_default(),
             control: ready.control,
-            _starter: starter,
+            starter: Mutex::new(Starter {
+                child: starter,
+                said: lines,
+            }),
         }))
+    }
+
+    /// Steers a Jetstream (`jetstream` or `jetstream2`): `stop`, `start`, `pause`, `resume`, or
+    /// `forget` what it holds. Waits until it is done.
+    pub async fn steer(&self, word: &str, name: &str) -> Result<(), PeersError> {
+        let failed =
+            |detail: &dyn std::fmt::Display| PeersError::Start(format!("{word} {name}: {detail}"));
+        let mut starter = self.starter.lock().await;
+        let Starter { child, said } = &mut *starter;
+        let stdin = child.stdin.as_mut();
+        let stdin = stdin.ok_or_else(|| failed(&"the starter does not listen"))?;
+        let line = format!("{word} {name}\n");
+        let told = stdin.write_all(line.as_bytes()).await;
+        told.map_err(|problem| failed(&problem))?;
+        let mut answer = String::new();
+        let answered = tokio::time::timeout(START, said.read_line(&mut answer)).await;
+        answered
+            .map_err(|_| failed(&"not done in time"))?
+            .map_err(|problem| failed(&problem))?;
+        match answer.contains("done") {
+            true => Ok(()),
+            false => Err(failed(&"the peers have ended")),
+        }
     }
 }
 

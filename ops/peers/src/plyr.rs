@@ -69,7 +69,11 @@ impl Plyr {
             arguments.push(value.to_owned());
         };
         option("plc-url", &peers.plc);
-        option("jetstream", &peers.jetstream);
+        for jetstream in [&peers.jetstream, &peers.jetstream2] {
+            if !jetstream.is_empty() {
+                option("jetstream", jetstream);
+            }
+        }
         for pds in &peers.pds {
             option("handle-resolver", pds);
         }

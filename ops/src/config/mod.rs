@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plyr_indexer::{Canary, ComparisonOptions, MOST_HOSTS};
 use plyr_lexicons::Namespace;
 use url::Url;
 
@@ -56,8 +57,10 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// `--namespace`
     pub namespace: Namespace,
-    /// `--jetstream`
-    pub jetstreams: Vec<Url>,
+    /// `--jetstream`: groups of which one host is followed at a time.
+    pub jetstreams: Vec<Vec<Url>>,
+    /// `--stream-grace`, `--blind-events`, `--canary` and `--canary-every`
+    pub comparison: ComparisonOptions,
     /// `--plc-url`
     pub plc_url: Url,
     /// `--handle-resolver`
@@ -93,7 +96,11 @@ impl Config {
         let metrics_listen = reader.one("metrics-listen", values::address);
         let public_url = reader.optional("public-url", values::public_url);
         let namespace = reader.one("namespace", values::namespace);
-        let jetstreams = reader.many("jetstream", values::jetstream_url);
+        let jetstreams = reader.many("jetstream", values::jetstreams);
+        let stream_grace = reader.one("stream-grace", values::duration);
+        let blind_events = reader.one("blind-events", values::count);
+        let canary = reader.optional("canary", values::record_uri);
+        let canary_every = reader.one("canary-every", values::duration);
         let plc_url = reader.one("plc-url", values::http_url);
         let handle_resolvers = reader.many("handle-resolver", values::http_url);
         let disk_reserve = reader.one("disk-reserve", values::size);
@@ -150,6 +157,26 @@ impl Config {
                 "leave it out, or turn dev on for a test network",
             );
         }
+        if jetstreams.iter().flatten().count() > MOST_HOSTS {
+            reader.problem("jetstream", "names more than 32 hosts", "name fewer");
+        }
+        if let Some(canary) = &canary
+            && let Some(namespace) = &namespace
+            && namespace.collection(canary.collection.as_str()).is_none()
+        {
+            let problem = "is in none of the namespace's collections, which alone are followed";
+            reader.problem("canary", problem, "write one of its records");
+        }
+        let (Some(grace), Some(blind_events), Some(every)) =
+            (stream_grace, blind_events, canary_every)
+        else {
+            return Err(OpsError::Config(reader.problems));
+        };
+        let comparison = ComparisonOptions {
+            grace,
+            blind_events,
+            canary: canary.map(|uri| Canary { uri, every }),
+        };
         let (Some(listen), Some(metrics_listen), Some(namespace), Some(plc_url)) =
             (listen, metrics_listen, namespace, plc_url)
         else {
@@ -176,6 +203,7 @@ impl Config {
             public_url,
             namespace,
             jetstreams,
+            comparison,
             plc_url,
             handle_resolvers,
             store,

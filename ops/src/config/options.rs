@@ -123,14 +123,35 @@ pub const OPTIONS: &[OptionRow] = &[
     many(
         "jetstream",
         "URL",
-        "A Jetstream to follow, ws(s)://host[:port]; may be repeated",
+        "A Jetstream, ws(s)://host[:port]; all named are followed at once, of URL|URL one",
     )
     .or(&[
-        "wss://jetstream1.us-east.bsky.network",
-        "wss://jetstream2.us-east.bsky.network",
-        "wss://jetstream1.us-west.bsky.network",
-        "wss://jetstream2.us-west.bsky.network",
+        "wss://jetstream1.us-east.bsky.network|wss://jetstream2.us-east.bsky.network",
+        "wss://jetstream1.us-west.bsky.network|wss://jetstream2.us-west.bsky.network",
     ]),
+    one(
+        "stream-grace",
+        "DURATION",
+        "How much later than another a Jetstream may tell of an event before that is doubted",
+    )
+    .or(&["20s"]),
+    one(
+        "blind-events",
+        "N",
+        "Events of a collection in a row that a Jetstream misses and others carry: it is blind",
+    )
+    .or(&["5"]),
+    one(
+        "canary",
+        "AT-URI",
+        "A record of yours that you write anew again and again; each Jetstream must tell of it",
+    ),
+    one(
+        "canary-every",
+        "DURATION",
+        "How long a Jetstream may go without telling of the canary",
+    )
+    .or(&["1h"]),
     one("plc-url", "URL", "The PLC directory").or(&["https://plc.directory"]),
     many(
         "relay-url",

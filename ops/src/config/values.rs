@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plyr_lexicons::{AtIdentifier, Namespace};
+use plyr_lexicons::{AtIdentifier, Namespace, RecordUri};
 use plyr_schemas::StoreError;
 use plyr_schemas::scylla::ScyllaOptions;
 use tracing_subscriber::EnvFilter;
@@ -131,12 +131,34 @@ pub fn http_url(text: &str) -> Result<Url, Refusal> {
     )
 }
 
-pub fn jetstream_url(text: &str) -> Result<Url, Refusal> {
+/// A host, or several joined by `|` of which one is followed at a time.
+pub fn jetstreams(text: &str) -> Result<Vec<Url>, Refusal> {
+    text.split('|')
+        .map(|one| jetstream_url(one.trim()))
+        .collect()
+}
+
+fn jetstream_url(text: &str) -> Result<Url, Refusal> {
     let url = url(text, &["ws", "wss"], "wss://host or ws://host:port")?;
     if url.path().len() > 1 {
         return refuse("has a path", "leave only scheme, host and port");
     }
     Ok(url)
+}
+
+/// An at-uri of a record by its repo's DID.
+pub fn record_uri(text: &str) -> Result<RecordUri, Refusal> {
+    text.parse().or_else(|_| {
+        let fix = "write it like at://did:plc:…/fm.plyr.track/canary";
+        refuse("is no at-uri of a record by DID", fix)
+    })
+}
+
+pub fn count(text: &str) -> Result<usize, Refusal> {
+    match text.parse() {
+        Ok(count) if (1..=1_000).contains(&count) => Ok(count),
+        _ => refuse("is no number from 1 to 1000", "write it like 5"),
+    }
 }
 
 pub fn public_url(text: &str) -> Result<Url, Refusal> {
@@ -364,6 +386,12 @@ mod tests {
     #[test]
     fn a_stream_is_a_host_and_nothing_more() {
         assert!(jetstream_url("wss://jetstream1.us-east.bsky.network").is_ok());
+        let both = jetstreams("wss://one.example | ws://two.example:1").unwrap();
+        assert_eq!(both.len(), 2);
+        assert!(jetstreams("wss://one.example|").is_err());
+        let canary = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/fm.plyr.track/canary";
+        assert!(record_uri(canary).is_ok() && record_uri("at://a.example/b.c.d/e").is_err());
+        assert!(count("5").is_ok() && count("0").is_err() && count("-1").is_err());
         for text in [
             "https://host",
             "wss://",

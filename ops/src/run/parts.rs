@@ -68,6 +68,7 @@ pub fn indexer(
         jetstreams: config.jetstreams.clone(),
         bluesky_hints: true,
         patience: Patience::default(),
+        comparison: config.comparison.clone(),
     };
     Indexer::start(indexer_config, store, outbound, cancel)
 }

@@ -1,74 +1,11 @@
-//! Jetstream v1 frames, decoded without touching the record.
+//! Frames of Jetstream v1 (`/subscribe`); their cursor is a time.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What a frame turned out to be.
-#[derive(Debug)]
-pub enum Frame<'a> {
-    /// A commit's operation on one record.
-    Commit(Commit<'a>),
-    /// `#account`, `#identity` or `#sync`: no truth, but a reason to ask.
-    Trigger(Trigger<'a>),
-    /// A kind we don't know; ignored, as the protocol asks.
-    Unknown {
-        /// Where the stream is.
-        cursor: u64,
-    },
-    /// No frame at all.
-    Malformed {
-        /// Where the stream is, if that much could be read.
-        cursor: Option<u64>,
-        /// Why.
-        problem: String,
-    },
-}
-
-/// One operation, as told.
-#[derive(Debug)]
-pub struct Commit<'a> {
-    /// Repo.
-    pub did: Cow<'a, str>,
-    /// Where the stream is (`time_us`).
-    pub cursor: u64,
-    /// The commit's rev.
-    pub rev: Cow<'a, str>,
-    /// Create, update or delete.
-    pub operation: Operation,
-    /// Collection.
-    pub collection: Cow<'a, str>,
-    /// Record key.
-    pub rkey: Cow<'a, str>,
-    /// The record's CID, where the operation has one.
-    pub cid: Option<Cow<'a, str>>,
-    /// The record's JSON, where the operation has one.
-    pub record: Option<&'a RawValue>,
-}
-
-/// What is done to a record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Operation {
-    /// A new record.
-    Create,
-    /// Another version.
-    Update,
-    /// No record any more.
-    Delete,
-}
-
-/// A reason to ask about an account.
-#[derive(Debug)]
-pub struct Trigger<'a> {
-    /// Whose.
-    pub did: Cow<'a, str>,
-    /// Where the stream is.
-    pub cursor: u64,
-    /// When the repo's host said it, as told; the same on every Jetstream.
-    pub time: Option<Cow<'a, str>>,
-}
+use super::{At, Commit, Frame, Operation, Trigger, told_time};
 
 #[derive(Deserialize)]
 struct Raw<'a> {
@@ -83,12 +20,6 @@ struct Raw<'a> {
     account: Option<&'a RawValue>,
     #[serde(borrow)]
     identity: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct JustTime<'a> {
-    #[serde(borrow)]
-    time: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -117,16 +48,15 @@ pub fn decode(bytes: &[u8]) -> Frame<'_> {
         Ok(raw) => raw,
         Err(problem) => {
             let cursor = serde_json::from_slice::<JustCursor>(bytes).ok();
-            let cursor = cursor.map(|frame| frame.time_us);
             return Frame::Malformed {
-                cursor,
+                at: cursor.map(|frame| at(frame.time_us)),
                 problem: problem.to_string(),
             };
         }
     };
-    let cursor = raw.time_us;
+    let at = at(raw.time_us);
     let malformed = |problem: &str| Frame::Malformed {
-        cursor: Some(cursor),
+        at: Some(at),
         problem: problem.to_owned(),
     };
     match (raw.kind.as_ref(), raw.did, raw.commit) {
@@ -141,7 +71,7 @@ pub fn decode(bytes: &[u8]) -> Frame<'_> {
             } = commit;
             Frame::Commit(Commit {
                 did,
-                cursor,
+                at,
                 rev,
                 operation,
                 collection,
@@ -151,14 +81,21 @@ pub fn decode(bytes: &[u8]) -> Frame<'_> {
             })
         }
         ("commit", _, _) => malformed("a commit without a repo or a body"),
-        ("account" | "identity" | "sync", Some(did), _) => {
-            let body = raw.account.or(raw.identity);
-            let told = body.and_then(|body| serde_json::from_str::<JustTime<'_>>(body.get()).ok());
-            let time = told.and_then(|told| told.time);
-            Frame::Trigger(Trigger { did, cursor, time })
-        }
+        (kind @ ("account" | "identity" | "sync"), Some(did), _) => Frame::Trigger(Trigger {
+            did,
+            at,
+            time: told_time(raw.account.or(raw.identity)),
+            is_sync: kind == "sync",
+        }),
         ("account" | "identity" | "sync", None, _) => malformed("an event without a repo"),
-        _ => Frame::Unknown { cursor },
+        _ => Frame::Unknown { at: Some(at) },
+    }
+}
+
+fn at(time_us: u64) -> At {
+    At {
+        cursor: time_us,
+        time: i64::try_from(time_us).ok(),
     }
 }
 
@@ -173,7 +110,7 @@ mod tests {
         assert!(matches!(
             decode(commit),
             Frame::Commit(Commit {
-                cursor: 5,
+                at: At { cursor: 5, .. },
                 cid: None,
                 ..
             })
@@ -181,15 +118,27 @@ mod tests {
         let account = br#"{"did":"did:plc:a","time_us":6,"kind":"account","account":{}}"#;
         assert!(matches!(
             decode(account),
-            Frame::Trigger(Trigger { cursor: 6, .. })
+            Frame::Trigger(Trigger {
+                at: At { cursor: 6, .. },
+                is_sync: false,
+                ..
+            })
         ));
         let info = br#"{"time_us":7,"kind":"info","info":{}}"#;
-        assert!(matches!(decode(info), Frame::Unknown { cursor: 7 }));
+        assert!(matches!(
+            decode(info),
+            Frame::Unknown {
+                at: Some(At {
+                    cursor: 7,
+                    time: Some(7)
+                })
+            }
+        ));
         let wrong = br#"{"did":"did:plc:a","time_us":8,"kind":"commit","commit":{"rev":3}}"#;
         assert!(matches!(
             decode(wrong),
             Frame::Malformed {
-                cursor: Some(8),
+                at: Some(At { cursor: 8, .. }),
                 ..
             }
         ));
@@ -201,10 +150,7 @@ mod tests {
             b"null",
             br#"{"kind":"commit"}"#,
         ] {
-            assert!(matches!(
-                decode(garbage),
-                Frame::Malformed { cursor: None, .. }
-            ));
+            assert!(matches!(decode(garbage), Frame::Malformed { at: None, .. }));
         }
     }
 }
