@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use repos::{Pace, Repos};
 pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
 
 /// What the indexer needs to know.
@@ -38,6 +39,10 @@ pub struct IndexerConfig {
     pub patience: Patience,
     /// How hosts are compared.
     pub comparison: ComparisonOptions,
+    /// Relays asked which repos there are.
+    pub relays: Vec<Url>,
+    /// The pace at which repos are found, fetched and verified.
+    pub pace: Pace,
 }
 
 /// What can go wrong with a source.
@@ -82,6 +87,7 @@ const LANE_QUEUE: usize = 1_000;
 pub struct IndexerHandle {
     status: Arc<source::Status>,
     comparison: Arc<source::Comparison>,
+    repos: Repos,
     tasks: TaskTracker,
 }
 
@@ -94,6 +100,11 @@ impl IndexerHandle {
     /// How each source is doing.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.status.sources()
+    }
+
+    /// The repos: how complete they are, and who wants them sooner.
+    pub fn repos(&self) -> &Repos {
+        &self.repos
     }
 
     /// Hears from those who ask the repos that a doubted event never was: its host told of what
@@ -127,6 +138,8 @@ impl Indexer {
             bluesky_hints,
             patience,
             comparison,
+            relays,
+            pace,
         } = config;
         let (suspicions, suspected) = suspicion::channel();
         let hosts = jetstreams.iter().flatten();
@@ -152,8 +165,20 @@ impl Indexer {
             })
             .collect();
         tasks.spawn(comparison.clone().run(cancel.clone()));
-        let telling = suspicion::tell(suspected);
-        tasks.spawn(cancel.clone().run_until_cancelled_owned(telling));
+        let network = Arc::new(repos::Signed::new(
+            outbound.clone(),
+            namespace.clone(),
+            store.clone(),
+            &pace,
+        ));
+        let repos = Repos::new(namespace.clone(), pace, store.clone(), network);
+        repos.start(&tasks, &cancel);
+        let disproved = {
+            let comparison = comparison.clone();
+            move |doubt: &suspicion::Doubt| comparison.disproved(doubt)
+        };
+        repos.follow(suspected, disproved, &tasks, &cancel);
+        repos.discover(relays, outbound.clone(), &tasks, &cancel);
         if jetstreams.is_empty() {
             tracing::warn!("no jetstream is configured: nothing new will be heard of");
         }
@@ -186,6 +211,7 @@ impl Indexer {
         IndexerHandle {
             status,
             comparison,
+            repos,
             tasks,
         }
     }

@@ -76,6 +76,8 @@ impl Running {
                 good: Duration::from_secs(30),
             },
             comparison,
+            relays: Vec::new(),
+            pace: Default::default(),
         };
         let outbound = Outbound::new(OutboundConfig {
             plc_url: "http://127.0.0.1:1".parse().unwrap(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plyr_appview::{AppView, AppViewConfig};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Patience};
+use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Pace, Patience};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
 use plyr_schemas::{CountedStore, Store};
@@ -69,6 +69,11 @@ pub fn indexer(
         bluesky_hints: true,
         patience: Patience::default(),
         comparison: config.comparison.clone(),
+        relays: config.relays.clone(),
+        pace: Pace {
+            verify_every: config.verify_every,
+            ..Pace::default()
+        },
     };
     Indexer::start(indexer_config, store, outbound, cancel)
 }
