@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Did, Namespace, Verdict};
-use plyr_schemas::{Change, DueCheck, Outcome, QuarantineEntry, Store, StoreError};
+use plyr_schemas::{Change, DueCheck, Outcome, QuarantineEntry, Store, StoreError, Urgency};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::{self, Checked, Operation};
 use crate::progress::Progress;
+use crate::repos;
 use crate::source::Comparison;
 use crate::suspicion::Suspicions;
 
@@ -54,6 +55,8 @@ pub struct Lane {
     due: Arc<Notify>,
     watch: Watch,
     met: HashSet<Did>,
+    /// Repos that records named and that were met as wholes.
+    named: HashSet<Did>,
 }
 
 /// Those who want to know what came of events.
@@ -85,6 +88,7 @@ impl Lane {
             due,
             watch,
             met: HashSet::new(),
+            named: HashSet::new(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Lane {
                 Err(problem) => {
                     // Who was met in what came to nothing is to be met again.
                     self.met.clear();
+                    self.named.clear();
                     if !self.wait(&problem, &mut failures, cancel).await {
                         return false;
                     }
@@ -180,6 +185,7 @@ impl Lane {
         let now = crate::now();
         let mut changes = Vec::with_capacity(batch.len());
         let mut shares = Vec::with_capacity(batch.len());
+        let mut named = HashSet::new();
         for event in batch {
             let before = changes.len();
             let counts = match &event.work {
@@ -187,9 +193,11 @@ impl Lane {
                     match check::check(&self.namespace, &event.source, operation, now) {
                         Checked::Version(version, verdict) => {
                             let did = version.uri.did.clone();
+                            named.extend(repos::named_by(&version));
                             changes.push(Change::Version(*version));
                             if self.is_new(&did).await? {
-                                changes.push(due(did, now));
+                                changes.push(due(did.clone(), now));
+                                changes.extend(repos::wanted(did, Urgency::Now, "new", now));
                             }
                             match verdict {
                                 Verdict::Invalid => Counts::Quarantined,
@@ -232,7 +240,30 @@ impl Lane {
             };
             shares.push((counts, changes.len() - before));
         }
+        // After what belongs to events.
+        changes.extend(self.first_named(named, now).await?);
         Ok((changes, shares))
+    }
+
+    /// Repos that were named for the first time are due too.
+    async fn first_named(
+        &mut self,
+        named: HashSet<Did>,
+        now: i64,
+    ) -> Result<Vec<Change>, StoreError> {
+        let new = named.into_iter().filter(|did| !self.named.contains(did));
+        let new: Vec<Did> = new.collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.named.len() >= REMEMBERED {
+            self.named.clear();
+        }
+        self.named.extend(new.iter().cloned());
+        let snapshot = self.store.snapshot().await?;
+        let unmet = repos::unmet(snapshot.as_ref(), new).await?.into_iter();
+        let wanted = unmet.flat_map(|did| repos::wanted(did, Urgency::Soon, "named", now));
+        Ok(wanted.collect())
     }
 
     /// Whether a repo is met for the first time: nobody has ever been asked about it.

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub use accounts::{OnRepoChange, Pace, RepoChange};
+pub use accounts::{OnRepoChange, Pace as AccountPace, RepoChange};
+pub use repos::{Pace, Repos};
 pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
 
 /// What the indexer needs to know.
@@ -40,6 +41,10 @@ pub struct IndexerConfig {
     /// How hosts are compared.
     pub comparison: ComparisonOptions,
     /// When accounts are asked again, and erased.
+    pub account_pace: AccountPace,
+    /// Relays asked which repos there are.
+    pub relays: Vec<Url>,
+    /// The pace at which repos are found, fetched and verified.
     pub pace: Pace,
 }
 
@@ -86,6 +91,7 @@ pub struct IndexerHandle {
     status: Arc<source::Status>,
     comparison: Arc<source::Comparison>,
     hosts: Arc<accounts::Hosts>,
+    repos: Repos,
     tasks: TaskTracker,
 }
 
@@ -100,6 +106,11 @@ impl IndexerHandle {
     /// How each source is doing.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.status.sources()
+    }
+
+    /// The repos: how complete they are, and who wants them sooner.
+    pub fn repos(&self) -> &Repos {
+        &self.repos
     }
 
     /// Hears from those who ask the repos that a doubted event never was: its host told of what
@@ -133,6 +144,8 @@ impl Indexer {
             bluesky_hints,
             patience,
             comparison,
+            account_pace,
+            relays,
             pace,
         } = config;
         let (suspicions, suspected) = suspicion::channel();
@@ -159,8 +172,20 @@ impl Indexer {
             })
             .collect();
         tasks.spawn(comparison.clone().run(cancel.clone()));
-        let telling = suspicion::tell(suspected);
-        tasks.spawn(cancel.clone().run_until_cancelled_owned(telling));
+        let network = Arc::new(repos::Signed::new(
+            outbound.clone(),
+            namespace.clone(),
+            store.clone(),
+            &pace,
+        ));
+        let repos = Repos::new(namespace.clone(), pace, store.clone(), network);
+        repos.start(&tasks, &cancel);
+        let disproved = {
+            let comparison = comparison.clone();
+            move |doubt: &suspicion::Doubt| comparison.disproved(doubt)
+        };
+        repos.follow(suspected, disproved, &tasks, &cancel);
+        repos.discover(relays, outbound.clone(), &tasks, &cancel);
         if jetstreams.is_empty() {
             tracing::warn!("no jetstream is configured: nothing new will be heard of");
         }
@@ -186,7 +211,9 @@ impl Indexer {
         let hosts = Arc::new(accounts::Hosts::default());
         let (kept, asked) = (store.clone(), hosts.clone());
         let checks = accounts::Checks::new(kept, namespace, outbound, asked, due.clone());
-        tasks.spawn(checks.with_pace(pace).run(cancel.clone()));
+        let checks = checks.with_pace(account_pace);
+        let checks = checks.on_repo_change(repos::on_account_change());
+        tasks.spawn(checks.run(cancel.clone()));
         if bluesky_hints && !jetstreams.is_empty() {
             let streams = jetstreams.into_iter().flatten().collect();
             tasks.spawn(hints::run(streams, store, due, cancel));
@@ -196,6 +223,7 @@ impl Indexer {
             status,
             comparison,
             hosts,
+            repos,
             tasks,
         }
     }

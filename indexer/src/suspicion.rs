@@ -201,23 +201,6 @@ impl Suspected {
     }
 }
 
-/// Takes suspicions out and tells of them, where nobody asks the repos.
-pub async fn tell(suspected: Suspected) {
-    loop {
-        match suspected.next().await {
-            Suspicion::Doubt(doubt) => tracing::info!(
-                uri = %doubt.uri, host = &*doubt.source, is_delete = doubt.is_delete,
-                "only one host carried this event"
-            ),
-            Suspicion::Repo(did) => {
-                tracing::info!(did = did.as_str(), "the repo is to be reconciled");
-            }
-            Suspicion::Host(distrust) => tracing::info!(?distrust, "all repos are due"),
-            Suspicion::Everything => tracing::info!("too many doubts: all repos are due"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

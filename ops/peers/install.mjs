@@ -7,7 +7,10 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export const HERE = path.dirname(fileURLToPath(import.meta.url))
-export const TARGETS = ['pds20', 'pds22', 'clients', 'jetstream', 'jetstream2', 'relay', 'cassandra']
+export const TARGETS = [
+  ...['pds20', 'pds22', 'clients', 'jetstream', 'jetstream2', 'relay', 'collectiondir'],
+  'cassandra',
+]
 
 const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
 const CACHE = process.env.PEERS_CACHE || path.join(home, 'plyr-peers')
@@ -16,6 +19,7 @@ const GO = {
   jetstream2: ['jetstream2', 'github.com/bluesky-social/jetstream/cmd/jetstream', '0'],
   // SQLite is C.
   relay: ['indigo', 'github.com/bluesky-social/indigo/cmd/relay', '1'],
+  collectiondir: ['indigo', 'github.com/bluesky-social/indigo/cmd/collectiondir', '0'],
 }
 const major = Number(process.versions.node.split('.')[0])
 

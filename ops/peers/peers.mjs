@@ -19,6 +19,7 @@ const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC direc
   --relay                     a relay over the PDSs
   --jetstream                 Jetstream v1 over the relay, or over the first PDS
   --jetstream2                Jetstream v2 over the same
+  --collectiondir             a directory of repos by collection over the relay
   --legacy-documents          the PLC directory answers DID documents of the old shape
 
 While it runs, lines on its standard input steer a Jetstream (\`jetstream\` or \`jetstream2\`), each
@@ -26,12 +27,13 @@ answered with a line when it is done: \`stop NAME\`, \`start NAME\` (on the same
 \`pause NAME\`, \`resume NAME\`, \`forget NAME\` (what it holds, while it is stopped).
 
 Installs live in $PEERS_CACHE (default ~/.cache/plyr-peers). Needs Node 20 and npm; Go 1.26 and gcc
-for --relay, --jetstream and --jetstream2; JDK 17 and Maven for cassandra, which cassandra/cassandra.sh starts.
+for --relay, --jetstream, --jetstream2 and --collectiondir; JDK 17 and Maven for cassandra, which
+cassandra/cassandra.sh starts.
 `
 
 function readOptions(argv) {
   const options = { pds: 'pds20', count: 1, relay: false, legacy: false }
-  Object.assign(options, { jetstream: false, jetstream2: false })
+  Object.assign(options, { jetstream: false, jetstream2: false, collectiondir: false })
   for (let i = 0; i < argv.length; i++) {
     const flag = argv[i]
     if (flag === '--pds20' || flag === '--pds22') options.pds = flag.slice(2)
@@ -39,9 +41,11 @@ function readOptions(argv) {
     else if (flag === '--relay') options.relay = true
     else if (flag === '--jetstream') options.jetstream = true
     else if (flag === '--jetstream2') options.jetstream2 = true
+    else if (flag === '--collectiondir') options.collectiondir = true
     else if (flag === '--legacy-documents') options.legacy = true
     else fail(`unknown option ${flag}; \`peers.sh help\` lists them`)
   }
+  if (options.collectiondir && !options.relay) fail('--collectiondir needs --relay')
   if (!(options.count >= 1 && options.count <= 8)) fail('--pds-count takes 1 to 8')
   return options
 }
@@ -169,17 +173,39 @@ async function startJetstream2(supervisor, front, plc, [port, debugPort]) {
   return `ws://localhost:${port}`
 }
 
+async function startCollectiondir(supervisor, relay, [port, metricsPort]) {
+  const url = `http://localhost:${port}`
+  const folder = path.join(supervisor.state, 'collectiondir')
+  fs.mkdirSync(folder, { recursive: true })
+  const folders = ['--pebble', path.join(folder, 'db'), '--dau-directory', path.join(folder, 'dau')]
+  const started = supervisor.start('collectiondir', goBinary('collectiondir'), ['serve', ...folders], {
+    COLLECTIONS_API_LISTEN: `127.0.0.1:${port}`,
+    COLLECTIONS_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
+    COLLECTIONS_UPSTREAM: relay.replace('http', 'ws'),
+    COLLECTIONS_ADMIN_TOKEN: 'admin-pass',
+    // A collection of one repo is listed too.
+    COLLECTIONS_CLIST_MIN_DIDS: '1',
+  })
+  await supervisor.ready(started, answers(`${url}/_health`))
+  return url
+}
+
 async function up(argv) {
   const options = readOptions(argv)
   install(options.pds)
-  for (const name of ['relay', 'jetstream', 'jetstream2']) if (options[name]) install(name)
+  for (const name of ['relay', 'jetstream', 'jetstream2', 'collectiondir']) {
+    if (options[name]) install(name)
+  }
   const state = fs.mkdtempSync(path.join(os.tmpdir(), 'plyr-peers-'))
   const supervisor = new Supervisor(state)
-  const ports = await freePorts(9 + options.count)
-  const network = await startNetwork(supervisor, options, ports.slice(7))
+  const ports = await freePorts(11 + options.count)
+  const network = await startNetwork(supervisor, options, ports.slice(9))
   const info = { plc: network.plcUrl, pds: network.pds, control: network.ctl, state }
   if (options.relay) info.relay = await startRelay(supervisor, options, network, ports)
   const upstream = info.relay ?? network.pds[0]
+  if (options.collectiondir) {
+    info.collectiondir = await startCollectiondir(supervisor, info.relay, ports.slice(7))
+  }
   const starts = {}
   if (options.jetstream) {
     starts.jetstream = () => startJetstream(supervisor, upstream, ports.slice(2))

@@ -92,9 +92,9 @@ impl Discovery {
             let mut cursor: Option<String> = None;
             let mut listed = 0;
             for _ in 0..MOST_PAGES {
-                let asked =
-                    self.outbound
-                        .list_repos_by_collection(relay, collection, cursor.as_deref());
+                let asked = self
+                    .outbound
+                    .repos_by_collection(relay, collection, cursor.as_deref());
                 let page = asked.await?;
                 listed += page.dids.len();
                 self.meet(page.dids, "discovered").await?;

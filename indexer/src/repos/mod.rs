@@ -2,6 +2,7 @@
 //! what a repo's signed head says is the truth.
 
 mod discover;
+mod doubts;
 mod hosts;
 mod judged;
 mod merge;
@@ -10,6 +11,7 @@ mod network;
 mod pace;
 mod progress;
 mod schedule;
+mod signed;
 mod visit;
 
 use std::sync::Arc;
@@ -26,11 +28,28 @@ pub use merge::{Cause, Difference, MergeError, Merged};
 pub use network::{Entry, Fault, Fetched, Network, Pages, Proof, State, Trouble};
 pub use pace::Pace;
 pub use progress::{Failure, Progress, UnderWay};
+pub use signed::Signed;
 
 use discover::Discovery;
+use doubts::Doubts;
+pub(crate) use named::{by as named_by, unmet};
 use progress::Shared;
 use schedule::Scheduler;
-use visit::{Visitor, wanted};
+use visit::Visitor;
+pub(crate) use visit::wanted;
+
+use crate::accounts::{OnRepoChange, RepoChange};
+use crate::suspicion::{Doubt, Suspected};
+
+/// Makes a repo due in the very batch that says that its account changed; not when it is gone.
+pub(crate) fn on_account_change() -> OnRepoChange {
+    Arc::new(|did, change, now| match change {
+        RepoChange::Erased => Vec::new(),
+        RepoChange::Activated | RepoChange::Moved | RepoChange::Rekeyed => {
+            wanted(did.clone(), Urgency::Now, change.as_str(), now).to_vec()
+        }
+    })
+}
 
 /// Why a repo is due that somebody asked for.
 pub(crate) const BY_HAND: &str = "by-hand";
@@ -90,6 +109,18 @@ impl Repos {
             shared: self.shared.clone(),
         };
         tasks.spawn(discovery.run(cancel.clone()));
+    }
+
+    /// Starts to follow up what streams give reason to doubt; `disproved` hears of what never was.
+    pub fn follow(
+        &self,
+        suspected: Suspected,
+        disproved: impl Fn(&Doubt) + Send + Sync + 'static,
+        tasks: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
+        let doubts = Doubts::new(self.clone(), suspected, Arc::new(disproved));
+        tasks.spawn(doubts.run(cancel.clone()));
     }
 
     fn store(&self) -> &Arc<dyn Store> {

@@ -15,7 +15,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use plyr_indexer::{ComparisonOptions, Indexer, IndexerConfig, IndexerHandle, Pace, Patience};
+use plyr_indexer::{
+    AccountPace, ComparisonOptions, Indexer, IndexerConfig, IndexerHandle, Patience,
+};
 use plyr_lexicons::Namespace;
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -76,7 +78,9 @@ impl Running {
                 good: Duration::from_secs(30),
             },
             comparison,
-            pace: Pace::default(),
+            account_pace: AccountPace::default(),
+            relays: Vec::new(),
+            pace: Default::default(),
         };
         let outbound = Outbound::new(OutboundConfig {
             plc_url: "http://127.0.0.1:1".parse().unwrap(),

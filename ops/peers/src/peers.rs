@@ -34,6 +34,8 @@ pub struct PeersOptions {
     pub jetstream: bool,
     /// Jetstream v2 over the same.
     pub jetstream2: bool,
+    /// A directory over the relay of which repos have records of which collection.
+    pub collectiondir: bool,
 }
 
 impl Default for PeersOptions {
@@ -45,6 +47,7 @@ impl Default for PeersOptions {
             relay: true,
             jetstream: true,
             jetstream2: false,
+            collectiondir: false,
         }
     }
 }
@@ -55,6 +58,7 @@ struct Ready {
     pds: Vec<String>,
     jetstream: Option<String>,
     jetstream2: Option<String>,
+    collectiondir: Option<String>,
     control: String,
 }
 
@@ -68,6 +72,8 @@ pub struct Peers {
     pub jetstream: String,
     /// The Jetstream v2's URL (`ws://…`); empty when none was asked for.
     pub jetstream2: String,
+    /// The directory's URL; empty when none was asked for.
+    pub collectiondir: String,
     /// The control endpoint's URL.
     pub control: String,
     // Closing its standard input ends them.
@@ -109,6 +115,9 @@ impl Peers {
         if options.jetstream {
             command.arg("--jetstream");
         }
+        if options.collectiondir {
+            command.arg("--collectiondir");
+        }
         if options.jetstream2 {
             command.arg("--jetstream2");
         }
@@ -138,6 +147,7 @@ impl Peers {
             pds: ready.pds,
             jetstream: ready.jetstream.unwrap_or_default(),
             jetstream2: ready.jetstream2.unwrap_or_default(),
+            collectiondir: ready.collectiondir.unwrap_or_default(),
             control: ready.control,
             starter: Mutex::new(Starter {
                 child: starter,

@@ -74,6 +74,13 @@ impl Plyr {
                 option("jetstream", jetstream);
             }
         }
+        option(
+            "relay-url",
+            match peers.collectiondir.as_str() {
+                "" => "none",
+                url => url,
+            },
+        );
         for pds in &peers.pds {
             option("handle-resolver", pds);
         }

@@ -61,6 +61,10 @@ pub struct Config {
     pub jetstreams: Vec<Vec<Url>>,
     /// `--stream-grace`, `--blind-events`, `--canary` and `--canary-every`
     pub comparison: ComparisonOptions,
+    /// `--relay-url`
+    pub relays: Vec<Url>,
+    /// `--verify-every`
+    pub verify_every: Duration,
     /// `--plc-url`
     pub plc_url: Url,
     /// `--handle-resolver`
@@ -117,7 +121,8 @@ impl Config {
         let replication = values::replication(&mut reader, copies);
         let tablets = reader.optional("tablets", values::on_or_off);
         let heartbeat_patience = reader.one("heartbeat-patience", values::duration);
-        reader.many("relay-url", values::http_url);
+        let relays = reader.many("relay-url", values::relay_url);
+        let verify_every = reader.one("verify-every", values::duration);
         reader.many("labeler", values::labeler);
         reader.one("media", values::media_mode);
         reader.one("media-quota", values::size);
@@ -190,8 +195,8 @@ impl Config {
         else {
             return Err(OpsError::Config(reader.problems));
         };
-        let (Some(store), Some(heartbeat_patience), Some(erase_after)) =
-            (store, heartbeat_patience, erase_after)
+        let (Some(store), Some(heartbeat_patience), Some(erase_after), Some(verify_every)) =
+            (store, heartbeat_patience, erase_after, verify_every)
         else {
             return Err(OpsError::Config(reader.problems));
         };
@@ -209,6 +214,8 @@ impl Config {
             namespace,
             jetstreams,
             comparison,
+            relays: relays.into_iter().flatten().collect(),
+            verify_every,
             plc_url,
             handle_resolvers,
             store,

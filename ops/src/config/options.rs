@@ -156,14 +156,19 @@ pub const OPTIONS: &[OptionRow] = &[
     many(
         "relay-url",
         "URL",
-        "A relay to ask which repos there are; may be repeated",
+        "A relay to ask which repos there are, or none; may be repeated",
     )
     .or(&[
         "https://relay1.us-west.bsky.network",
         "https://relay1.us-east.bsky.network",
         "https://lightrail.microcosm.blue",
-    ])
-    .later(),
+    ]),
+    one(
+        "verify-every",
+        "DURATION",
+        "Within this time every repo's host is asked whether what is held of it is right",
+    )
+    .or(&["24h"]),
     many(
         "handle-resolver",
         "URL",

@@ -245,6 +245,14 @@ pub fn duration(text: &str) -> Result<Duration, Refusal> {
     }
 }
 
+/// A relay's address; none for `none`.
+pub fn relay_url(text: &str) -> Result<Option<Url>, Refusal> {
+    match text {
+        "none" => Ok(None),
+        url => http_url(url).map(Some),
+    }
+}
+
 pub fn log_format(text: &str) -> Result<LogFormat, Refusal> {
     match text {
         "text" => Ok(LogFormat::Text),

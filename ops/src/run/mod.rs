@@ -7,7 +7,7 @@ mod ready;
 mod rules;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use plyr_indexer::IndexerHandle;
@@ -156,9 +156,11 @@ impl Running {
         let store: Arc<dyn Store> = opened.store.clone();
         let indexing = CancellationToken::new();
         let outbound = parts::outbound(config)?;
+        let followed = Arc::new(OnceLock::new());
         let mut appview = None;
         if role.answers() {
-            let bound = parts::appview(config, store.clone(), outbound.clone()).await?;
+            let sources = role.indexes().then(|| parts::ask_sources(followed.clone()));
+            let bound = parts::appview(config, store.clone(), outbound.clone(), sources).await?;
             appview = Some(bound.address());
             tasks.spawn(bound.serve(answering.clone()));
         }
@@ -190,6 +192,7 @@ impl Running {
             .then(|| Arc::new(parts::indexer(config, store, outbound, indexing.clone())));
         if let Some(indexer) = &indexer {
             state.asks(indexer.clone());
+            followed.get_or_init(|| indexer.clone());
         }
         Ok(Running {
             indexing,

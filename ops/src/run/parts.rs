@@ -1,10 +1,12 @@
 //! The parts of a process, made from the configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use plyr_appview::{AppView, AppViewConfig};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Pace, Patience};
+use plyr_appview::{AppView, AppViewConfig, AskSources, SourceReport};
+use plyr_indexer::{
+    AccountPace, Indexer, IndexerConfig, IndexerHandle, Pace, Patience, SourceStatus,
+};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
 use plyr_schemas::{CountedStore, Store};
@@ -44,17 +46,36 @@ pub async fn appview(
     config: &Config,
     store: Arc<dyn Store>,
     outbound: Outbound,
+    sources: Option<AskSources>,
 ) -> Result<AppView, OpsError> {
     let appview_config = AppViewConfig {
         listen: config.listen,
         public_url: config.public_url.clone(),
         namespace: config.namespace.clone(),
         connections: CONNECTIONS,
-        sources: None,
+        sources,
     };
     AppView::bind(appview_config, Arc::new(CountedStore::new(store)), outbound)
         .await
         .map_err(|problem| OpsError::Start(problem.to_string()))
+}
+
+/// What the AppView asks of the indexer of this process, which starts after it.
+pub fn ask_sources(indexer: Arc<OnceLock<Arc<IndexerHandle>>>) -> AskSources {
+    let report = |status: SourceStatus| SourceReport {
+        source: status.host,
+        protocol: status.protocol.map(str::to_owned),
+        connected: status.connected,
+        problem: status.problem,
+        time: status.time,
+        gaps: status.gaps,
+        invented: status.invented,
+        blind: status.blind,
+    };
+    Arc::new(move || match indexer.get() {
+        Some(indexer) => indexer.sources().into_iter().map(report).collect(),
+        None => Vec::new(),
+    })
 }
 
 /// What follows the network; it runs from now on.
@@ -70,7 +91,12 @@ pub fn indexer(
         bluesky_hints: true,
         patience: Patience::default(),
         comparison: config.comparison.clone(),
-        pace: Pace::erasing_after(config.erase_after),
+        account_pace: AccountPace::erasing_after(config.erase_after),
+        relays: config.relays.clone(),
+        pace: Pace {
+            verify_every: config.verify_every,
+            ..Pace::default()
+        },
     };
     Indexer::start(indexer_config, store, outbound, cancel)
 }

@@ -259,7 +259,9 @@ impl Store for EmbeddedStore {
             return Ok(passing);
         };
         let (subjects, actors) = mend.afterwards();
-        let (_, place) = self.ask(|reply| Command::Mend(mend, reply)).await?;
+        let (_, place) = self
+            .ask(|reply| Command::Mend(Box::new(mend), reply))
+            .await?;
         let mut passing = place.unwrap_or_else(|| Passing::begin(pass, now()));
         for _ in 0..LOOKS {
             if subjects.is_empty() && actors.is_empty() {
@@ -273,7 +275,9 @@ impl Store for EmbeddedStore {
             if again.is_empty() {
                 break;
             }
-            let (mended, _) = self.ask(|reply| Command::Mend(again, reply)).await?;
+            let (mended, _) = self
+                .ask(|reply| Command::Mend(Box::new(again), reply))
+                .await?;
             passing.mended += mended;
         }
         Ok(passing)

@@ -112,7 +112,7 @@ impl Writer {
                 true
             }
             Command::Mend(mend, reply) => {
-                let mended = self.mend(mend);
+                let mended = self.mend(*mend);
                 self.finish(&mended);
                 answer(reply, mended);
                 true

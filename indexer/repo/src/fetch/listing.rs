@@ -16,7 +16,7 @@ pub async fn fetch(asked: &mut Asked<'_>) -> Result<Option<Fetched>, RepoError> 
     let fetcher = asked.fetcher;
     let (pds, did) = (&asked.ask.pds, &asked.ask.did);
     let head = asked
-        .patiently(async || fetcher.outbound.latest_commit(pds, did).await)
+        .patiently(|| fetcher.outbound.latest_commit(pds, did))
         .await?;
     let mut blocks = asked.empty();
     let mut listed = Vec::new();
@@ -24,7 +24,7 @@ pub async fn fetch(asked: &mut Asked<'_>) -> Result<Option<Fetched>, RepoError> 
         collection(asked, range.collection, &mut blocks, &mut listed).await?;
     }
     let after = asked
-        .patiently(async || fetcher.outbound.latest_commit(pds, did).await)
+        .patiently(|| fetcher.outbound.latest_commit(pds, did))
         .await?;
     if head != after {
         return Ok(None);
@@ -60,11 +60,7 @@ async fn collection(
     let (mut cursor, mut empty, mut before): (Option<String>, usize, Option<String>) =
         (None, 0, None);
     loop {
-        let question = async || {
-            outbound
-                .list_records(pds, did, nsid, cursor.as_deref())
-                .await
-        };
+        let question = || outbound.list_records(pds, did, nsid, cursor.as_deref());
         let page = asked.patiently(question).await?;
         for record in page.records {
             let rkey = record.rkey.to_string();

@@ -66,13 +66,8 @@ impl<'a> Asked<'a> {
         blocks: Blocks,
     ) -> Result<Signed, RepoError> {
         let (outbound, ask) = (&self.fetcher.outbound, self.ask);
-        let open = async || {
-            let (pds, did) = (&ask.pds, &ask.did);
-            let limit = LARGEST_PROOF + BEYOND;
-            outbound
-                .record_proof(pds, did, collection, rkey, limit)
-                .await
-        };
+        let (pds, did, limit) = (&ask.pds, &ask.did, LARGEST_PROOF + BEYOND);
+        let open = || outbound.record_proof(pds, did, collection, rkey, limit);
         let body = self.patiently(open).await?;
         let car = self.read_car(body, blocks, LARGEST_PROOF).await?;
         self.signed(car).await
@@ -82,11 +77,7 @@ impl<'a> Asked<'a> {
     pub async fn repo(&mut self, blocks: Blocks) -> Result<Signed, RepoError> {
         let (outbound, ask) = (&self.fetcher.outbound, self.ask);
         let limit = self.fetcher.bounds.repo;
-        let open = async || {
-            outbound
-                .repo(&ask.pds, &ask.did, limit.saturating_add(BEYOND))
-                .await
-        };
+        let open = || outbound.repo(&ask.pds, &ask.did, limit.saturating_add(BEYOND));
         let body = self.patiently(open).await?;
         let mut car = self.read_car(body, blocks, limit).await?;
         let settle = on_thread(move || {
@@ -106,11 +97,7 @@ impl<'a> Asked<'a> {
             let cids: Vec<Cid> = wanted.iter().map(cid_of).collect();
             let limit = cids.len() as u64 * LARGEST_SECTION + LARGEST_SECTION;
             let (outbound, ask) = (&self.fetcher.outbound, self.ask);
-            let open = async || {
-                outbound
-                    .blocks(&ask.pds, &ask.did, &cids, limit + BEYOND)
-                    .await
-            };
+            let open = || outbound.blocks(&ask.pds, &ask.did, &cids, limit + BEYOND);
             let body = self.patiently(open).await?;
             blocks = self.read_car(body, blocks, limit).await?.blocks;
             for digest in wanted {
@@ -123,10 +110,10 @@ impl<'a> Asked<'a> {
     }
 
     /// Asks, and asks again after the wait that a host demands.
-    pub async fn patiently<T>(
-        &mut self,
-        question: impl AsyncFn() -> Result<T, OutboundError>,
-    ) -> Result<T, RepoError> {
+    pub async fn patiently<T, F>(&mut self, question: impl Fn() -> F) -> Result<T, RepoError>
+    where
+        F: Future<Output = Result<T, OutboundError>>,
+    {
         let mut attempts = 0;
         loop {
             let answer = question().await;
