@@ -159,7 +159,7 @@ fn what_changed_nothing_or_had_no_second_host_is_not_doubted() {
 #[test]
 fn a_gap_is_told_and_what_lies_in_it_was_no_chance() {
     let bench = bench(2);
-    bench.carries(0, 0, "in the gap", NOW);
+    bench.carries(0, 0, "in-the-gap", NOW);
     bench.comparison.disconnected(1);
     bench.comparison.connected(1, NOW + 10 * SECOND);
     let after = at(NOW + 10 * SECOND);
