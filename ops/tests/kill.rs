@@ -1,14 +1,15 @@
 //! i03: killed at random points, during a flood of writes and during a replay into an empty store,
 //! the dump ends equal to what the PDSs hold. `PLYR_KILLS` sets the number of random points.
 
+mod ending;
 mod flood;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use ending::ends_as;
 use flood::{Random, flood as write_flood, truth};
-use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr, wait_until};
+use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -100,25 +101,5 @@ async fn killed_at_random_points(layout: Option<Layout>) -> Tested {
         plyr.kill().await?;
         std::fs::remove_dir_all(&replay)?;
     }
-    Ok(())
-}
-
-/// Waits until the dump is what the PDSs hold.
-async fn ends_as(plyr: &Plyr, expected: &str) -> Tested {
-    wait_until("the dump equals what the PDSs hold", || async {
-        let dump = plyr.dump().await.map_err(|problem| problem.to_string())?;
-        if dump == expected {
-            return Ok(());
-        }
-        let ours: BTreeSet<&str> = dump.lines().collect();
-        let theirs: BTreeSet<&str> = expected.lines().collect();
-        Err(format!(
-            "missing {:?}, too much {:?} of {}",
-            theirs.difference(&ours).take(2).collect::<Vec<_>>(),
-            ours.difference(&theirs).take(2).collect::<Vec<_>>(),
-            theirs.len()
-        ))
-    })
-    .await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! of either, the dump ends equal to what the PDSs hold.
 
 mod blinkers;
+mod ending;
 mod flood;
 
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use blinkers::Blinkers;
-use flood::{ends_as, flood as write_flood, truth};
+use ending::ends_as;
+use flood::{flood as write_flood, truth};
 use plyr_peers::{Account, Layout, Peers, PeersError, PeersOptions, Plyr, wait_until};
 use serde_json::{Value, json};
 

@@ -133,17 +133,26 @@ pub fn derived_of(
     uri: &RecordUri,
     held: &HeldVersion,
 ) -> Result<Derived, StoreError> {
+    let content = held.content.as_ref();
+    if content.is_some_and(|content| content.judgement.verdict == Verdict::Invalid) {
+        return Ok(Derived::default());
+    }
+    derived_if_valid(namespace, uri, held)
+}
+
+/// What it derives when the rules let it: other rules may have.
+pub fn derived_if_valid(
+    namespace: &Namespace,
+    uri: &RecordUri,
+    held: &HeldVersion,
+) -> Result<Derived, StoreError> {
     let Some(content) = &held.content else {
         return Ok(Derived::default());
     };
     let Some(collection) = namespace.collection(uri.collection.as_str()) else {
         return Ok(Derived::default());
     };
-    let is_erased = content.bytes.is_empty();
-    if is_erased
-        || content.judgement.verdict == Verdict::Invalid
-        || collection == Collection::Profile
-    {
+    if content.bytes.is_empty() || collection == Collection::Profile {
         return Ok(Derived::default());
     }
     let record = data::from_cbor(&content.bytes).map_err(|problem| StoreError::Corrupt {

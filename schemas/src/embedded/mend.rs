@@ -201,7 +201,11 @@ fn right_totals(layers: &mut Layers, wrong: &Wrong<Did, ActorTotals>) -> Result<
     let right = without_error(now, wrong.held, wrong.right, |now, held| {
         moved(&now, &held, &wrong.right)
     });
-    layers.put(Kind::Derived, key, cells::encode_totals(&right, 0));
+    if right == ActorTotals::default() {
+        layers.remove(Kind::Derived, key);
+    } else {
+        layers.put(Kind::Derived, key, cells::encode_totals(&right, 0));
+    }
     Ok(now != Some(right))
 }
 

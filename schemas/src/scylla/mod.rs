@@ -74,6 +74,8 @@ struct Inner {
     written: writer::Seen<String>,
     fault: Option<FaultHook>,
     ended: AtomicBool,
+    /// A piece of a pass was begun and not ended.
+    piece_open: AtomicBool,
 }
 
 impl Inner {
@@ -110,6 +112,7 @@ impl ScyllaStore {
             written: writer::Seen::new(REMEMBERED),
             fault: options.fault.clone(),
             ended: AtomicBool::new(false),
+            piece_open: AtomicBool::new(false),
         });
         // Ends with the store: it holds no handle of its own.
         tokio::spawn(settle::run(Arc::downgrade(&inner)));

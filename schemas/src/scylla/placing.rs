@@ -149,6 +149,11 @@ impl Feed {
         NAMES.contains(&first)
     }
 
+    /// Whether a derived feed of this name lists its buckets.
+    pub fn lists_buckets(name: &str) -> bool {
+        !name.starts_with("actor_")
+    }
+
     /// Whether it lists its buckets; else all stands in (0, 0).
     pub fn is_bucketed(&self) -> bool {
         self.stretch != Stretch::One
@@ -222,6 +227,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_feed_is_known_by_its_name() {
+        let did = Did::new("did:plc:ewvi7nxzyoun6zhxrhs64oiz".to_owned()).unwrap();
+        let subject = || "at://x".to_owned();
+        for index in [
+            Index::LatestTracks,
+            Index::ActorTracks(did.clone()),
+            Index::SubjectLikes(subject()),
+            Index::ActorLikes(did.clone()),
+            Index::SubjectCommentsByPosition(subject()),
+            Index::SubjectCommentsByTime(subject()),
+            Index::ActorLists(did.clone()),
+            Index::ActorListsOfType(did, "album".to_owned()),
+            Index::ListsWithItem(subject()),
+        ] {
+            let feed = Feed::of(&index).unwrap();
+            assert!(Feed::is_derived(&feed.name), "{feed:?}");
+            assert_eq!(Feed::lists_buckets(&feed.name), feed.is_bucketed());
+        }
+        assert!(Feed::is_derived(&Feed::invalid().name));
+        assert!(!Feed::is_derived(&Feed::due().name));
+        assert!(!Feed::is_derived(&Feed::quarantine().name));
     }
 
     #[test]

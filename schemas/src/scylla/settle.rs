@@ -400,7 +400,7 @@ async fn take_over(
     }
     uris.sort();
     uris.dedup();
-    touched.extend(inner.derive(&uris).await?.0);
+    touched.extend(inner.derive(&uris, false).await?.0);
     inner.settler.touch(touched, uris);
     inner.settler.mark(&stream.name, last);
     taken_over.insert(stream.name.clone(), last);

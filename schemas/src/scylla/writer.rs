@@ -15,7 +15,7 @@ use super::rebuild::write_judged;
 use super::settle::Touch;
 use super::statements::Statement::{ReadFloor, ReadVersions};
 use crate::fault::CrashPoint;
-use crate::held::{self, HeldVersion, current, derived_of, settled};
+use crate::held::{self, HeldVersion, current, derived_if_valid, derived_of, settled};
 use crate::index::Derived;
 use crate::model::{LogSubject, Outcome, Standing, Version};
 use crate::store::StoreError;
@@ -120,7 +120,7 @@ impl Inner {
             .collect();
         let mut held = self.held(&uris).await?;
         let mut outcomes = Vec::with_capacity(versions.len());
-        let (mut writes, mut repos) = (Vec::new(), HashSet::new());
+        let (mut writes, mut repos, mut rejudged) = (Vec::new(), HashSet::new(), false);
         let mut to_finish: BTreeMap<usize, Vec<Logged>> = BTreeMap::new();
         let mut subjects = Vec::new();
         let mut newest: HashMap<Did, Rev> = HashMap::new();
@@ -142,6 +142,7 @@ impl Inner {
             if is_outdated {
                 // A process of an older version judged it, while this one's pass goes on or after.
                 writes.push(write_judged(&uri, rev, &new)?);
+                rejudged = true;
             }
             // Who wrote it before may have died before the rest was done.
             let logged = (uri.clone(), rev, new.rank());
@@ -180,7 +181,7 @@ impl Inner {
         }
         self.crash(AFTER_TRUTH)?;
         let finished: Vec<RecordUri> = to_finish.keys().map(|at| uris[*at].clone()).collect();
-        let (touched, floors) = self.derive(&finished).await?;
+        let (touched, floors) = self.derive(&finished, rejudged).await?;
         for (outcome, (uri, rev)) in outcomes.iter_mut().zip(&told) {
             let at = finished.iter().position(|finished| finished == uri);
             let floor = at.and_then(|at| floors.get(at));
@@ -198,14 +199,19 @@ impl Inner {
         Ok(outcomes)
     }
 
-    /// Reads keys back and writes what follows from their versions. Answers which sets it touched,
+    /// Reads keys back and writes what follows from their versions, also from versions that were
+    /// judged anew. Answers which sets it touched,
     /// and the floors of the keys.
-    pub async fn derive(&self, uris: &[RecordUri]) -> Result<(Vec<Touch>, Vec<Rev>), StoreError> {
+    pub async fn derive(
+        &self,
+        uris: &[RecordUri],
+        rejudged: bool,
+    ) -> Result<(Vec<Touch>, Vec<Rev>), StoreError> {
         let held = self.held(uris).await?;
         self.crash(AFTER_READ_BACK)?;
         let mut rows = Rows::default();
         for (uri, (versions, _)) in uris.iter().zip(&held) {
-            derive_key(&self.namespace, uri, versions, &mut rows)?;
+            derive_key(&self.namespace, uri, versions, rejudged, &mut rows)?;
         }
         let touched = self.write_rows(rows).await?;
         Ok((touched, held.into_iter().map(|(_, floor)| floor).collect()))
@@ -230,7 +236,7 @@ impl Inner {
         self.cql.write(marks).await?;
         let versions = self.versions(uri).await?;
         let mut rows = Rows::default();
-        derive_key(&self.namespace, uri, &versions, &mut rows)?;
+        derive_key(&self.namespace, uri, &versions, false, &mut rows)?;
         let touched = self.write_rows(rows).await?;
         let erase = versions.iter().filter(|version| is_open(version));
         let mut writes: Vec<Write> = erase.map(|version| erased(uri, version)).collect();
@@ -279,12 +285,14 @@ fn write_version(uri: &RecordUri, rev: Rev, held: &HeldVersion) -> Result<Write,
         cells::rank(held), cells::said(held), cells::judged(held)?, rev.micros()))
 }
 
-/// What follows from the versions of a key: live rows for the current one, dead ones for what
-/// the others had and it hasn't.
+/// What follows from the versions of a key: live rows for the current one, dead ones for what the
+/// others have and it hasn't, and for what it would have if the rules let it: older ones may have.
+/// After a change of rules it is taken back too that a version was invalid.
 pub fn derive_key(
     namespace: &Namespace,
     uri: &RecordUri,
     versions: &Versions,
+    rejudged: bool,
     rows: &mut Rows,
 ) -> Result<(), StoreError> {
     let Some(decision) = Decision::of(versions) else {
@@ -300,13 +308,15 @@ pub fn derive_key(
     for version in versions {
         let (_, held) = version;
         let shows = !held.swept && newest.is_some_and(|newest| std::ptr::eq(newest, version));
-        if !shows {
-            dead.extend(derived_of(namespace, uri, held)?.rows);
+        let Some(content) = &held.content else {
+            continue;
+        };
+        let is_invalid = content.judgement.verdict == Verdict::Invalid;
+        if !shows || is_invalid {
+            dead.extend(derived_if_valid(namespace, uri, held)?.rows);
         }
-        if let Some(content) = &held.content
-            && content.judgement.verdict == Verdict::Invalid
-        {
-            *invalid.entry(held.seen_at).or_insert(false) |= shows;
+        if is_invalid || rejudged {
+            *invalid.entry(held.seen_at).or_insert(false) |= shows && is_invalid;
         }
     }
     for row in &now.rows {

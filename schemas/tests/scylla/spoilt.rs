@@ -196,6 +196,8 @@ impl Spoilt for Keyspace {
         ] {
             session.query_unpaged(text, ()).await?;
         }
+        let text = "SELECT shard, did FROM actor_totals";
+        let shards = rows!(session, text, (i32, String));
         let text = "SELECT shard, did, collection FROM actor_totals";
         for (number, row) in rows!(session, text, (i32, String, String))
             .into_iter()
@@ -213,11 +215,6 @@ impl Spoilt for Keyspace {
             }
         }
         for (did, hides) in [("did:plc:a", 1u8), ("did:plc:hidden", 0)] {
-            let shards = rows!(
-                session,
-                "SELECT shard, did FROM actor_totals",
-                (i32, String)
-            );
             let shard = shards.iter().find(|(_, of)| of == did);
             let shard = shard.map(|(shard, _)| *shard).ok_or("no such actor")?;
             let cell = [11i64.to_be_bytes().to_vec(), vec![hides]].concat();

@@ -24,6 +24,9 @@ use crate::store::StoreError;
 /// Subjects, sets or actors of one piece.
 const AT_ONCE: usize = 200;
 
+/// Actor shards of one piece at most.
+const SHARDS: i32 = 32;
+
 /// A shard of a set: subject, kind, shard.
 type Set = (String, i32, i32);
 
@@ -125,16 +128,21 @@ impl Inner {
         type Place = (Option<(i32, String, String)>, Option<String>);
         let (summed, repos): Place = read_place(after)?.unwrap_or_default();
         let begins = after.is_none().then(|| (0, String::new(), String::new()));
-        if let Some((shard, did, collection)) = summed.or(begins) {
-            let key = (shard, did.as_str(), collection.as_str());
-            let rows: Vec<(String, String, Option<Vec<u8>>)> =
-                self.cql.read(ReadPublishedAfter, key, AT_ONCE).await?;
-            let last = rows.last().filter(|_| rows.len() == AT_ONCE);
-            let next = match last {
-                Some((did, collection, _)) => Some((shard, did.clone(), collection.clone())),
-                None if shard + 1 < ACTOR_SHARDS => Some((shard + 1, String::new(), String::new())),
-                None => None,
-            };
+        if let Some((mut shard, mut did, mut collection)) = summed.or(begins) {
+            let (mut rows, last) = (Vec::new(), (shard + SHARDS).min(ACTOR_SHARDS));
+            while shard < last && rows.len() < AT_ONCE {
+                let key = (shard, did.as_str(), collection.as_str());
+                let found: Vec<(String, String, Option<Vec<u8>>)> =
+                    self.cql.read(ReadPublishedAfter, key, AT_ONCE).await?;
+                (shard, did, collection) = match found.last() {
+                    Some((did, of, _)) if found.len() == AT_ONCE => {
+                        (shard, did.clone(), of.clone())
+                    }
+                    _ => (shard + 1, String::new(), String::new()),
+                };
+                rows.extend(found);
+            }
+            let next = (shard < ACTOR_SHARDS).then_some((shard, did, collection));
             let next: Place = (next, None);
             let seen = rows.len() as u64;
             let rows = rows.into_iter();
@@ -220,10 +228,14 @@ impl Inner {
         type Place = (i32, Option<String>);
         let (shard, last): Place = read_place(after)?.unwrap_or_default();
         let (dids, next): (Vec<String>, Option<Place>) = if shard < ACTOR_SHARDS {
-            let rows: Vec<(String, Vec<u8>)> =
-                self.cql.read(ReadHidden, (shard,), usize::MAX).await?;
-            let dids = rows.into_iter().map(|(did, _)| did).collect();
-            (dids, Some((shard + 1, None)))
+            let last = (shard + SHARDS).min(ACTOR_SHARDS);
+            let rows = all((shard..last).map(|shard| async move {
+                let rows: Vec<(String, Vec<u8>)> =
+                    self.cql.read(ReadHidden, (shard,), usize::MAX).await?;
+                Ok(rows)
+            }));
+            let rows = rows.await?.into_iter().flatten();
+            (rows.map(|(did, _)| did).collect(), Some((last, None)))
         } else {
             let dids: Vec<(String,)> = match &last {
                 None => self.cql.read(ScanActorsFirst, (), AT_ONCE).await?,

@@ -6,6 +6,7 @@ mod rows;
 mod rules;
 mod walk;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -61,6 +62,8 @@ fn read_place<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, Stor
 
 /// What a process does about a pass.
 enum Turn {
+    /// Begins.
+    Begins(Passing),
     /// Goes on from here; whether somebody else may have died in the middle of the piece.
     Goes(Passing, bool),
     /// Only looks on.
@@ -74,6 +77,11 @@ impl Inner {
     pub async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
         self.alive()?;
         let (mut passing, again) = match self.turn(pass, so_far).await? {
+            Turn::Begins(passing) => {
+                // Told before anything is done: who takes over knows that somebody was at it.
+                self.keep(pass, &passing).await?;
+                (passing, false)
+            }
             Turn::Goes(passing, again) => (passing, again),
             Turn::Ended(passing) => return Ok(passing),
             Turn::Looks(passing) => {
@@ -81,6 +89,8 @@ impl Inner {
                 return Ok(passing);
             }
         };
+        // Open from now on: a piece that fails half-way is done again as if another had died in it.
+        let again = self.piece_open.swap(true, Ordering::SeqCst) || again;
         let after = passing.after.as_deref();
         let piece = match passing.stage {
             Stage::Rules => self.judge_piece(after, again).await?,
@@ -106,6 +116,7 @@ impl Inner {
         passing.elsewhere = false;
         passing.go_on(pass, piece.next);
         self.keep(pass, &passing).await?;
+        self.piece_open.store(false, Ordering::SeqCst);
         Ok(passing)
     }
 
@@ -123,10 +134,10 @@ impl Inner {
 
     async fn turn(&self, pass: Pass, so_far: Option<Passing>) -> Result<Turn, StoreError> {
         let now = super::now();
-        let begin = || Turn::Goes(Passing::begin(pass, now), false);
+        let begin = || Turn::Begins(Passing::begin(pass, now));
         let row: Option<(Vec<u8>,)> = self.cql.first(ReadPass, (pass.name(),)).await?;
         let Some((cell,)) = row else {
-            return Ok(so_far.map_or_else(begin, |so_far| Turn::Goes(so_far, false)));
+            return Ok(so_far.map_or_else(begin, |so_far| Turn::Goes(so_far, true)));
         };
         let (told_at, stored): (Micros, Stored) = read_register("PASSES", &cell)?;
         let passing = stored.passing;

@@ -268,7 +268,9 @@ impl Inner {
             if !Feed::is_derived(&feed) {
                 continue;
             }
-            buckets.insert((feed.clone(), bucket, shard));
+            if Feed::lists_buckets(&feed) {
+                buckets.insert((feed.clone(), bucket, shard));
+            }
             if !is_live(&cell) {
                 continue;
             }

@@ -60,7 +60,7 @@ impl Inner {
             }
         }
         self.cql.write(writes).await?;
-        piece.touched = self.derive(&changed).await?.0;
+        piece.touched = self.derive(&changed, true).await?.0;
         piece.changed = changed.into_iter().map(LogSubject::Record).collect();
         Ok(piece)
     }
