@@ -187,6 +187,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Actors => "actors",
         Stage::Versions => "versions",
         Stage::Floors => "floors",
+        Stage::Repos => "repos",
         Stage::Rest => "checks and cursors",
         Stage::Done => "done",
     }

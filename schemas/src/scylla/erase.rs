@@ -88,7 +88,7 @@ impl Inner {
         self.crash(AFTER_READ_BACK)?;
         let (mut rows, mut writes, mut subjects) = (Rows::default(), Vec::new(), Vec::new());
         for (uri, versions) in uris.iter().zip(&held) {
-            derive_key(&self.namespace, uri, versions, &mut rows)?;
+            derive_key(&self.namespace, uri, versions, false, &mut rows)?;
             let open = versions
                 .iter()
                 .filter(|(_, held)| held.swept && !is_erased(held));
