@@ -54,6 +54,8 @@ const ONE_HOST: PeersOptions = PeersOptions {
     pds_count: 1,
     relay: true,
     jetstream: true,
+    jetstream2: false,
+    collectiondir: false,
 };
 
 /// What was observed of an actor, from the full dump.
