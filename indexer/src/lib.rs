@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub use accounts::{OnRepoChange, Pace, RepoChange};
+pub use accounts::{AccountPace, OnRepoChange, RepoChange};
 pub use source::{Patience, SourceStatus};
 
 /// What the indexer needs to know.
@@ -35,7 +35,7 @@ pub struct IndexerConfig {
     /// How long a source waits for what.
     pub patience: Patience,
     /// When accounts are asked again, and erased.
-    pub pace: Pace,
+    pub accounts: AccountPace,
 }
 
 /// What can go wrong with a source.
@@ -126,7 +126,7 @@ impl Indexer {
         let namespace = config.namespace.clone();
         let (kept, asked) = (store.clone(), hosts.clone());
         let checks = accounts::Checks::new(kept, namespace, outbound, asked, due.clone());
-        tasks.spawn(checks.with_pace(config.pace).run(cancel.clone()));
+        tasks.spawn(checks.with_pace(config.accounts).run(cancel.clone()));
         if let (true, Some(host)) = (config.bluesky_hints, config.jetstreams.first()) {
             tasks.spawn(hints::run(host.clone(), store, due, cancel));
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Pace, Patience};
+use plyr_indexer::{AccountPace, Indexer, IndexerConfig, IndexerHandle, Patience};
 use plyr_lexicons::Namespace;
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -55,7 +55,7 @@ impl Running {
                 most_wait: Duration::from_millis(200),
                 good: Duration::from_secs(30),
             },
-            pace: Pace::default(),
+            accounts: AccountPace::default(),
         };
         let outbound = Outbound::new(OutboundConfig {
             plc_url: "http://127.0.0.1:1".parse().unwrap(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plyr_appview::{AppView, AppViewConfig};
-use plyr_indexer::{Indexer, IndexerConfig, IndexerHandle, Pace, Patience};
+use plyr_indexer::{AccountPace, Indexer, IndexerConfig, IndexerHandle, Patience};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
 use plyr_schemas::{CountedStore, Store};
@@ -68,7 +68,7 @@ pub fn indexer(
         jetstreams: config.jetstreams.clone(),
         bluesky_hints: true,
         patience: Patience::default(),
-        pace: Pace::erasing_after(config.erase_after),
+        accounts: AccountPace::erasing_after(config.erase_after),
     };
     Indexer::start(indexer_config, store, outbound, cancel)
 }
