@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub use accounts::{OnRepoChange, Pace as AccountPace, RepoChange};
+pub use accounts::{AccountPace, OnRepoChange, RepoChange};
 pub use repos::{Pace, Repos};
 pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
 
@@ -41,7 +41,7 @@ pub struct IndexerConfig {
     /// How hosts are compared.
     pub comparison: ComparisonOptions,
     /// When accounts are asked again, and erased.
-    pub account_pace: AccountPace,
+    pub accounts: AccountPace,
     /// Relays asked which repos there are.
     pub relays: Vec<Url>,
     /// The pace at which repos are found, fetched and verified.
@@ -144,7 +144,7 @@ impl Indexer {
             bluesky_hints,
             patience,
             comparison,
-            account_pace,
+            accounts: account_pace,
             relays,
             pace,
         } = config;

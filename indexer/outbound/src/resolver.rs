@@ -44,6 +44,16 @@ pub enum Lookup {
     Unregistered,
 }
 
+impl Lookup {
+    /// The document, if there is one.
+    pub fn document(self) -> Option<DidDocument> {
+        match self {
+            Lookup::Found(document) => Some(document),
+            Lookup::Tombstoned | Lookup::Unregistered => None,
+        }
+    }
+}
+
 /// What a PDS says of a repo (`com.atproto.sync.getRepoStatus`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RepoStatus {
@@ -364,14 +374,16 @@ impl Outbound {
     }
 }
 
-impl Lookup {
-    /// The document, if there is one.
-    pub fn document(self) -> Option<DidDocument> {
-        match self {
-            Lookup::Found(document) => Some(document),
-            Lookup::Tombstoned | Lookup::Unregistered => None,
-        }
+pub(crate) fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
+    let base = base.trim_end_matches('/');
+    let mut url = format!("{base}/xrpc/{method}");
+    for (place, (name, value)) in parameters.iter().enumerate() {
+        let value: String = byte_serialize(value.as_bytes()).collect();
+        url.push(if place == 0 { '?' } else { '&' });
+        url.push_str(&format!("{name}={value}"));
     }
+    debug_assert!(Url::parse(&url).is_ok());
+    url
 }
 
 /// What a directory's 404 says of a DID; none where it is no directory's: then the address is wrong,
@@ -386,18 +398,6 @@ fn not_found(did: &Did, body: &[u8]) -> Option<Lookup> {
         true => Lookup::Tombstoned,
         false => Lookup::Unregistered,
     })
-}
-
-pub(crate) fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> String {
-    let base = base.trim_end_matches('/');
-    let mut url = format!("{base}/xrpc/{method}");
-    for (place, (name, value)) in parameters.iter().enumerate() {
-        let value: String = byte_serialize(value.as_bytes()).collect();
-        url.push(if place == 0 { '?' } else { '&' });
-        url.push_str(&format!("{name}={value}"));
-    }
-    debug_assert!(Url::parse(&url).is_ok());
-    url
 }
 
 /// Whether a host answered a question about a handle; "no" is an answer, being too busy is none.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use ask::{Asker, End, Missing, Said, is_in_directory, no_profile};
 pub use hosts::Hosts;
-pub use plan::{OnRepoChange, Pace, RepoChange};
+pub use plan::{AccountPace, OnRepoChange, RepoChange};
 
 /// Checks at the same time. One that hangs holds up no other while there are places.
 const AT_ONCE: usize = 32;
@@ -40,7 +40,7 @@ struct Shared {
     store: Arc<dyn Store>,
     namespace: Namespace,
     asker: Asker,
-    pace: Pace,
+    pace: AccountPace,
     on_repo_change: OnRepoChange,
 }
 
@@ -66,7 +66,7 @@ impl Checks {
             store,
             namespace,
             asker,
-            pace: Pace::default(),
+            pace: AccountPace::default(),
             on_repo_change: Arc::new(|_, _, _| Vec::new()),
         };
         Checks {
@@ -164,7 +164,7 @@ impl Checks {
 
 impl Checks {
     /// With other times than the usual ones.
-    pub fn with_pace(mut self, pace: Pace) -> Checks {
+    pub fn with_pace(mut self, pace: AccountPace) -> Checks {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.pace = pace;
         }

@@ -11,7 +11,7 @@ use super::ask::{End, Missing, Said, nobody};
 
 /// When accounts are asked again.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct AccountPace {
     /// This long after the trigger, once there is an answer: what is asked may lag behind what
     /// triggered it.
     pub repeats: Vec<Duration>,
@@ -29,10 +29,10 @@ pub struct Pace {
     pub grace: Duration,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
+impl Default for AccountPace {
+    fn default() -> AccountPace {
         let seconds = |of: &[u64]| of.iter().map(|s| Duration::from_secs(*s)).collect();
-        Pace {
+        AccountPace {
             repeats: seconds(&[10, 60, 600]),
             retries: seconds(&[10, 60, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200]),
             between: Duration::from_secs(1),
@@ -44,11 +44,11 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl AccountPace {
     /// The usual, with another grace time. A deletion is confirmed in half of it at the latest.
-    pub fn erasing_after(grace: Duration) -> Pace {
-        let usual = Pace::default();
-        Pace {
+    pub fn erasing_after(grace: Duration) -> AccountPace {
+        let usual = AccountPace::default();
+        AccountPace {
             confirm: usual.confirm.min(grace / 2),
             grace,
             ..usual
@@ -113,7 +113,7 @@ fn micros(duration: Duration) -> Micros {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
 }
 
-impl Pace {
+impl AccountPace {
     /// What follows from what was said to a check, over what is held.
     pub fn follow_up(
         &self,
@@ -300,7 +300,7 @@ mod tests {
         until: Micros,
         answer: impl Fn(Micros) -> (Said, End),
     ) -> (Vec<i64>, Observed, Option<Micros>) {
-        let pace = Pace::default();
+        let pace = AccountPace::default();
         let mut held = Observed {
             did: did(),
             account: held,
@@ -482,7 +482,7 @@ mod tests {
                 bluesky: None,
             };
             let check = DueCheck::triggered(did(), START);
-            let pace = Pace::default();
+            let pace = AccountPace::default();
             pace.follow_up(&check, &held, said, End::Answered, (START, START))
                 .repo
         };

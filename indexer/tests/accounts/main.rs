@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use network::{Server, document, outbound, status, tombstone, unregistered};
 use plyr_indexer::accounts::{Checks, Hosts};
-use plyr_indexer::{Pace, RepoChange};
+use plyr_indexer::{AccountPace, RepoChange};
 use plyr_lexicons::Did;
 use plyr_schemas::conformance;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -27,10 +27,10 @@ fn did(number: usize) -> Did {
 }
 
 /// The usual times, a thousandth of them.
-fn hurried() -> Pace {
-    let usual = Pace::default();
+fn hurried() -> AccountPace {
+    let usual = AccountPace::default();
     let all = |of: &[Duration]| of.iter().map(|time| *time / 1_000).collect();
-    Pace {
+    AccountPace {
         repeats: all(&usual.repeats),
         retries: all(&usual.retries),
         between: usual.between / 1_000,
@@ -55,7 +55,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(plc: &Server, pace: Pace) -> Running {
+    fn start(plc: &Server, pace: AccountPace) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let namespace: plyr_lexicons::Namespace = "fm.plyr".parse().unwrap();
         let options = EmbeddedOptions::new(folder.path().to_owned(), namespace.clone());
@@ -243,7 +243,7 @@ async fn a_pds_that_hangs_holds_up_no_other() {
     let last = did(1_000);
     plc.answers(&last, document(&last, &good, KEY));
     good.answers(&last, status("active"));
-    let pace = Pace::default();
+    let pace = AccountPace::default();
     let running = Running::start(&plc, pace);
     running.trigger(&many).await;
     running.trigger(std::slice::from_ref(&last)).await;
@@ -267,7 +267,7 @@ async fn triggers_without_end_are_not_questions_without_end() {
     let who = did(1);
     plc.answers(&who, document(&who, &pds, KEY));
     pds.answers(&who, status("active"));
-    let pace = Pace {
+    let pace = AccountPace {
         between: Duration::from_millis(200),
         ..hurried()
     };

@@ -78,7 +78,7 @@ impl Running {
                 good: Duration::from_secs(30),
             },
             comparison,
-            account_pace: AccountPace::default(),
+            accounts: AccountPace::default(),
             relays: Vec::new(),
             pace: Default::default(),
         };

@@ -91,7 +91,7 @@ pub fn indexer(
         bluesky_hints: true,
         patience: Patience::default(),
         comparison: config.comparison.clone(),
-        account_pace: AccountPace::erasing_after(config.erase_after),
+        accounts: AccountPace::erasing_after(config.erase_after),
         relays: config.relays.clone(),
         pace: Pace {
             verify_every: config.verify_every,
