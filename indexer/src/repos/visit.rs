@@ -233,7 +233,8 @@ impl Visitor {
         let was_merged = held.merged_at > 0 && held.merged_at <= long_ago;
         let is_settled = merged.is_sure && (!several || (is_same && was_merged));
         let known = held.head.as_ref().map_or(Rev::MIN, |known| known.rev);
-        let went_back = state.head.rev < known;
+        let still_back = held.state == RepoState::RolledBack && is_same;
+        let went_back = state.head.rev < known || still_back;
         // One that was there before keeps its time, so that it ends as void.
         let ahead = merged.ahead.map(|rev| match held.ahead {
             Some((before, since)) if rev <= before => (before, since),
@@ -247,9 +248,10 @@ impl Visitor {
                 (RepoState::Desynchronized, next)
             }
             (true, None, false) => {
-                let state = match never {
-                    true => RepoState::Backfilling,
-                    false => RepoState::Desynchronized,
+                let state = match (went_back, never) {
+                    (true, _) => RepoState::RolledBack,
+                    (false, true) => RepoState::Backfilling,
+                    (false, false) => RepoState::Desynchronized,
                 };
                 let wait = match several {
                     true => self.pace.once_more,
@@ -260,10 +262,10 @@ impl Visitor {
             (true, None, true) if went_back => (RepoState::RolledBack, self.steady()),
             (true, None, true) => (RepoState::Verified, self.steady()),
         };
-        if went_back {
+        if went_back && !still_back {
             metrics::counter!("plyr_repos_rolled_back_total").increment(1);
         }
-        let is_verified = matches!(state_now, RepoState::Verified | RepoState::RolledBack);
+        let is_verified = state.is_proven && ahead.is_none() && is_settled;
         Visit {
             repo: Repo {
                 state: state_now,

@@ -230,8 +230,11 @@ async fn what_no_stream_told_is_found() -> Checked {
             && world.shown(&repos[4]).await == world.true_of(&repos[4])
     })
     .await?;
-    let head = world.repo(&repos[3]).await.head.map(|head| head.rev);
-    assert_eq!(head, Some(rev(70)));
+    until("it is verified there", async || {
+        let head = world.repo(&repos[3]).await.head;
+        head.map(|head| head.rev) == Some(rev(70))
+    })
+    .await?;
     running.stop().await;
     Ok(())
 }
