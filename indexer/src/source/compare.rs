@@ -17,6 +17,9 @@ use super::standing::HostStanding;
 use crate::frame::{At, Commit, Operation};
 use crate::suspicion::{Distrust, Doubt, Suspicions};
 
+/// Longest DID and record key, in bytes (the protocol's limits).
+const LONGEST_DID: usize = 2_048;
+const LONGEST_RKEY: usize = 512;
 /// Events remembered at most, some 300 bytes each.
 const CAPACITY: usize = 20_000;
 /// How long an event is remembered, in microseconds.
@@ -162,7 +165,8 @@ impl Comparison {
             host.canary_at = host.canary_at.max(time);
         }
         let collection = self.namespace.collection(&commit.collection)?;
-        if is_alone {
+        // What has no address will not be applied.
+        if is_alone || commit.did.len() > LONGEST_DID || commit.rkey.len() > LONGEST_RKEY {
             return None;
         }
         let rev = Rev::parse(&commit.rev)?;

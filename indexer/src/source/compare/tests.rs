@@ -278,6 +278,8 @@ fn i11_no_more_is_remembered_than_there_is_room_for_and_nothing_is_lost() {
     }
     assert_eq!(bench.comparison.state().events.len(), CAPACITY);
     assert_eq!(bench.comparison.state().order.len(), CAPACITY);
+    let endless = "r".repeat(LONGEST_RKEY + 1);
+    assert_eq!(bench.carries(0, 0, &endless, NOW), None);
     let suspicions = bench.suspicions(NOW);
     let repos = REPOS.map(|did| Suspicion::Repo(did.parse().unwrap()));
     assert_eq!(suspicions, repos);
