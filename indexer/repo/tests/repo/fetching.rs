@@ -366,6 +366,17 @@ async fn a_repo_that_changes_while_it_is_read_is_begun_again() {
 }
 
 #[tokio::test]
+async fn a_host_that_keeps_blocks_back_is_asked_for_the_whole_repo() {
+    let (pds, ask) = host(40, 3_000).await;
+    let fetcher = fetcher(&pds.origin, bounds());
+    pds.fault(BLOCKS, Fault::Body(crate::forge::car(&[], [])));
+    let fetched = fetcher.fetch(&ask).await.unwrap();
+    assert_eq!(fetched.state.way, Way::Repo);
+    assert!(pds.asked().0.len() < 10, "it isn't asked for ever");
+    assert_eq!(keyed(&read_all(fetched, 500).await), expected(&pds));
+}
+
+#[tokio::test]
 async fn the_key_is_asked_again_once_and_a_strangers_is_refused() {
     let (pds, mut ask) = host(5, 20).await;
     let fetcher = fetcher(&pds.origin, bounds());
@@ -537,7 +548,10 @@ async fn listings_are_checked_as_far_as_they_can_be() {
     let value = serde_json::json!({ "a": 1 });
     let cid = plyr_lexicons::data::from_json(value.to_string().as_bytes()).unwrap();
     let cid = plyr_lexicons::data::cid_of(&plyr_lexicons::data::to_cbor(&cid).unwrap());
-    let entry = |rkey: &str, cid: &Cid| serde_json::json!({ "uri": uri(rkey), "cid": cid.to_string(), "value": value });
+    let entry = |rkey: &str, cid: &Cid| {
+        let cid = cid.to_string();
+        serde_json::json!({ "uri": uri(rkey), "cid": cid, "value": value })
+    };
     let page = |records: &[serde_json::Value]| {
         let body = serde_json::json!({ "records": records, "cursor": "on and on" });
         Fault::Body(body.to_string().into_bytes())
@@ -572,8 +586,9 @@ async fn listings_are_checked_as_far_as_they_can_be() {
     // One whose head moves is listed again.
     pds.state().faults.remove(name);
     let grow: Box<dyn FnOnce(&mut Repo) + Send> = Box::new(|repo| {
-        repo.records
-            .insert("fm.plyr.track/zz".to_owned(), record("meanwhile", 300));
+        // Before what is listed already.
+        let key = "fm.plyr.actor.profile/2a".to_owned();
+        repo.records.insert(key, record("meanwhile", 300));
     });
     pds.state().then = Some((name, did(1).to_string(), grow));
     let fetched = fetcher.fetch(&ask).await.unwrap();
