@@ -18,6 +18,7 @@ mod pages;
 mod read;
 mod replay;
 mod report;
+mod repos;
 mod served;
 
 use std::io::Write;
@@ -82,6 +83,8 @@ enum Campaign {
     Apply,
     /// getTrack and a page of 50 over HTTP, beside a plain handler with the same bytes.
     Read,
+    /// Repos proven from memory and over loopback; what a check costs in bytes.
+    Repos,
     /// Lists of the binary, on page 1 and far down, in stores of several sizes.
     Pages,
     /// What the disk does when most records are deleted.
@@ -98,8 +101,9 @@ enum Campaign {
     All,
 }
 
-const ORDER: [Campaign; 9] = [
+const ORDER: [Campaign; 10] = [
     Campaign::Decode,
+    Campaign::Repos,
     Campaign::Apply,
     Campaign::Read,
     Campaign::Pages,
@@ -141,6 +145,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
 async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> Outcome {
     match campaign {
         Campaign::Decode => decode::run(arguments, report),
+        Campaign::Repos => repos::run(arguments, report).await,
         Campaign::Apply => apply::run(arguments, report).await,
         Campaign::Read => read::run(arguments, report).await,
         Campaign::Pages => pages::run(arguments, report).await,

@@ -1,8 +1,8 @@
 //! Fetching what is signed, the cheapest way that the host offers.
 //!
 //! 1. The proof of one key in our range gives the commit and the way down to us. Nodes along our
-//!    bounds that it lacks are asked for by CID; then the range's fingerprint tells whether anything
-//!    of ours has changed.
+//!    bounds that it lacks are asked for by CID; then the range's fingerprint tells whether
+//!    anything of ours has changed.
 //! 2. If so: the nodes of our range, then the records, by CID too.
 //! 3. Where we are most of the repo, or the host doesn't offer blocks: the whole repo, as a stream.
 //! 4. Last, and never called verified: a listing of records.

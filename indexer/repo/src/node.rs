@@ -43,7 +43,7 @@ pub fn layer_of(key: &[u8]) -> u32 {
 }
 
 impl Node {
-    /// Reads a node's block: fields, prefixes and order. What its neighbours must be, and its layer,
+    /// Reads a node's block: fields, prefixes and order. What its neighbours and its layer must be,
     /// only a walk can tell.
     pub fn read(block: &[u8]) -> Result<Node, RepoError> {
         let mut reader = Reader { rest: block };

@@ -169,7 +169,8 @@ impl FakePds {
         let (reply, fault) = self.reply(&method, &query);
         let length = reply.body.len();
         let head = format!(
-            "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n",
             reply.status, reply.kind
         );
         match fault {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use plyr_lexicons::{Cid, Collection, Did};
@@ -13,15 +12,15 @@ use crate::fake::{FakePds, Fault, Repo, document};
 use crate::forge::{Built, Key, record};
 use crate::reading::namespace;
 
-const PROOF: &str = "com.atproto.sync.getRecord";
-const BLOCKS: &str = "com.atproto.sync.getBlocks";
-const REPO: &str = "com.atproto.sync.getRepo";
+pub const PROOF: &str = "com.atproto.sync.getRecord";
+pub const BLOCKS: &str = "com.atproto.sync.getBlocks";
+pub const REPO: &str = "com.atproto.sync.getRepo";
 
-fn did(n: usize) -> Did {
+pub fn did(n: usize) -> Did {
     Did::new(format!("did:plc:{n:a>24}")).unwrap()
 }
 
-fn bounds() -> Bounds {
+pub fn bounds() -> Bounds {
     Bounds {
         memory: 64 << 10,
         ..Bounds::default()
@@ -39,7 +38,7 @@ pub fn fetcher(plc: &str, bounds: Bounds) -> Fetcher {
 }
 
 /// So many records of ours and of others.
-fn records(ours: usize, foreign: usize) -> BTreeMap<String, Vec<u8>> {
+pub fn records(ours: usize, foreign: usize) -> BTreeMap<String, Vec<u8>> {
     let names = [
         "fm.plyr.track",
         "fm.plyr.like",
@@ -60,7 +59,7 @@ fn records(ours: usize, foreign: usize) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A host with one repo.
-async fn host(ours: usize, foreign: usize) -> (FakePds, Ask) {
+pub async fn host(ours: usize, foreign: usize) -> (FakePds, Ask) {
     let pds = FakePds::start().await;
     let did = did(1);
     pds.put(
@@ -77,7 +76,7 @@ async fn host(ours: usize, foreign: usize) -> (FakePds, Ask) {
     (pds, ask)
 }
 
-fn change(pds: &FakePds, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
+pub fn change(pds: &FakePds, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
     let mut state = pds.state();
     let repo = state.repos.get_mut(did(1).as_str()).unwrap();
     change(&mut repo.records);
@@ -95,7 +94,7 @@ pub async fn read_all(fetched: Fetched, page: usize) -> Vec<Entry> {
     all
 }
 
-fn expected(pds: &FakePds) -> Vec<(String, Vec<u8>)> {
+pub fn expected(pds: &FakePds) -> Vec<(String, Vec<u8>)> {
     let state = pds.state();
     let all = &state.repos[did(1).as_str()].records;
     let ours = all.iter().filter(|(key, _)| {
@@ -106,7 +105,7 @@ fn expected(pds: &FakePds) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-fn keyed(entries: &[Entry]) -> Vec<(String, Vec<u8>)> {
+pub fn keyed(entries: &[Entry]) -> Vec<(String, Vec<u8>)> {
     let keyed = entries.iter().map(|entry| {
         let key = format!(
             "{}/{}",
@@ -366,6 +365,17 @@ async fn a_repo_that_changes_while_it_is_read_is_begun_again() {
 }
 
 #[tokio::test]
+async fn a_host_that_keeps_blocks_back_is_asked_for_the_whole_repo() {
+    let (pds, ask) = host(40, 3_000).await;
+    let fetcher = fetcher(&pds.origin, bounds());
+    pds.fault(BLOCKS, Fault::Body(crate::forge::car(&[], [])));
+    let fetched = fetcher.fetch(&ask).await.unwrap();
+    assert_eq!(fetched.state.way, Way::Repo);
+    assert!(pds.asked().0.len() < 10, "it isn't asked for ever");
+    assert_eq!(keyed(&read_all(fetched, 500).await), expected(&pds));
+}
+
+#[tokio::test]
 async fn the_key_is_asked_again_once_and_a_strangers_is_refused() {
     let (pds, mut ask) = host(5, 20).await;
     let fetcher = fetcher(&pds.origin, bounds());
@@ -523,116 +533,4 @@ async fn what_is_no_answer_is_refused_with_its_reason_and_nothing_is_handed_out(
     let told = fetcher(&pds.origin, small).fetch(&ask).await;
     let told = told.map(|fetched| fetched.state).unwrap_err();
     assert_eq!(told.reason(), "too-large", "{told}");
-}
-
-#[tokio::test]
-async fn listings_are_checked_as_far_as_they_can_be() {
-    let (pds, ask) = host(120, 10).await;
-    for method in [PROOF, REPO] {
-        pds.fault(method, Fault::Lacking);
-    }
-    let fetcher = fetcher(&pds.origin, bounds());
-    let name = "com.atproto.repo.listRecords";
-    let uri = |rkey: &str| format!("at://{}/fm.plyr.actor.profile/{rkey}", ask.did.as_str());
-    let value = serde_json::json!({ "a": 1 });
-    let cid = plyr_lexicons::data::from_json(value.to_string().as_bytes()).unwrap();
-    let cid = plyr_lexicons::data::cid_of(&plyr_lexicons::data::to_cbor(&cid).unwrap());
-    let entry = |rkey: &str, cid: &Cid| serde_json::json!({ "uri": uri(rkey), "cid": cid.to_string(), "value": value });
-    let page = |records: &[serde_json::Value]| {
-        let body = serde_json::json!({ "records": records, "cursor": "on and on" });
-        Fault::Body(body.to_string().into_bytes())
-    };
-    let wrong = plyr_lexicons::data::cid_of(b"else");
-    for (what, fault, reason) in [
-        (
-            "the same page for ever",
-            page(&[entry("a", &cid)]),
-            "malformed",
-        ),
-        (
-            "descending",
-            page(&[entry("b", &cid), entry("a", &cid)]),
-            "malformed",
-        ),
-        ("another CID", page(&[entry("a", &wrong)]), "wrong-cid"),
-        ("no JSON", Fault::Body(b"{".to_vec()), "host"),
-    ] {
-        pds.fault(name, fault);
-        let told = fetcher
-            .fetch(&ask)
-            .await
-            .map(|fetched| fetched.state)
-            .unwrap_err();
-        assert_eq!(told.reason(), reason, "{what}: {told}");
-    }
-    // Empty pages for ever end.
-    pds.fault(name, page(&[]));
-    let state = fetcher.fetch(&ask).await.unwrap().state;
-    assert_eq!((state.records, state.verified), (Some(0), false));
-    // One whose head moves is listed again.
-    pds.state().faults.remove(name);
-    let grow: Box<dyn FnOnce(&mut Repo) + Send> = Box::new(|repo| {
-        repo.records
-            .insert("fm.plyr.track/zz".to_owned(), record("meanwhile", 300));
-    });
-    pds.state().then = Some((name, did(1).to_string(), grow));
-    let fetched = fetcher.fetch(&ask).await.unwrap();
-    assert_eq!(keyed(&read_all(fetched, 500).await), expected(&pds));
-}
-
-#[tokio::test]
-async fn a_host_that_asks_for_a_wait_gets_it() {
-    let (pds, ask) = host(10, 2_000).await;
-    let fetcher = fetcher(&pds.origin, bounds());
-    for method in [PROOF, BLOCKS] {
-        pds.fault(method, Fault::Away(2));
-        let fetched = fetcher.fetch(&ask).await.unwrap();
-        assert_eq!(
-            keyed(&read_all(fetched, 500).await),
-            expected(&pds),
-            "{method}"
-        );
-    }
-    pds.fault(PROOF, Fault::Away(100));
-    let told = fetcher
-        .fetch(&ask)
-        .await
-        .map(|fetched| fetched.state)
-        .unwrap_err();
-    assert_eq!(told.fault(), Whose::Host);
-}
-
-#[tokio::test]
-async fn i11_hosts_that_hang_or_drip_are_given_up() {
-    let trouble = async |method: &'static str, fault: Fault| {
-        let (pds, ask) = host(30, 300).await;
-        if method == REPO {
-            pds.fault(PROOF, Fault::Lacking);
-        }
-        pds.fault(method, fault);
-        let fetcher = fetcher(&pds.origin, bounds());
-        let fetched = tokio::time::timeout(Duration::from_secs(60), fetcher.fetch(&ask)).await;
-        let told = fetched
-            .expect("it is given up")
-            .map(|fetched| fetched.state)
-            .unwrap_err();
-        assert_eq!(told.fault(), Whose::Host, "{method}: {told}");
-    };
-    tokio::join!(
-        trouble(PROOF, Fault::Hangs),
-        trouble(PROOF, Fault::Drips),
-        trouble(REPO, Fault::Hangs),
-        trouble(REPO, Fault::Drips),
-    );
-    let (pds, ask) = host(30, 300).await;
-    pds.fault(PROOF, Fault::Hangs);
-    let short = Bounds {
-        longest: Duration::from_millis(200),
-        ..bounds()
-    };
-    let told = fetcher(&pds.origin, short).fetch(&ask).await;
-    assert_eq!(
-        told.map(|fetched| fetched.state).unwrap_err().fault(),
-        Whose::Host
-    );
 }

@@ -190,6 +190,8 @@ fn cars_that_are_none_are_refused() {
     ] {
         assert_eq!(reason(&car), expected, "{what}");
     }
+    let told = records(&car_with(&[0, 0])).unwrap_err();
+    assert!(told.to_string().contains("length 0"), "{told}");
     // What getBlocks answers names no roots.
     let mut reader = CarReader::new(Blocks::new(1, std::env::temp_dir()), 100);
     reader.feed(&car(&[], [])).unwrap();
@@ -407,6 +409,17 @@ fn commits_that_are_none_are_refused() {
         let told = Commit::read(&data::to_cbor(&Ipld::Map(fields)).unwrap()).unwrap_err();
         assert_eq!(told.reason(), "malformed", "without {name}");
     }
+    // The same fields in another order are other bytes, though they say the same.
+    let one = |(name, value): (&String, &Ipld)| {
+        let fields = [(name.clone(), value.clone())].into_iter().collect();
+        data::to_cbor(&Ipld::Map(fields)).unwrap()[1..].to_vec()
+    };
+    let mut fields = right.clone();
+    fields.insert("sig".to_owned(), Ipld::Bytes(vec![0; 64]));
+    let turned: Vec<Vec<u8>> = fields.iter().rev().map(one).collect();
+    let turned = [&[0xa0 | fields.len() as u8], &turned.concat()[..]].concat();
+    assert!(data::from_cbor(&turned).is_ok());
+    assert_eq!(Commit::read(&turned).unwrap_err().reason(), "malformed");
     let large = with("more", Ipld::String("x".repeat(10_000))).unwrap_err();
     assert_eq!(large.reason(), "too-large");
     assert_eq!(Commit::read(b"\xa0\xa0").unwrap_err().reason(), "malformed");

@@ -1,11 +1,7 @@
 //! Repos as their hosts serve them, captured, forged and built by a second mind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout
-)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
+#![allow(clippy::print_stdout, clippy::panic)]
 
 mod fake;
 mod fetching;
@@ -15,3 +11,4 @@ mod hostile;
 mod reading;
 mod real;
 mod trees;
+mod waiting;
