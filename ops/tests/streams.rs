@@ -227,6 +227,21 @@ async fn a_blind_host_loses_nothing_is_named_and_sees_again() -> Tested {
         })
         .await?;
     }
+    // What a fetched state already says is no news of any stream: first the repos are known.
+    for account in &accounts {
+        let profile = json!({ "$type": "fm.plyr.actor.profile", "bio": "hums",
+            "createdAt": "2026-06-01T12:00:00.000Z" });
+        account.put("fm.plyr.actor.profile", "self", &profile).await?;
+        let query = format!("actor={}", account.did);
+        wait_until("the repo is verified", || async {
+            let told = plyr.xrpc("fm.plyr.sync.getCoverage", &query).await?;
+            match told["repos"][0]["state"].as_str() {
+                Some("verified") => Ok(()),
+                _ => Err(told.to_string()),
+            }
+        })
+        .await?;
+    }
     let write = async |rounds: std::ops::Range<usize>| -> Tested {
         for round in rounds {
             for account in &accounts {
