@@ -56,7 +56,7 @@ async fn build() -> Result<PathBuf, Failure> {
 /// Starts it over a folder with no network to reach.
 pub async fn start_alone(binary: &str, folder: &Path) -> Result<Plyr, Failure> {
     let nowhere = ["--dev", "--plc-url", "http://127.0.0.1:1"];
-    let no_stream = ["--jetstream", "ws://127.0.0.1:1"];
+    let no_stream = ["--jetstream", "ws://127.0.0.1:1", "--relay-url", "none"];
     let arguments = nowhere.iter().chain(&no_stream);
     let arguments: Vec<String> = arguments.map(|word| (*word).to_owned()).collect();
     Ok(Plyr::start(binary, folder, &arguments).await?)

@@ -60,6 +60,8 @@ async fn i11_a_nearly_full_disk_stops_writes_and_nothing_else() -> Tested {
         &peers.plc,
         "--jetstream",
         &peers.jetstream,
+        "--relay-url",
+        "none",
         "--handle-resolver",
         &peers.pds[0],
         "--disk-reserve",

@@ -16,6 +16,8 @@ fn nowhere() -> Vec<String> {
         "--dev",
         "--jetstream",
         "ws://127.0.0.1:1",
+        "--relay-url",
+        "http://127.0.0.1:1",
         "--plc-url",
         "http://127.0.0.1:1",
     ]

@@ -79,6 +79,8 @@ async fn a_part_waits_for_its_cluster_and_ends_when_that_stays_away() -> Tested 
         "--dev",
         "--jetstream",
         "ws://127.0.0.1:1",
+        "--relay-url",
+        "none",
         "--plc-url",
         "http://127.0.0.1:1",
         "--store",

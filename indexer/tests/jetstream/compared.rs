@@ -89,7 +89,7 @@ async fn i05_two_hosts_at_once_are_each_counted_and_merged() {
             0
         );
     }
-    assert!(running.handle.missing().is_empty());
+    assert!(running.streams_missing().is_empty());
     running.stop().await;
 }
 
@@ -163,7 +163,7 @@ async fn a_host_that_says_nothing_at_all_has_passed_too() {
     let groups: [&[&str]; 2] = [&[&first.url], &[&second.url]];
     let running = Running::grouped(folder.path(), &groups, options());
     until("both are followed", async || {
-        running.handle.missing().is_empty()
+        running.streams_missing().is_empty()
     })
     .await;
     held.add_permits(1);
@@ -201,7 +201,7 @@ async fn a_blind_host_is_named_and_sees_again() {
     let running = Running::grouped(folder.path(), &groups, options());
     let gauge = || count("plyr_source_blind", &[&blind.url]);
     until("it is blind", async || gauge() == 1).await;
-    let missing = running.handle.missing();
+    let missing = running.streams_missing();
     assert!(
         missing.len() == 1
             && missing[0].contains(&blind.url)
@@ -213,7 +213,7 @@ async fn a_blind_host_is_named_and_sees_again() {
     held.add_permits(1);
     sees.add_permits(1);
     until("it sees again", async || {
-        gauge() == 0 && running.handle.missing().is_empty()
+        gauge() == 0 && running.streams_missing().is_empty()
     })
     .await;
     assert_eq!(count("plyr_stream_missed_total", &[&blind.url]), 4);
@@ -240,13 +240,13 @@ async fn a_canary_that_does_not_arrive_is_missed() {
     };
     let running = Running::grouped(folder.path(), &[&[&fake.url]], options);
     until("it is missed", async || {
-        let missing = running.handle.missing();
+        let missing = running.streams_missing();
         missing
             .iter()
             .any(|missing| missing.contains("no canary since"))
     })
     .await;
     held.add_permits(1);
-    until("it is there", async || running.handle.missing().is_empty()).await;
+    until("it is there", async || running.streams_missing().is_empty()).await;
     running.stop().await;
 }

@@ -96,10 +96,7 @@ async fn i11_a_silent_host_is_given_up_and_a_quiet_one_is_not() {
     })
     .await;
     assert_eq!(fake.asked().len(), 1);
-    // There is no directory here.
-    let mut missing = running.handle.missing();
-    missing.retain(|told| !told.contains("PLC directory"));
-    assert_eq!(missing, [""; 0]);
+    assert_eq!(running.streams_missing(), [""; 0]);
     running.stop().await;
 }
 

@@ -97,6 +97,13 @@ impl Running {
         }
     }
 
+    /// What limps but the PLC directory: there is none here.
+    pub(crate) fn streams_missing(&self) -> Vec<String> {
+        let mut missing = self.handle.missing();
+        missing.retain(|told| !told.contains("PLC directory"));
+        missing
+    }
+
     /// Stops it as a server does.
     pub(crate) async fn stop(self) {
         self.cancel.cancel();
