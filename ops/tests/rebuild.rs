@@ -193,8 +193,8 @@ async fn i01_a_cluster_is_rebuilt_from_any_process() -> Tested {
     assert_eq!(code, Some(0), "{told}");
     // A count that its writer left to be made once more may be made by the pass; then by nobody.
     wait_until("a pass finds nothing to mend", || async {
-        let (code, said, told) = plyr(&["rebuild", "all", "--store", store])
-            .map_err(|problem| problem.to_string())?;
+        let (code, said, told) =
+            plyr(&["rebuild", "all", "--store", store]).map_err(|problem| problem.to_string())?;
         match code == Some(0) && said.ends_with("mended 0\n") {
             true => Ok(()),
             false => Err(format!("{code:?} {said}\n{told}")),

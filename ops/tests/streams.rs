@@ -231,7 +231,9 @@ async fn a_blind_host_loses_nothing_is_named_and_sees_again() -> Tested {
     for account in &accounts {
         let profile = json!({ "$type": "fm.plyr.actor.profile", "bio": "hums",
             "createdAt": "2026-06-01T12:00:00.000Z" });
-        account.put("fm.plyr.actor.profile", "self", &profile).await?;
+        account
+            .put("fm.plyr.actor.profile", "self", &profile)
+            .await?;
         let query = format!("actor={}", account.did);
         wait_until("the repo is verified", || async {
             let told = plyr.xrpc("fm.plyr.sync.getCoverage", &query).await?;

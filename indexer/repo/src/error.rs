@@ -65,6 +65,9 @@ pub enum RepoError {
     /// The host can't be asked, or answered nonsense; its repos may be as good as ever.
     #[error(transparent)]
     Host(#[from] OutboundError),
+    /// The DID document can't be asked for; without it nothing is said about the repo.
+    #[error("the DID document can't be had: {0}")]
+    Directory(OutboundError),
     /// This machine: no room for temporary files, or a task that ended early.
     #[error("on this machine: {0}")]
     Here(String),
@@ -87,7 +90,7 @@ impl RepoError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            RepoError::Host(_) | RepoError::Restless(_) => Fault::Host,
+            RepoError::Host(_) | RepoError::Restless(_) | RepoError::Directory(_) => Fault::Host,
             RepoError::Unavailable(_) | RepoError::Moved(_) | RepoError::NoKey(_) => Fault::Account,
             RepoError::Here(_) => Fault::Here,
             _ => Fault::Content,
@@ -112,6 +115,7 @@ impl RepoError {
             RepoError::NoKey(_) => "no-key",
             RepoError::Restless(_) => "restless",
             RepoError::Host(_) => "host",
+            RepoError::Directory(_) => "directory",
             RepoError::Here(_) => "here",
         }
     }

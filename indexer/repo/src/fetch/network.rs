@@ -203,9 +203,8 @@ impl<'a> Asked<'a> {
             return Ok(key.to_owned());
         }
         let outbound = &self.fetcher.outbound;
-        let document = outbound
-            .did_document(&self.ask.did, Freshness::Fresh)
-            .await?;
+        let document = outbound.did_document(&self.ask.did, Freshness::Fresh);
+        let document = document.await.map_err(RepoError::Directory)?;
         let document =
             document.ok_or_else(|| RepoError::NoKey("the DID has no document".to_owned()))?;
         if let Some(pds) = document.pds.filter(|pds| *pds != self.ask.pds) {
