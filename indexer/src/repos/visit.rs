@@ -182,7 +182,7 @@ impl Visitor {
         if before.floor > Rev::MIN {
             count(&merged);
         }
-        Ok(self.merged(repo, state, merged, now))
+        Ok(self.merged(repo, before.floor, state, merged, now))
     }
 
     fn verified(&self, repo: Repo, head: RepoHead, now: Micros) -> Visit {
@@ -226,15 +226,16 @@ impl Visitor {
         })
     }
 
-    fn merged(&self, held: Repo, state: State, merged: Merged, now: Micros) -> Visit {
+    /// `floor`: the least of its collections' before the merge; above a head that went back.
+    fn merged(&self, held: Repo, floor: Rev, state: State, merged: Merged, now: Micros) -> Visit {
         let several = self.store.has_several_writers();
         let is_same = held.head.as_ref() == Some(&state.head);
         let long_ago = now - micros(self.pace.once_more);
         let was_merged = held.merged_at > 0 && held.merged_at <= long_ago;
         let is_settled = merged.is_sure && (!several || (is_same && was_merged));
         let known = held.head.as_ref().map_or(Rev::MIN, |known| known.rev);
-        let still_back = held.state == RepoState::RolledBack && is_same;
-        let went_back = state.head.rev < known || still_back;
+        let is_news = state.head.rev < known;
+        let went_back = is_news || state.head.rev < floor;
         // One that was there before keeps its time, so that it ends as void.
         let ahead = merged.ahead.map(|rev| match held.ahead {
             Some((before, since)) if rev <= before => (before, since),
@@ -262,7 +263,7 @@ impl Visitor {
             (true, None, true) if went_back => (RepoState::RolledBack, self.steady()),
             (true, None, true) => (RepoState::Verified, self.steady()),
         };
-        if went_back && !still_back {
+        if is_news {
             metrics::counter!("plyr_repos_rolled_back_total").increment(1);
         }
         let is_verified = state.is_proven && ahead.is_none() && is_settled;
