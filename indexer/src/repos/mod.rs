@@ -290,7 +290,8 @@ impl Repos {
             match counted.await {
                 Ok(states) => {
                     for (state, count) in states {
-                        metrics::gauge!("plyr_repos", "state" => state.as_str()).set(count as f64);
+                        metrics::gauge!("plyr_coverage_repos", "state" => state.as_str())
+                            .set(count as f64);
                     }
                 }
                 Err(problem) => tracing::debug!(%problem, "the repos could not be counted"),
