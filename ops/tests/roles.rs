@@ -115,7 +115,7 @@ async fn a_part_waits_for_its_cluster_and_ends_when_that_stays_away() -> Tested 
 
     // An indexer beside it: its keys alone on the ready line.
     let beside = folder.path().join("index");
-    let index = Plyr::command(BINARY, "index", &beside, &arguments[..7]);
+    let index = Plyr::command(BINARY, "index", &beside, &arguments[..9]);
     let index = index.await?;
     assert_eq!(index.appview, "");
     assert!(index.probe("/ready").await?.contains("\"ready\":true"));
