@@ -159,7 +159,7 @@ fn repo(repo: &Repo) -> Value {
         "mergedAt": repo.merged_at, "pds": repo.pds, "range": repo.range,
         "records": repo.records, "settled": settled, "state": repo.state.as_str(),
         "stateOf": repo.did.as_str(), "unreachableSince": repo.unreachable_since,
-        "verifiedAt": repo.verified_at })
+        "verifiedAt": repo.verified_at, "wentBack": repo.went_back })
 }
 
 fn due_repo(due: &DueRepo) -> Value {

@@ -85,6 +85,8 @@ pub struct Repo {
     pub verified_at: Micros,
     /// With several writers: merged once more after the longest a write may take.
     pub is_settled: bool,
+    /// Whether that head is older than one that was merged before it: a restored backup.
+    pub went_back: bool,
     /// The greatest rev held above the signed head, and when it was first found there.
     pub ahead: Option<(Rev, Micros)>,
     /// Records of our collections in the state merged last.
@@ -116,6 +118,7 @@ impl Repo {
             merged_at: 0,
             verified_at: 0,
             is_settled: false,
+            went_back: false,
             ahead: None,
             records: 0,
             bytes: 0,
@@ -232,6 +235,8 @@ pub(crate) struct RepoRow {
     merged_at: Micros,
     verified_at: Micros,
     is_settled: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    went_back: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ahead: Option<(String, Micros)>,
     records: u64,
@@ -257,6 +262,7 @@ impl RepoRow {
             merged_at: repo.merged_at,
             verified_at: repo.verified_at,
             is_settled: repo.is_settled,
+            went_back: repo.went_back,
             ahead: repo.ahead.map(|(rev, at)| (rev.to_string(), at)),
             records: repo.records,
             bytes: repo.bytes,
@@ -290,6 +296,7 @@ impl RepoRow {
             merged_at: self.merged_at,
             verified_at: self.verified_at,
             is_settled: self.is_settled,
+            went_back: self.went_back,
             ahead: self
                 .ahead
                 .and_then(|(rev, at)| Some((rev.parse().ok()?, at))),
@@ -319,6 +326,7 @@ mod tests {
         repo.head = Some(RepoHead { rev, commit });
         repo.range = Some(vec![0, 7, 255]);
         repo.ahead = Some((rev.next(), 9));
+        repo.went_back = true;
         repo.last_error = Some("hung".to_owned());
         let json = serde_json::to_vec(&RepoRow::of(&repo)).unwrap();
         let row: RepoRow = serde_json::from_slice(&json).unwrap();

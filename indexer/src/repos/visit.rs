@@ -182,11 +182,11 @@ impl Visitor {
         if before.floor > Rev::MIN {
             count(&merged);
         }
-        Ok(self.merged(repo, before.floor, state, merged, now))
+        Ok(self.merged(repo, state, merged, now))
     }
 
     fn verified(&self, repo: Repo, head: RepoHead, now: Micros) -> Visit {
-        let went_back = repo.state == RepoState::RolledBack && repo.head.as_ref() == Some(&head);
+        let went_back = repo.went_back && repo.head.as_ref() == Some(&head);
         Visit {
             repo: Repo {
                 state: match went_back {
@@ -194,6 +194,7 @@ impl Visitor {
                     false => RepoState::Verified,
                 },
                 head: Some(head),
+                went_back,
                 verified_at: now,
                 ..repo
             },
@@ -226,8 +227,7 @@ impl Visitor {
         })
     }
 
-    /// `floor`: the least of its collections' before the merge; above a head that went back.
-    fn merged(&self, held: Repo, floor: Rev, state: State, merged: Merged, now: Micros) -> Visit {
+    fn merged(&self, held: Repo, state: State, merged: Merged, now: Micros) -> Visit {
         let several = self.store.has_several_writers();
         let is_same = held.head.as_ref() == Some(&state.head);
         let long_ago = now - micros(self.pace.once_more);
@@ -235,7 +235,9 @@ impl Visitor {
         let is_settled = merged.is_sure && (!several || (is_same && was_merged));
         let known = held.head.as_ref().map_or(Rev::MIN, |known| known.rev);
         let is_news = state.head.rev < known;
-        let went_back = is_news || state.head.rev < floor;
+        // Kept while the head is the same, whatever comes between. The floor can't tell: it is above
+        // the head too where differences were settled after the head had been merged.
+        let went_back = is_news || (held.went_back && is_same);
         // One that was there before keeps its time, so that it ends as void.
         let ahead = merged.ahead.map(|rev| match held.ahead {
             Some((before, since)) if rev <= before => (before, since),
@@ -279,6 +281,7 @@ impl Visitor {
                 },
                 verified_at: if is_verified { now } else { held.verified_at },
                 is_settled: is_settled && state.is_proven,
+                went_back,
                 ahead,
                 records: merged.records,
                 bytes: merged.bytes,

@@ -257,6 +257,10 @@ async fn what_stays_above_the_head_never_was(world: World) -> Checked {
     assert_eq!(merged.of(Cause::Ahead), 2, "{merged:?}");
     settle(&world, &a).await?;
     assert_eq!(world.shown(&a).await, world.true_of(&a));
+    // The floor is above the head now, and yet the head never went back.
+    world.repos.verify(&a, true).await?;
+    settle(&world, &a).await?;
+    assert_eq!(world.repo(&a).await.state, RepoState::Verified);
     // It stays away when it is told again, and what really comes above it is taken.
     let told = world
         .tell(&uri(&a, "track", "one"), 900, Some(&track("invented")))

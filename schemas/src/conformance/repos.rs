@@ -20,6 +20,7 @@ pub(crate) fn verified(did: &Did, asked_at: i64) -> Result<Repo, BoxError> {
         merged_at: asked_at,
         verified_at: asked_at,
         is_settled: true,
+        went_back: true,
         ahead: Some((rev(asked_at + 1), asked_at)),
         records: 3,
         bytes: 300,
