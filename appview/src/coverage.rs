@@ -92,7 +92,8 @@ impl Coverage {
         Ok(sources)
     }
 
-    /// How many repos are in each state, at most 30 seconds ago. Of many who ask at once one counts.
+    /// How many repos are in each state, at most 30 seconds ago. Of many who ask at once one
+    /// counts.
     pub async fn states(&self, snapshot: &dyn Snapshot) -> Result<States, StoreError> {
         let mut held = self.states.lock().await;
         if let Some((counted, states)) = &*held

@@ -189,9 +189,12 @@ fn fetcher() -> Result<Fetcher, AnyError> {
     ))
 }
 
+/// The body of an answer; none for a 404.
+type Answer = Option<Vec<u8>>;
+
 /// Serves answers to paths and queries of XRPC on loopback.
 async fn serve(
-    answer: impl Fn(&str, &HashMap<String, String>, &str) -> Option<Vec<u8>> + Send + Sync + 'static,
+    answer: impl Fn(&str, &HashMap<String, String>, &str) -> Answer + Send + Sync + 'static,
 ) -> Result<String, AnyError> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let origin = format!("http://{}", listener.local_addr()?);

@@ -360,7 +360,8 @@ pub enum Change {
     /// Takes away what is held of a repo whose account is deleted: records and their bytes, what
     /// follows from them, what was refused of it. The floors stay above what was held, so that no
     /// late event brings it back; what is newer works. Answered with `Applied` while there may be
-    /// more (hand it in again), with `Superseded` when nothing is left or the account isn't deleted.
+    /// more (hand it in again), with `Superseded` when nothing is left or the account isn't
+    /// deleted.
     Erase {
         /// Whose.
         did: Did,

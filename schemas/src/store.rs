@@ -276,8 +276,8 @@ pub trait Snapshot: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// The same within bounds, for an answer: a page may be short, or empty, where records are large
-    /// or many deleted ones lie between; the next one begins after [`RepoPage::next`].
+    /// The same within bounds, for an answer: a page may be short, or empty, where records are
+    /// large or many deleted ones lie between; the next one begins after [`RepoPage::next`].
     async fn repo_page(
         &self,
         did: &Did,

@@ -166,19 +166,31 @@ const fn meaning(state: RepoState) -> &'static str {
     }
 }
 
-/// Repos that something is wrong with.
-async fn troubled(snapshot: &dyn Snapshot) -> Result<Vec<Repo>, StoreError> {
+/// Repos that something is wrong with, of the first ones.
+struct Troubled {
+    repos: Vec<Repo>,
+    /// Whether there are more than were looked at or fit.
+    is_cut: bool,
+}
+
+async fn troubled(snapshot: &dyn Snapshot) -> Result<Troubled, StoreError> {
     let all = snapshot.all_repos(None, LOOKED_AT).await?;
+    let are_all = all.len() < LOOKED_AT;
     let is_troubled = |repo: &Repo| {
         let fine = [RepoState::Verified, RepoState::Gone, RepoState::Unknown];
         !fine.contains(&repo.state) || repo.last_error.is_some()
     };
-    Ok(all.into_iter().filter(is_troubled).take(TROUBLED).collect())
+    let mut repos: Vec<Repo> = all.into_iter().filter(is_troubled).collect();
+    let is_cut = !are_all || repos.len() > TROUBLED;
+    repos.truncate(TROUBLED);
+    Ok(Troubled { repos, is_cut })
 }
 
-fn troubled_table(repos: &[Repo], now: i64) -> Markup {
+fn troubled_table(troubled: &Troubled, now: i64) -> Markup {
+    let Troubled { repos, is_cut } = troubled;
     html! {
         h2 { "Repos to look at" }
+        @if *is_cut { p { "Not all: the numbers above count every one." } }
         @if repos.is_empty() { p { "None." } }
         @else {
             div.scrolls { table {
@@ -256,7 +268,11 @@ mod tests {
     fn what_the_network_says_is_text() {
         let mut repo = Repo::met("did:plc:a".parse().unwrap(), 1);
         repo.last_error = Some("<script>alert(1)</script>".to_owned());
-        let page = troubled_table(&[repo], 5).into_string();
+        let troubled = Troubled {
+            repos: vec![repo],
+            is_cut: false,
+        };
+        let page = troubled_table(&troubled, 5).into_string();
         assert!(!page.contains("<script>"), "{page}");
         assert!(page.contains("&lt;script&gt;"), "{page}");
     }

@@ -386,8 +386,8 @@ pub(crate) fn xrpc(base: &str, method: &str, parameters: &[(&str, &str)]) -> Str
     url
 }
 
-/// What a directory's 404 says of a DID; none where it is no directory's: then the address is wrong,
-/// which says nothing of anybody. (`@did-plc/server` 0.0.1 answers 404 for tombstones too.)
+/// What a directory's 404 says of a DID; none where it is no directory's: then the address is
+/// wrong, which says nothing of anybody. (`@did-plc/server` 0.0.1 answers 404 for tombstones too.)
 fn not_found(did: &Did, body: &[u8]) -> Option<Lookup> {
     let told: DirectoryError = serde_json::from_slice(body).ok()?;
     let message = told.message.to_lowercase();

@@ -81,8 +81,8 @@ impl RepoChange {
     }
 }
 
-/// Asked when a repo has changed, at this time; what it answers is written before what was observed,
-/// in the same batch, so that neither can be lost without the other.
+/// Asked when a repo has changed, at this time; what it answers is written before what was
+/// observed, in the same batch, so that neither can be lost without the other.
 pub type OnRepoChange = Arc<dyn Fn(&Did, RepoChange, Micros) -> Vec<Change> + Send + Sync>;
 
 /// What follows from a check.

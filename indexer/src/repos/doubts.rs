@@ -153,7 +153,7 @@ async fn prove(repos: &Repos, doubt: Doubt, disproved: &Disproved) {
         Ok(None) => suspect(repos, &doubt.uri.did).await,
         Err(problem) => {
             metrics::counter!("plyr_doubts_settled_total", "outcome" => "unproven").increment(1);
-            tracing::info!(uri = %doubt.uri, %problem, "a doubt could not be proven; its repo is due");
+            tracing::info!(uri = %doubt.uri, %problem, "a doubt was not proven; its repo is due");
             suspect(repos, &doubt.uri.did).await;
         }
     }

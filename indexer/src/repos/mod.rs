@@ -234,9 +234,9 @@ impl Repos {
         self.visit(did, false).await
     }
 
-    /// Settles one record by what its repo proves. `is_late`: it was asked about before, long enough
-    /// ago, so that what is told at `rev` and still above the head never was. None where the head is
-    /// below `rev`: ask again.
+    /// Settles one record by what its repo proves. `is_late`: it was asked about before, long
+    /// enough ago, so that what is told at `rev` and still above the head never was. None where the
+    /// head is below `rev`: ask again.
     pub async fn prove(
         &self,
         uri: &RecordUri,

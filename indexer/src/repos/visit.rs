@@ -235,8 +235,8 @@ impl Visitor {
         let is_settled = merged.is_sure && (!several || (is_same && was_merged));
         let known = held.head.as_ref().map_or(Rev::MIN, |known| known.rev);
         let is_news = state.head.rev < known;
-        // Kept while the head is the same, whatever comes between. The floor can't tell: it is above
-        // the head too where differences were settled after the head had been merged.
+        // Kept while the head is the same, whatever comes between. The floor can't tell: it is
+        // above the head too where differences were settled after the head had been merged.
         let went_back = is_news || (held.went_back && is_same);
         // One that was there before keeps its time, so that it ends as void.
         let ahead = merged.ahead.map(|rev| match held.ahead {

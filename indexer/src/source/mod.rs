@@ -1,6 +1,6 @@
 //! Where events come from: all configured hosts at once, each with a cursor of its own. A source
-//! follows its hosts by their own protocol and hands each [`Frame`] to the intake; from there on all
-//! sources are alike. What each carried is compared.
+//! follows its hosts by their own protocol and hands each [`Frame`] to the intake; from there on
+//! all sources are alike. What each carried is compared.
 //!
 //! [`Frame`]: crate::frame::Frame
 

@@ -69,8 +69,8 @@ impl HostStanding {
         }
     }
 
-    /// Whether it had its chance to carry an event and let it pass. `told_at`: when another host saw
-    /// it; `seen_at`: when we did.
+    /// Whether it had its chance to carry an event and let it pass. `told_at`: when another host
+    /// saw it; `seen_at`: when we did.
     pub fn has_passed(&self, told_at: i64, seen_at: i64, grace: i64, now: i64) -> bool {
         if !self.is_connected || self.since.saturating_add(grace) > told_at {
             return false;

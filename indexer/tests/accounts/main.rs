@@ -252,7 +252,7 @@ async fn a_pds_that_hangs_holds_up_no_other() {
             running.state(&last).await == Some(AccountState::Active)
         })
         .await;
-    // Each of them had its turn before, and the host was left alone after the first few.
+    // Each of them had its turn before; the host was asked by few and left alone in between.
     let asked = hanging.asked(None);
     assert!((1..=40).contains(&asked), "{asked} questions");
     let failed = running.due().await;

@@ -1,6 +1,6 @@
-//! A PLC directory and PDSs that do what real ones don't at a test's word: fail, hang, forget. Their
-//! answers have the shapes of `@did-plc/server` 0.0.1 and `@atproto/pds` 0.5, which the end-to-end
-//! tests ask in earnest.
+//! A PLC directory and PDSs that do what real ones don't at a test's word: fail, hang, forget.
+//! Their answers have the shapes of `@did-plc/server` 0.0.1 and `@atproto/pds` 0.5, which the
+//! end-to-end tests ask in earnest.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! A Jetstream, v1 or v2, that misbehaves, which a real one can't be made to. Its normal frames have
-//! the shape of captured ones (checked by a test).
+//! A Jetstream, v1 or v2, that misbehaves, which a real one can't be made to. Its normal frames
+//! have the shape of captured ones (checked by a test).
 
 use std::sync::{Arc, Mutex};
 

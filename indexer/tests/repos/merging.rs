@@ -91,8 +91,8 @@ async fn i01_an_empty_store_ends_as_the_repo(world: World) -> Checked {
     Ok(())
 }
 
-/// Random histories of which the streams told parts, twice, in any order, and what never was; merges
-/// in between. Settled, every repo is what its host says.
+/// Random histories of which the streams told parts, twice, in any order, and what never was;
+/// merges in between. Settled, every repo is what its host says.
 async fn i02_a_merge_against_any_history_ends_as_the_repo(world: World) -> Checked {
     let rounds = if world.store.has_several_writers() {
         12

@@ -1,11 +1,11 @@
 //! The control socket: how a command reaches the server that holds the data folder.
 //!
 //! A Unix socket `control.sock` (mode 0600) in the folder. One request a connection: a JSON object
-//! on one line. The answer is blocks, each behind its length (u32, big-endian): bytes of the answer,
-//! or, where the length's highest bit is set, a line of JSON that tells how far the work has come
-//! (empty: the server lives). A length of 0 ends them, and one JSON line tells how it went:
-//! `{"ok":true}` or `{"error":"…"}`. A living server sends something every few seconds, however long
-//! the work takes. Each command is a file of its own in `commands`.
+//! on one line. The answer is blocks, each behind its length (u32, big-endian): bytes of the
+//! answer, or, where the length's highest bit is set, a line of JSON that tells how far the work
+//! has come (empty: the server lives). A length of 0 ends them, and one JSON line tells how it
+//! went: `{"ok":true}` or `{"error":"…"}`. A living server sends something every few seconds,
+//! however long the work takes. Each command is a file of its own in `commands`.
 
 mod client;
 pub mod commands;

@@ -1,5 +1,5 @@
-//! Following the change log: every entry says *look again at this*. What an AppView keeps beside the
-//! store hears of changes here; the lag from an entry to its being seen is measured.
+//! Following the change log: every entry says *look again at this*. What an AppView keeps beside
+//! the store hears of changes here; the lag from an entry to its being seen is measured.
 
 use std::sync::Arc;
 use std::time::Duration;

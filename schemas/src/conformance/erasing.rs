@@ -95,8 +95,8 @@ fn more(tracks: usize) -> Result<Vec<Change>, BoxError> {
     Ok(more)
 }
 
-/// An account that is erased leaves no record, no row, no count; what others made stays, and no late
-/// event brings anything back, also after a restart. What is newer works when it is back.
+/// An account that is erased leaves no record, no row, no count; what others made stays, and no
+/// late event brings anything back, also after a restart. What is newer works when it is back.
 pub async fn i04_an_erased_account_is_gone_and_may_come_back(place: &dyn Place) -> Checked {
     let store = place.open(None).await?;
     let did = Did::new("did:plc:b".to_owned())?;

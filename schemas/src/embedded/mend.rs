@@ -1,5 +1,6 @@
-//! Mending what a rebuild found: the writer looks again at what was found, for other writes may have
-//! come in between, and puts it right in one synced batch together with how far the pass has come.
+//! Mending what a rebuild found: the writer looks again at what was found, for other writes may
+//! have come in between, and puts it right in one synced batch together with how far the pass has
+//! come.
 
 use plyr_lexicons::{Did, RecordUri};
 

@@ -1,5 +1,5 @@
-//! Reads that hold no more than an answer may: a record may have a megabyte, and a repo many deleted
-//! ones between two that are there.
+//! Reads that hold no more than an answer may: a record may have a megabyte, and a repo many
+//! deleted ones between two that are there.
 
 use futures_util::{StreamExt, stream};
 use plyr_lexicons::{Did, Nsid, RecordUri};

@@ -1,6 +1,6 @@
 //! Erasing a deleted account. As a sweep does, for every version of its repo: its say is taken back
-//! first, then what follows from it, then its bytes are overwritten. The empty rows stay: a node that
-//! missed the erasing brings nothing back.
+//! first, then what follows from it, then its bytes are overwritten. The empty rows stay: a node
+//! that missed the erasing brings nothing back.
 
 use plyr_lexicons::{Did, Nsid, RecordKey, RecordUri, Rev};
 

@@ -1,6 +1,6 @@
-//! A model of the write path: two writers, a sweeper and one who judges by newer rules, over cells of which the greatest
-//! (stamp, bytes) stays, every step on its own, in seeded interleavings, each process dying
-//! anywhere. What is decided is decided by the engine's own functions.
+//! A model of the write path: two writers, a sweeper and one who judges by newer rules, over cells
+//! of which the greatest (stamp, bytes) stays, every step on its own, in seeded interleavings, each
+//! process dying anywhere. What is decided is decided by the engine's own functions.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
