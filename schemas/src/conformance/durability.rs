@@ -204,6 +204,7 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
         ])
         .await?;
     let copied_to = elsewhere.open(None).await?;
+    store.settle().await?;
     let said = full_dump(store.as_ref()).await?;
     // Cut off after every page, and gone on from there.
     let (mut place, namespace) = (CopyPlace::default(), namespace()?);
