@@ -11,6 +11,9 @@ Examples:
   plyr serve                              follow the network, answer on http://127.0.0.1:8080
   plyr serve --data-dir /srv/plyr --listen 0.0.0.0:80 --public-url https://music.example.com
   plyr dump --out state.ndjson            the state as canonical NDJSON
+  plyr verify                             what differs from the repos; --repair settles it
+  plyr backfill alice.example.com         fetches a repo at once
+  plyr quarantine list                    what was refused and why
   plyr rebuild all                        index rows and counts, again from the records
 
 Over a ScyllaDB (or Cassandra 5) cluster, as many processes of each part as wanted:
@@ -53,6 +56,35 @@ Everything goes on being served and followed meanwhile. A server that holds the 
 itself; over a cluster this process does, from any machine. What is cut off goes on where it was when
 the same is asked for again. Rows that no record derives go, missing ones come back, counts become
 the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes those first.";
+
+const VERIFY: &str = "\
+Fetches each repo's signed state from its host, and prints a line for each difference: what is wrong,
+and the record. REPO is a DID or a handle; without one every repo that was met is verified. Nothing
+is changed without --repair, which settles what differs as the server would. Exit code 1 where
+something differs and was not settled, or a repo could not be asked.
+
+  plyr verify                             the whole network; takes a while
+  plyr verify --repair alice.example.com  one repo, mended
+
+  missed_create  the repo has a record that is not held      stale       another version is held
+  missed_delete  a record is held that the repo deleted      extra       only streams told of it
+  ahead          held above the signed head, and never was   above_head  it may still be true";
+
+const BACKFILL: &str = "\
+The server finds and fetches repos by itself; this makes it fetch some at once, and waits. REPO is a
+DID or a handle; without one every repo that was met and isn't verified is fetched. A line for each:
+its state, its DID, its records or its error. Stop waiting with ctrl-c: the server goes on, and what
+is asked for is kept over a restart. Exit code 1 where a repo failed.
+
+  plyr backfill alice.example.com did:plc:ewvi7nxzyoun6zhxrhs64oiz
+  plyr backfill status                    what is under way, what waits, what failed";
+
+const RETRY: &str = "\
+Asks the repo of each entry what holds now: that is kept, and the entry goes. What its repo still
+holds and can't be read stays refused. Exit code 1 where something is left.
+
+  plyr quarantine retry --reason cid-mismatch
+  plyr quarantine retry --all";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -140,8 +172,86 @@ pub fn command() -> Command {
         .version(version)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, index, appview, dump, rebuild, store, config])
+        .subcommands([serve, index, appview, dump, rebuild])
+        .subcommands([verify(), backfill(), quarantine(), store, config])
         .args(OPTIONS.iter().map(argument))
+}
+
+fn repo() -> Arg {
+    Arg::new("repo")
+        .value_name("REPO")
+        .action(ArgAction::Append)
+        .help("DIDs and handles")
+}
+
+fn verify() -> Command {
+    Command::new("verify")
+        .about("What differs between the repos and what is held of them")
+        .arg(
+            Arg::new("repair")
+                .long("repair")
+                .action(ArgAction::SetTrue)
+                .help("Settles what differs"),
+        )
+        .arg(repo())
+        .after_help(VERIFY)
+}
+
+fn backfill() -> Command {
+    Command::new("backfill")
+        .about("Fetches repos at once, and tells what came of each")
+        .args_conflicts_with_subcommands(true)
+        .arg(repo())
+        .subcommand(
+            Command::new("pause").about("Takes up nothing more, until resumed or restarted"),
+        )
+        .subcommand(Command::new("resume").about("Goes on"))
+        .subcommand(Command::new("cancel").about("Leaves what was asked for to the steady pass"))
+        .subcommand(Command::new("status").about("What is under way, what waits, what failed"))
+        .after_help(BACKFILL)
+}
+
+fn quarantine() -> Command {
+    let reason = || {
+        Arg::new("reason")
+            .long("reason")
+            .value_name("REASON")
+            .help("Those refused for this reason alone")
+    };
+    Command::new("quarantine")
+        .about("What was refused and why")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list")
+                .about("Prints time, reason, id, record or repo, source and detail; newest first")
+                .arg(reason())
+                .arg(
+                    Arg::new("limit")
+                        .long("limit")
+                        .value_name("NUMBER")
+                        .value_parser(clap::value_parser!(u64))
+                        .default_value("100")
+                        .help("At most so many"),
+                ),
+        )
+        .subcommand(
+            Command::new("retry")
+                .about("Asks the repos again")
+                .arg(
+                    Arg::new("id")
+                        .value_name("ID")
+                        .action(ArgAction::Append)
+                        .help("By id"),
+                )
+                .arg(reason())
+                .arg(
+                    Arg::new("all")
+                        .long("all")
+                        .action(ArgAction::SetTrue)
+                        .help("All of them"),
+                )
+                .after_help(RETRY),
+        )
 }
 
 fn place(name: &'static str, help: &'static str) -> Arg {

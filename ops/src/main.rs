@@ -7,6 +7,7 @@ mod control;
 mod error;
 mod logs;
 mod probes;
+mod repos;
 mod run;
 mod store;
 
@@ -58,6 +59,9 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
     match (command, arguments.subcommand_name()) {
         ("dump", _) => runtime.block_on(store::dump::dump(&config, arguments)),
         ("rebuild", _) => runtime.block_on(store::rebuild::rebuild(&config, arguments)),
+        ("verify", _) => runtime.block_on(repos::verify::verify(&config, arguments)),
+        ("backfill", _) => runtime.block_on(repos::backfill::backfill(&config, arguments)),
+        ("quarantine", _) => runtime.block_on(repos::quarantine::quarantine(&config, arguments)),
         ("store", Some("migrate")) => runtime.block_on(store::schema::migrate(&config)),
         ("store", Some("copy")) => runtime.block_on(store::copy::copy(&config, arguments)),
         ("store", Some("plan")) => runtime.block_on(store::schema::plan(&config)),

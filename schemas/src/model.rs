@@ -368,6 +368,12 @@ pub enum Change {
     },
     /// Something refused.
     Quarantine(QuarantineEntry),
+    /// What was refused under this id is settled: its repo was asked, and said what holds. The same
+    /// refused again later is kept again.
+    Released {
+        /// The entry's id.
+        id: String,
+    },
     /// A cursor; a batch of its own after what it covers is durable.
     Cursor(StreamCursor),
 }

@@ -89,6 +89,7 @@ store_conformance! {
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
     a_cursor_is_durable,
+    what_was_refused_is_released,
     i02_a_repo_is_what_was_asked_last,
     i03_due_repos_are_kept_until_they_are_done,
     what_is_held_of_a_repo_is_listed_by_key,

@@ -91,6 +91,8 @@ pub struct Merged {
     pub ahead: Option<Rev>,
     /// Whether something was made void.
     pub voided: bool,
+    /// Records of the state that were refused: they can't be read, or are too large.
+    pub refused: u64,
     /// Other repos that what was written names.
     pub named: HashSet<Did>,
     /// Whether nothing was written by others meanwhile that the merge may not have seen.
@@ -311,7 +313,10 @@ impl<'a> Merge<'a> {
                     let content = (entry.cid, bytes);
                     match judged::version(self.namespace, uri.clone(), at, content, now) {
                         Ok(version) => record = Some(version),
-                        Err(entry) => self.changes.push(Change::Quarantine(*entry)),
+                        Err(entry) => {
+                            self.merged.refused += 1;
+                            self.changes.push(Change::Quarantine(*entry));
+                        }
                     }
                 }
                 // It was held when it was asked for, and is no more.

@@ -184,6 +184,11 @@ impl Repos {
         self.shared.pause(false);
     }
 
+    /// Whether it takes up nothing more for now.
+    pub fn is_paused(&self) -> bool {
+        self.shared.is_paused()
+    }
+
     /// Takes back what was wanted by hand and isn't under way yet: it is left to the steady pass.
     /// Answers how many.
     pub async fn cancel(&self) -> Result<u64, StoreError> {

@@ -46,6 +46,11 @@ pub(super) fn ask_within(
     };
     let mut line = serde_json::to_vec(request).map_err(lost)?;
     line.push(b'\n');
+    if line.len() as u64 > LONGEST_REQUEST {
+        return Err(lost(
+            "too many repos for one command: name at most 30,000 at once",
+        ));
+    }
     stream.write_all(&line).map_err(silent)?;
     let mut block = Vec::new();
     loop {

@@ -24,7 +24,8 @@ pub use server::{Control, Served};
 use crate::error::OpsError;
 
 const NAME: &str = "control.sock";
-const LONGEST_REQUEST: u64 = 64 << 10;
+/// Longest request or verdict, in bytes: some thirty thousand repos by name.
+const LONGEST_REQUEST: u64 = 1 << 20;
 /// Longest piece of an answer in one block, in bytes.
 const LONGEST_BLOCK: usize = 1 << 20;
 /// Set in the length of a block that tells how far the work has come.

@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use plyr_indexer::IndexerHandle;
+use plyr_outbound::Outbound;
 use plyr_schemas::Store;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -19,6 +21,7 @@ use super::{
     BEAT, LONGEST_BLOCK, LONGEST_REQUEST, NAME, Request, TELLS, Verdict, lost, short_path,
 };
 use crate::error::OpsError;
+use crate::repos::Work;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,6 +32,22 @@ const AT_ONCE: usize = 4;
 pub struct Served {
     pub store: Arc<dyn Store>,
     pub data_dir: PathBuf,
+    pub outbound: Outbound,
+    /// The indexer of this process, which starts after the socket.
+    pub indexer: Arc<OnceLock<Arc<IndexerHandle>>>,
+}
+
+impl Served {
+    /// What commands about repos work with.
+    pub fn work(&self) -> Result<Work, OpsError> {
+        let indexer = self.indexer.get();
+        let indexer = indexer.ok_or_else(|| lost("it is just starting; ask again in a moment"))?;
+        Ok(Work {
+            store: self.store.clone(),
+            outbound: self.outbound.clone(),
+            repos: indexer.repos().clone(),
+        })
+    }
 }
 
 /// The listening end.

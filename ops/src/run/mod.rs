@@ -2,7 +2,7 @@
 
 mod follow;
 mod heartbeat;
-mod parts;
+pub mod parts;
 mod ready;
 mod rules;
 
@@ -171,6 +171,8 @@ impl Running {
                 let served = Served {
                     store: store.clone(),
                     data_dir: config.data_dir.clone(),
+                    outbound: outbound.clone(),
+                    indexer: followed.clone(),
                 };
                 tasks.spawn(control.serve(served, answering.clone()));
                 let keep = config.changes_keep;

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use plyr_appview::{AppView, AppViewConfig, AskSources, SourceReport};
+use plyr_indexer::repos::Signed;
 use plyr_indexer::{
-    AccountPace, Indexer, IndexerConfig, IndexerHandle, Pace, Patience, SourceStatus,
+    AccountPace, Indexer, IndexerConfig, IndexerHandle, Pace, Patience, Repos, SourceStatus,
 };
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
@@ -78,6 +79,20 @@ pub fn ask_sources(indexer: Arc<OnceLock<Arc<IndexerHandle>>>) -> AskSources {
     })
 }
 
+fn pace(config: &Config) -> Pace {
+    Pace {
+        verify_every: config.verify_every,
+        ..Pace::default()
+    }
+}
+
+/// What asks and merges repos, at rest.
+pub fn repos(config: &Config, store: Arc<dyn Store>, outbound: Outbound) -> Repos {
+    let (namespace, pace) = (config.namespace.clone(), pace(config));
+    let network = Signed::new(outbound, namespace.clone(), store.clone(), &pace);
+    Repos::new(namespace, pace, store, Arc::new(network))
+}
+
 /// What follows the network; it runs from now on.
 pub fn indexer(
     config: &Config,
@@ -93,10 +108,7 @@ pub fn indexer(
         comparison: config.comparison.clone(),
         accounts: AccountPace::erasing_after(config.erase_after),
         relays: config.relays.clone(),
-        pace: Pace {
-            verify_every: config.verify_every,
-            ..Pace::default()
-        },
+        pace: pace(config),
     };
     Indexer::start(indexer_config, store, outbound, cancel)
 }

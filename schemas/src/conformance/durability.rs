@@ -241,6 +241,38 @@ async fn full_dump(store: &dyn Store) -> Result<String, BoxError> {
     Ok(String::from_utf8(out)?)
 }
 
+/// What was refused and is settled is no more in the list; refused again, it is there again.
+pub async fn what_was_refused_is_released(place: &dyn Place) -> Checked {
+    let store = place.open(None).await?;
+    let refused = |id: &str, seen_at: i64| crate::QuarantineEntry {
+        id: id.to_owned(),
+        source: "wss://one".to_owned(),
+        reason: "frame".to_owned(),
+        detail: "cut".to_owned(),
+        did: None,
+        uri: None,
+        rev: None,
+        cid: None,
+        seen_at,
+    };
+    let now = chrono::Utc::now().timestamp_micros();
+    let (first, second) = (refused("ab", now - 10), refused("cd", now - 20));
+    let both = [first.clone(), second.clone()].map(Change::Quarantine);
+    store.apply(both.to_vec()).await?;
+    let release = || Change::Released {
+        id: "ab".to_owned(),
+    };
+    let outcomes = store.apply(vec![release(), release()]).await?;
+    assert_eq!(outcomes, [Outcome::Applied, Outcome::Superseded]);
+    let listed = async || store.snapshot().await?.quarantine(None, 10).await;
+    assert_eq!(listed().await?, [second.clone()]);
+    let again = refused("ab", chrono::Utc::now().timestamp_micros());
+    store.apply(vec![Change::Quarantine(again.clone())]).await?;
+    assert_eq!(listed().await?, [again, second]);
+    store.close().await?;
+    Ok(())
+}
+
 /// A cursor is there again after a restart.
 pub async fn a_cursor_is_durable(place: &dyn Place) -> Checked {
     let store = place.open(None).await?;

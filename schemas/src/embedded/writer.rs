@@ -238,6 +238,7 @@ impl Writer {
                 }
                 Change::Erase { did } => (self.erase(&did, head)?, None),
                 Change::Quarantine(entry) => (self.quarantine(&entry)?, None),
+                Change::Released { id } => (self.release(&id)?, None),
                 Change::Cursor(cursor) => {
                     let key = Key::of(&CURSORS).text(&cursor.source);
                     let cell = cells::encode("CURSORS", &CursorRow::of(&cursor))?;
@@ -278,6 +279,19 @@ impl Writer {
             cells::encode("QUARANTINE_IDS", &newest_first)?,
         );
         self.quarantined += 1;
+        Ok(Outcome::Applied)
+    }
+
+    fn release(&mut self, id: &str) -> Result<Outcome, StoreError> {
+        let ids = Key::of(&QUARANTINE_IDS).text(id);
+        let Some(cell) = self.layers.get(Kind::Network, ids.clone())? else {
+            return Ok(Outcome::Superseded);
+        };
+        let newest_first: i64 = cells::decode("QUARANTINE_IDS", &cell)?;
+        let place = Key::of(&QUARANTINE).number(newest_first).text(id);
+        self.layers.remove(Kind::Network, ids);
+        self.layers.remove(Kind::Network, place);
+        self.quarantined = self.quarantined.saturating_sub(1);
         Ok(Outcome::Applied)
     }
 

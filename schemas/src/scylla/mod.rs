@@ -164,6 +164,7 @@ impl Store for ScyllaStore {
                 Change::RepoDone { did, wanted_at } => inner.repo_done(&did, wanted_at).await?,
                 Change::Erase { did } => inner.erase(&did).await?,
                 Change::Quarantine(entry) => inner.quarantine(&entry).await?,
+                Change::Released { id } => inner.release(&id).await?,
                 Change::Cursor(cursor) => inner.cursor(&cursor).await?,
             });
         }

@@ -11,6 +11,7 @@ use super::derived::FeedRow;
 use super::placing::{Feed, actor_shard};
 use super::statements::Statement::{ReadActor, ReadDue, ReadHandle, ReadHiddenOne, ReadQuarantine};
 use super::writer::{AFTER_DERIVED, AFTER_LOG, BEFORE_TRUTH};
+use crate::embedded::rows::QuarantineRow;
 use crate::model::{
     Account, AccountState, BlueskyProfile, DueCheck, Floor, HandleClaim, Identity, LogSubject,
     Micros, Outcome, QuarantineEntry, StreamCursor,
@@ -404,8 +405,7 @@ impl Inner {
     }
 
     pub async fn quarantine(&self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {
-        let held: Option<(Vec<u8>,)> = self.cql.first(ReadQuarantine, (entry.id.as_str(),)).await?;
-        if held.is_some() {
+        if self.refused(&entry.id).await?.is_some() {
             return Ok(Outcome::Superseded);
         }
         let did = entry.did.as_ref().map_or("", |did| did.as_str()).to_owned();
@@ -420,10 +420,31 @@ impl Inner {
         };
         let bucket = write!(WriteBucket; feed.name, bucket, shard, 1i64);
         self.cql.write(vec![listed.write(), bucket]).await?;
-        let row = crate::embedded::rows::QuarantineRow::of(entry);
+        let row = QuarantineRow::of(entry);
         let cell = register("QUARANTINE", entry.seen_at, &row)?;
-        let kept = write!(WriteQuarantine; entry.id.as_str(), cell, entry.seen_at.max(1));
+        // It may have been settled before, and is refused again: that was later.
+        let stamp = entry.seen_at.max(1);
+        let kept = write!(WriteQuarantine; entry.id.as_str(), cell, stamp);
         self.cql.write(vec![kept]).await?;
+        Ok(Outcome::Applied)
+    }
+
+    /// What was refused under an id; none where it was settled since.
+    pub async fn refused(&self, id: &str) -> Result<Option<(i64, QuarantineRow)>, StoreError> {
+        let held: Option<(Vec<u8>,)> = self.cql.first(ReadQuarantine, (id,)).await?;
+        let held = held.filter(|(cell,)| !cell.is_empty());
+        held.map(|(cell,)| read_register("QUARANTINE", &cell))
+            .transpose()
+    }
+
+    /// An empty cell in an entry's place; its row in the feed expires.
+    pub async fn release(&self, id: &str) -> Result<Outcome, StoreError> {
+        if self.refused(id).await?.is_none() {
+            return Ok(Outcome::Superseded);
+        }
+        let (settled, now) = (Vec::<u8>::new(), super::now());
+        let released = write!(WriteQuarantine; id, settled, now);
+        self.cql.write(vec![released]).await?;
         Ok(Outcome::Applied)
     }
 

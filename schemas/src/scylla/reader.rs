@@ -15,11 +15,10 @@ use super::placing::{Feed, actor_shard};
 use super::repos::current_record;
 use super::settle::Kind;
 use super::statements::Statement::{
-    ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadQuarantine, ReadRepo, ReadTotals,
-    ScanCountsFirst, ScanCountsNext,
+    ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadRepo, ReadTotals, ScanCountsFirst,
+    ScanCountsNext,
 };
 use super::whole::observed;
-use crate::embedded::rows::QuarantineRow;
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
     Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
@@ -124,10 +123,9 @@ impl Inner {
                 from = last.clone();
             }
             let found = all(rows.iter().map(|(newest_first, _, _, _, id)| async {
-                let row: Option<(Vec<u8>,)> =
-                    self.cql.first(ReadQuarantine, (id.as_str(),)).await?;
-                let Some((cell,)) = row else { return Ok(None) };
-                let (seen_at, row): (i64, QuarantineRow) = read_register("QUARANTINE", &cell)?;
+                let Some((seen_at, row)) = self.refused(id).await? else {
+                    return Ok(None);
+                };
                 // Another sight of the same stands elsewhere.
                 Ok((seen_at == newest_first.saturating_neg()).then(|| row.entry(id)))
             }))

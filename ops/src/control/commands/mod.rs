@@ -1,7 +1,10 @@
 //! What can be asked of a running server: a command is a request and what answers it.
 
+pub mod backfill;
 pub mod dump;
+pub mod quarantine;
 pub mod rebuild;
+pub mod verify;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,12 @@ pub enum Request {
     Dump(dump::Ask),
     /// What is derived, made again.
     Rebuild(rebuild::Ask),
+    /// Repos compared with what is held of them.
+    Verify(verify::Ask),
+    /// Repos visited as soon as can be.
+    Backfill(backfill::Ask),
+    /// What was refused.
+    Quarantine(quarantine::Ask),
 }
 
 impl Request {
@@ -24,6 +33,9 @@ impl Request {
         match self {
             Request::Dump(ask) => ask.answer(served, reply).await,
             Request::Rebuild(ask) => ask.answer(served, reply).await,
+            Request::Verify(ask) => ask.answer(served, reply).await,
+            Request::Backfill(ask) => ask.answer(served, reply).await,
+            Request::Quarantine(ask) => ask.answer(served, reply).await,
         }
     }
 }

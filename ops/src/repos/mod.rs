@@ -1,0 +1,175 @@
+//! Commands about repos: `verify`, `backfill` and `quarantine`. Each works through the server that
+//! holds the data folder, in the folder itself, or over the cluster from this process.
+
+pub mod backfill;
+pub mod quarantine;
+pub mod verify;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use plyr_indexer::Repos;
+use plyr_lexicons::{AtIdentifier, Did};
+use plyr_outbound::{Freshness, Outbound};
+use plyr_schemas::{Repo, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, StoreChoice};
+use crate::control::{self, Request};
+use crate::error::OpsError;
+use crate::run::parts;
+use crate::store::open;
+
+/// Repos read from the store at a time.
+pub const PAGE: usize = 500;
+
+/// What the commands work with.
+#[derive(Clone)]
+pub struct Work {
+    /// What is held.
+    pub store: Arc<dyn Store>,
+    /// Who asks the network which DID a handle names.
+    pub outbound: Outbound,
+    /// Who asks and merges repos.
+    pub repos: Repos,
+}
+
+/// Hears how far a command has come, and writes what it prints.
+pub struct Told<'a> {
+    /// Lines for standard output.
+    pub out: &'a mut (dyn Write + Send),
+    /// How far it has come.
+    pub tell: &'a mut (dyn FnMut(&Stand) -> Result<(), OpsError> + Send),
+}
+
+impl Told<'_> {
+    /// Prints a line.
+    pub fn line(&mut self, line: &str) -> Result<(), OpsError> {
+        writeln!(self.out, "{line}").map_err(|detail| OpsError::Control(detail.to_string()))
+    }
+}
+
+/// How far a command has come.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stand {
+    /// What was looked at: repos, or refused entries.
+    pub done: u64,
+    /// Of how many, as far as known.
+    pub of: u64,
+    /// Records of the repos that were looked at.
+    pub records: u64,
+    /// Differences found, or entries that are still refused.
+    pub found: u64,
+    /// Of them settled.
+    pub settled: u64,
+    /// What could not be looked at.
+    pub failed: u64,
+    /// Why it stands still.
+    pub waits: Option<String>,
+}
+
+/// Runs a request: by the server that holds the data folder, or here with `alone`. Answers how far
+/// it came.
+pub async fn ask(
+    config: &Config,
+    request: &Request,
+    show: &mut (dyn FnMut(&Stand) + Send),
+) -> Result<Option<Stand>, OpsError> {
+    if config.store != StoreChoice::Embedded {
+        return Ok(None);
+    }
+    if !config.data_dir.join("store").is_dir() {
+        return Err(OpsError::Start(format!(
+            "{} holds no store; name the folder that `plyr serve` keeps with --data-dir",
+            config.data_dir.display()
+        )));
+    }
+    let mut last = Stand::default();
+    let mut out = std::io::stdout();
+    let mut hear = |line: &[u8]| match serde_json::from_slice::<Stand>(line) {
+        Ok(stand) => {
+            show(&stand);
+            last = stand;
+        }
+        Err(problem) => tracing::debug!(%problem, "the server told something unknown"),
+    };
+    let asked = control::ask(&config.data_dir, request, &mut out, &mut hear)?;
+    Ok(asked.map(|()| last))
+}
+
+/// What a command works with where no server does it.
+pub async fn alone(config: &Config) -> Result<Work, OpsError> {
+    parts::choose_crypto();
+    let store = open::once(config).await?.store;
+    let outbound = parts::outbound(config)?;
+    let repos = parts::repos(config, store.clone(), outbound.clone());
+    Ok(Work {
+        store,
+        outbound,
+        repos,
+    })
+}
+
+/// The repos named on the command line.
+pub fn named(arguments: &ArgMatches) -> Vec<String> {
+    let named = arguments.get_many::<String>("repo");
+    named.into_iter().flatten().cloned().collect()
+}
+
+impl Work {
+    /// The DID of a repo named by DID or handle.
+    pub async fn did(&self, named: &str) -> Result<Did, String> {
+        let named = named.strip_prefix('@').unwrap_or(named);
+        let identifier = AtIdentifier::new(named.to_owned());
+        let handle = match identifier {
+            Ok(AtIdentifier::Did(did)) => return Ok(did),
+            Ok(AtIdentifier::Handle(handle)) => handle,
+            Err(_) => return Err("neither a DID nor a handle".to_owned()),
+        };
+        match self
+            .outbound
+            .resolve_handle(&handle, Freshness::Fresh)
+            .await
+        {
+            Ok(Some(did)) => Ok(did),
+            Ok(None) => Err("no DID answers for this handle".to_owned()),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    /// The DIDs of those named; the others are told, and counted as failed.
+    pub async fn dids(
+        &self,
+        named: &[String],
+        stand: &mut Stand,
+        told: &mut Told<'_>,
+    ) -> Result<Vec<Did>, OpsError> {
+        let mut dids = Vec::new();
+        for name in named {
+            match self.did(name).await {
+                Ok(did) => dids.push(did),
+                Err(problem) => {
+                    (stand.done, stand.failed) = (stand.done + 1, stand.failed + 1);
+                    told.line(&format!("failed\t{name}\t{problem}"))?;
+                }
+            }
+        }
+        dids.sort();
+        dids.dedup();
+        Ok(dids)
+    }
+
+    /// Repos that were met, after one of them.
+    pub async fn met(&self, after: Option<&Did>) -> Result<Vec<Repo>, OpsError> {
+        let snapshot = self.store.snapshot().await?;
+        Ok(snapshot.all_repos(after, PAGE).await?)
+    }
+
+    /// How many repos were met.
+    pub async fn count(&self) -> Result<u64, OpsError> {
+        let states = self.store.snapshot().await?.repo_states().await?;
+        Ok(states.iter().map(|(_, count)| count).sum())
+    }
+}
