@@ -122,7 +122,7 @@ impl Work {
     /// The DID of a repo named by DID or handle.
     pub async fn did(&self, named: &str) -> Result<Did, String> {
         let named = named.strip_prefix('@').unwrap_or(named);
-        let identifier = AtIdentifier::new(named.to_owned());
+        let identifier = named.parse::<AtIdentifier>();
         let handle = match identifier {
             Ok(AtIdentifier::Did(did)) => return Ok(did),
             Ok(AtIdentifier::Handle(handle)) => handle,
@@ -156,7 +156,7 @@ impl Work {
                 }
             }
         }
-        dids.sort();
+        dids.sort_by(|one: &Did, two| one.as_str().cmp(two.as_str()));
         dids.dedup();
         Ok(dids)
     }

@@ -3,6 +3,6 @@
 pub mod copy;
 pub mod dump;
 pub mod open;
-mod progress;
+pub mod progress;
 pub mod rebuild;
 pub mod schema;

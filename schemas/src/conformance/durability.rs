@@ -265,7 +265,7 @@ pub async fn what_was_refused_is_released(place: &dyn Place) -> Checked {
     let outcomes = store.apply(vec![release(), release()]).await?;
     assert_eq!(outcomes, [Outcome::Applied, Outcome::Superseded]);
     let listed = async || store.snapshot().await?.quarantine(None, 10).await;
-    assert_eq!(listed().await?, [second.clone()]);
+    assert_eq!(listed().await?, std::slice::from_ref(&second));
     let again = refused("ab", chrono::Utc::now().timestamp_micros());
     store.apply(vec![Change::Quarantine(again.clone())]).await?;
     assert_eq!(listed().await?, [again, second]);
