@@ -1,0 +1,256 @@
+//! `plyr verify`, `backfill` and `quarantine`: differences planted in a store are found, each of
+//! them, and mended; by the command alone and through the server that holds the folder.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use plyr_lexicons::RecordUri;
+use plyr_peers::{Account, Peers, PeersOptions, Plyr};
+use plyr_schemas::conformance::put;
+use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+use plyr_schemas::{Body, Change, Floor, QuarantineEntry, Repo, Standing, Store, Version};
+use serde_json::{Value, json};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Tested = Result<(), BoxError>;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
+
+fn track(title: &str) -> Value {
+    json!({ "$type": "fm.plyr.track", "title": title, "artist": "A", "fileType": "mp3",
+        "duration": 60, "createdAt": "2026-01-01T00:00:00Z" })
+}
+
+/// A repo of ten tracks on a real PDS, of which the last was deleted.
+async fn written(peers: &Peers) -> Result<Account, BoxError> {
+    let account = Account::create(&peers.pds[0], "alice.test").await?;
+    for number in 0..10 {
+        let rkey = format!("t{number}");
+        account.put("fm.plyr.track", &rkey, &track(&rkey)).await?;
+    }
+    account.delete("fm.plyr.track", "t9").await?;
+    Ok(account)
+}
+
+/// A store that differs from the repo in every way, and the lines that tell so.
+async fn planted(folder: &Path, account: &Account) -> Result<BTreeSet<String>, BoxError> {
+    let store = EmbeddedStore::open(EmbeddedOptions::new(folder.to_owned(), "fm.plyr".parse()?))?;
+    let uri = |rkey: &str| -> Result<RecordUri, BoxError> {
+        Ok(format!("at://{}/fm.plyr.track/{rkey}", account.did).parse()?)
+    };
+    let mut changes = Vec::new();
+    for number in (0..6).chain([9]) {
+        let rkey = format!("t{number}");
+        let title = if number == 4 { "an older one" } else { &rkey };
+        changes.push(put(&uri(&rkey)?, 1, &track(title))?);
+    }
+    let Change::Version(extra) = put(&uri("x")?, 5, &track("never was"))? else {
+        return Err("no version".into());
+    };
+    let Change::Version(Version { rev: floor, .. }) = put(&uri("x")?, 3, &track(""))? else {
+        return Err("no version".into());
+    };
+    let first = uri("t0")?;
+    changes.push(Change::Floor(Floor {
+        did: first.did.clone(),
+        collection: first.collection.clone(),
+        rev: floor,
+    }));
+    assert!(matches!(
+        (&extra.body, extra.standing),
+        (Body::Record { .. }, Standing::Event)
+    ));
+    changes.push(Change::Version(extra));
+    changes.push(Change::Repo(Repo::met(first.did.clone(), 1)));
+    for (id, of) in [("of-a-record", Some(first)), ("of-nobody", None)] {
+        changes.push(Change::Quarantine(QuarantineEntry {
+            id: id.to_owned(),
+            source: "wss://one.example".to_owned(),
+            reason: "cid-mismatch".to_owned(),
+            detail: "two\tlines\nof text".to_owned(),
+            did: of.as_ref().map(|uri| uri.did.clone()),
+            uri: of,
+            rev: None,
+            cid: None,
+            seen_at: 1_700_000_000_000_000,
+        }));
+    }
+    store.apply(changes).await?;
+    store.close().await?;
+    let line = |cause: &str, rkey: &str| -> Result<String, BoxError> {
+        Ok(format!("{cause}\t{}", uri(rkey)?))
+    };
+    Ok(BTreeSet::from([
+        line("missed_create", "t6")?,
+        line("missed_create", "t7")?,
+        line("missed_create", "t8")?,
+        line("stale", "t4")?,
+        line("missed_delete", "t9")?,
+        line("extra", "x")?,
+    ]))
+}
+
+/// The command line of one folder.
+struct Told {
+    arguments: Vec<String>,
+}
+
+impl Told {
+    /// Exit code, lines of standard output, standard error.
+    async fn run(&self, words: &[&str]) -> Result<(Option<i32>, Vec<String>, String), BoxError> {
+        let mut command = tokio::process::Command::new(BINARY);
+        let done = command.args(words).args(&self.arguments).kill_on_drop(true);
+        let done = done.output().await?;
+        let out = String::from_utf8(done.stdout)?;
+        let lines = out.lines().map(str::to_owned).collect();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        Ok((done.status.code(), lines, told))
+    }
+
+    async fn ends(&self, words: &[&str], code: i32) -> Result<BTreeSet<String>, BoxError> {
+        let (ended, lines, told) = self.run(words).await?;
+        assert_eq!(ended, Some(code), "{words:?}: {lines:?} {told}");
+        Ok(lines.into_iter().collect())
+    }
+}
+
+fn arguments(peers: &Peers) -> Vec<String> {
+    let mut arguments = Plyr::arguments(peers, &plyr_peers::Layout::Embedded);
+    arguments.extend(["--jetstream", "ws://127.0.0.1:1"].map(str::to_owned));
+    arguments
+}
+
+async fn peers() -> Result<Option<Peers>, BoxError> {
+    let options = PeersOptions {
+        pds_count: 1,
+        ..PeersOptions::default()
+    };
+    Ok(Peers::start(options).await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_planted_differences_are_found_and_mended() -> Tested {
+    let Some(peers) = peers().await? else {
+        return Ok(());
+    };
+    let account = written(&peers).await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data)?;
+    let expected = planted(&data, &account).await?;
+    let mut arguments = arguments(&peers);
+    arguments.extend(["--data-dir".to_owned(), data.display().to_string()]);
+    let told = Told { arguments };
+
+    let before = told.ends(&["dump", "--full"], 0).await?;
+    assert_eq!(told.ends(&["verify"], 1).await?, expected);
+    let after = told.ends(&["dump", "--full"], 0).await?;
+    assert_eq!(after, before, "a look changed something");
+    assert_eq!(
+        told.ends(&["verify", "--repair", "alice.test"], 0).await?,
+        expected
+    );
+    assert!(told.ends(&["verify", &account.did], 0).await?.is_empty());
+    same_as_held(&told, &account).await?;
+    let nobody = told
+        .ends(&["verify", "nobody.test", "no handle"], 1)
+        .await?;
+    assert_eq!(nobody.len(), 2, "{nobody:?}");
+    assert!(
+        nobody.iter().all(|line| line.starts_with("failed\tno")),
+        "{nobody:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
+    let Some(peers) = peers().await? else {
+        return Ok(());
+    };
+    let account = written(&peers).await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data)?;
+    let expected = planted(&data, &account).await?;
+    let server = Plyr::start(BINARY, &data, &arguments(&peers)).await?;
+    // The server's arguments count, not the command's.
+    let told = Told {
+        arguments: vec!["--data-dir".to_owned(), data.display().to_string()],
+    };
+
+    let listed = told.ends(&["quarantine", "list"], 0).await?;
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(
+        listed.iter().all(|line| line.split('\t').count() == 6),
+        "{listed:?}"
+    );
+    told.ends(&["quarantine", "retry"], 2).await?;
+    let retried = told.ends(&["quarantine", "retry", "--all"], 1).await?;
+    assert!(
+        retried
+            .iter()
+            .any(|line| line.starts_with("settled\tof-a-record")),
+        "{retried:?}"
+    );
+    assert!(
+        retried
+            .iter()
+            .any(|line| line.starts_with("kept\tof-nobody")),
+        "{retried:?}"
+    );
+    let left = told
+        .ends(&["quarantine", "list", "--reason", "cid-mismatch"], 0)
+        .await?;
+    assert!(
+        left.len() == 1 && left.iter().all(|line| line.contains("of-nobody")),
+        "{left:?}"
+    );
+
+    assert_eq!(told.ends(&["verify"], 1).await?, expected);
+    assert_eq!(told.ends(&["verify", "--repair"], 0).await?, expected);
+    assert!(told.ends(&["verify"], 0).await?.is_empty());
+    same_as_held(&told, &account).await?;
+
+    told.ends(&["backfill", "pause"], 0).await?;
+    let status = told.ends(&["backfill", "status"], 0).await?;
+    assert!(
+        status.iter().any(|line| line.starts_with("paused")),
+        "{status:?}"
+    );
+    let fetching = told.run(&["backfill", "alice.test"]);
+    let resumed = async {
+        plyr_peers::wait_until("the repo waits", || async {
+            let status = told.ends(&["backfill", "status"], 0).await;
+            let status = status.map_err(|problem| problem.to_string())?;
+            let waits = status.contains("1\twaiting");
+            waits.then_some(()).ok_or_else(|| format!("{status:?}"))
+        })
+        .await?;
+        told.ends(&["backfill", "resume"], 0).await
+    };
+    let (fetched, resumed) = tokio::join!(fetching, resumed);
+    resumed?;
+    let (code, lines, said) = fetched?;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(lines, [format!("verified\t{}\t9 records", account.did)]);
+    assert_eq!(server.stop().await?, Some(0));
+    Ok(())
+}
+
+/// The dump says what the PDS holds.
+async fn same_as_held(told: &Told, account: &Account) -> Tested {
+    let dump = told.ends(&["dump"], 0).await?;
+    let rows = dump.iter().map(|line| plyr_peers::read_json(line));
+    let rows = rows.filter(|row| row["uri"].is_string());
+    let held: BTreeSet<String> = rows
+        .map(|row| format!("{} {}", row["uri"], row["cid"]))
+        .collect();
+    let theirs = account.list("fm.plyr.track").await?;
+    let theirs = theirs
+        .iter()
+        .map(|row| format!("{} {}", row["uri"], row["cid"]));
+    assert_eq!(held, theirs.collect::<BTreeSet<String>>());
+    assert_eq!(held.len(), 9);
+    Ok(())
+}
