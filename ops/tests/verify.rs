@@ -122,7 +122,8 @@ fn arguments(peers: &Peers) -> Vec<String> {
 
 async fn peers() -> Result<Option<Peers>, BoxError> {
     let options = PeersOptions {
-        pds_count: 1,
+        relay: false,
+        jetstream: false,
         ..PeersOptions::default()
     };
     Ok(Peers::start(options).await?)
