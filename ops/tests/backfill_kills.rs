@@ -38,8 +38,12 @@ async fn merged(plyr: &Plyr) -> Result<u64, String> {
 
 /// Repos that are verified.
 async fn verified(plyr: &Plyr) -> Result<u64, String> {
-    let coverage = plyr.xrpc("fm.plyr.sync.getCoverage", "limit=1").await?;
-    Ok(coverage["states"]["verified"].as_u64().unwrap_or(0))
+    let coverage = plyr.xrpc("fm.plyr.sync.getCoverage", "limit=100").await?;
+    let repos = coverage["repos"].as_array().cloned().unwrap_or_default();
+    Ok(repos
+        .iter()
+        .filter(|repo| repo["state"] == "verified")
+        .count() as u64)
 }
 
 async fn written(peers: &Peers) -> Result<Vec<Account>, Box<dyn std::error::Error>> {
