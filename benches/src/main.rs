@@ -9,10 +9,12 @@ mod corpus;
 mod decode;
 mod disk;
 mod fill;
+mod hosted;
 mod idle;
 mod live;
 mod load;
 mod memory;
+mod merge;
 mod network;
 mod pages;
 mod read;
@@ -85,6 +87,8 @@ enum Campaign {
     Read,
     /// Repos proven from memory and over loopback; what a check costs in bytes.
     Repos,
+    /// Repos merged into an empty store by the binary, and asked again when nothing has changed.
+    Merge,
     /// Lists of the binary, on page 1 and far down, in stores of several sizes.
     Pages,
     /// What the disk does when most records are deleted.
@@ -101,9 +105,10 @@ enum Campaign {
     All,
 }
 
-const ORDER: [Campaign; 10] = [
+const ORDER: [Campaign; 11] = [
     Campaign::Decode,
     Campaign::Repos,
+    Campaign::Merge,
     Campaign::Apply,
     Campaign::Read,
     Campaign::Pages,
@@ -146,6 +151,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
     match campaign {
         Campaign::Decode => decode::run(arguments, report),
         Campaign::Repos => repos::run(arguments, report).await,
+        Campaign::Merge => merge::run(arguments, report).await,
         Campaign::Apply => apply::run(arguments, report).await,
         Campaign::Read => read::run(arguments, report).await,
         Campaign::Pages => pages::run(arguments, report).await,

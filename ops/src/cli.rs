@@ -58,8 +58,8 @@ the same is asked for again. Rows that no record derives go, missing ones come b
 the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes those first.";
 
 const VERIFY: &str = "\
-Fetches each repo's signed state from its host, and prints a line for each difference: what is wrong,
-and the record. REPO is a DID or a handle; without one every repo that was met is verified. Nothing
+Fetches each repo's signed state from its host, and prints each difference as a line of JSON: its
+cause and the record's address. REPO is a DID or a handle; without one every repo that was met is verified. Nothing
 is changed without --repair, which settles what differs as the server would. Exit code 1 where
 something differs and was not settled, or a repo could not be asked.
 
@@ -68,12 +68,12 @@ something differs and was not settled, or a repo could not be asked.
 
   missed_create  the repo has a record that is not held      stale       another version is held
   missed_delete  a record is held that the repo deleted      extra       only streams told of it
-  ahead          held above the signed head, and never was   above_head  it may still be true";
+  ahead          held above the signed head, and never was   aboveHead   it may still be true";
 
 const BACKFILL: &str = "\
 The server finds and fetches repos by itself; this makes it fetch some at once, and waits. REPO is a
-DID or a handle; without one every repo that was met and isn't verified is fetched. A line for each:
-its state, its DID, its records or its error. Stop waiting with ctrl-c: the server goes on, and what
+DID or a handle; without one every repo that was met and isn't verified is fetched. A line of JSON
+for each: its DID, its state, and how many records or which error. Stop waiting with ctrl-c: the server goes on, and what
 is asked for is kept over a restart. Exit code 1 where a repo failed.
 
   plyr backfill alice.example.com did:plc:ewvi7nxzyoun6zhxrhs64oiz
@@ -177,11 +177,16 @@ pub fn command() -> Command {
         .args(OPTIONS.iter().map(argument))
 }
 
-fn repo() -> Arg {
-    Arg::new("repo")
-        .value_name("REPO")
-        .action(ArgAction::Append)
-        .help("DIDs and handles")
+/// REPO…, and the same as `--repo REPO`.
+fn repos() -> [Arg; 2] {
+    let named = |name: &'static str, help: &'static str| {
+        let argument = Arg::new(name).value_name("REPO").help(help);
+        argument.action(ArgAction::Append)
+    };
+    [
+        named("repo", "DIDs and handles"),
+        named("repo-option", "The same, as an option").long("repo"),
+    ]
 }
 
 fn verify() -> Command {
@@ -193,7 +198,7 @@ fn verify() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Settles what differs"),
         )
-        .arg(repo())
+        .args(repos())
         .after_help(VERIFY)
 }
 
@@ -201,7 +206,7 @@ fn backfill() -> Command {
     Command::new("backfill")
         .about("Fetches repos at once, and tells what came of each")
         .args_conflicts_with_subcommands(true)
-        .arg(repo())
+        .args(repos())
         .subcommand(
             Command::new("pause").about("Takes up nothing more, until resumed or restarted"),
         )
@@ -223,7 +228,7 @@ fn quarantine() -> Command {
         .subcommand_required(true)
         .subcommand(
             Command::new("list")
-                .about("Prints time, reason, id, record or repo, source and detail; newest first")
+                .about("Prints each as a line of JSON, newest first")
                 .arg(reason())
                 .arg(
                     Arg::new("limit")

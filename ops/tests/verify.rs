@@ -78,7 +78,7 @@ async fn planted(folder: &Path, account: &Account) -> Result<BTreeSet<String>, B
     store.apply(changes).await?;
     store.close().await?;
     let line = |cause: &str, rkey: &str| -> Result<String, BoxError> {
-        Ok(format!("{cause}\t{}", uri(rkey)?))
+        Ok(json!({ "cause": cause, "uri": uri(rkey)?.to_string() }).to_string())
     };
     Ok(BTreeSet::from([
         line("missed_create", "t6")?,
@@ -148,7 +148,8 @@ async fn i01_planted_differences_are_found_and_mended() -> Tested {
     let after = told.ends(&["dump", "--full"], 0).await?;
     assert_eq!(after, before, "a look changed something");
     assert_eq!(
-        told.ends(&["verify", "--repair", "alice.test"], 0).await?,
+        told.ends(&["verify", "--repair", "--repo", "alice.test"], 0)
+            .await?,
         expected
     );
     assert!(told.ends(&["verify", &account.did], 0).await?.is_empty());
@@ -158,7 +159,9 @@ async fn i01_planted_differences_are_found_and_mended() -> Tested {
         .await?;
     assert_eq!(nobody.len(), 2, "{nobody:?}");
     assert!(
-        nobody.iter().all(|line| line.starts_with("failed\tno")),
+        nobody
+            .iter()
+            .all(|line| line.contains(r#""repo":"no"#) && line.contains("error")),
         "{nobody:?}"
     );
     Ok(())
@@ -183,7 +186,9 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     let listed = told.ends(&["quarantine", "list"], 0).await?;
     assert_eq!(listed.len(), 2, "{listed:?}");
     assert!(
-        listed.iter().all(|line| line.split('\t').count() == 6),
+        listed
+            .iter()
+            .all(|line| plyr_peers::read_json(line)["detail"] == "two\tlines\nof text"),
         "{listed:?}"
     );
     told.ends(&["quarantine", "retry"], 2).await?;
@@ -191,13 +196,13 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     assert!(
         retried
             .iter()
-            .any(|line| line.starts_with("settled\tof-a-record")),
+            .any(|line| line == r#"{"id":"of-a-record","outcome":"settled"}"#),
         "{retried:?}"
     );
     assert!(
         retried
             .iter()
-            .any(|line| line.starts_with("kept\tof-nobody")),
+            .any(|line| line.contains(r#""id":"of-nobody","outcome":"kept""#)),
         "{retried:?}"
     );
     let left = told
@@ -216,7 +221,7 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     told.ends(&["backfill", "pause"], 0).await?;
     let status = told.ends(&["backfill", "status"], 0).await?;
     assert!(
-        status.iter().any(|line| line.starts_with("paused")),
+        status.iter().any(|line| line.contains(r#""paused":true"#)),
         "{status:?}"
     );
     let fetching = told.run(&["backfill", "alice.test"]);
@@ -224,7 +229,7 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
         plyr_peers::wait_until("the repo waits", || async {
             let status = told.ends(&["backfill", "status"], 0).await;
             let status = status.map_err(|problem| problem.to_string())?;
-            let waits = status.contains("1\twaiting");
+            let waits = status.iter().any(|line| line.contains(r#""waiting":1"#));
             waits.then_some(()).ok_or_else(|| format!("{status:?}"))
         })
         .await?;
@@ -234,7 +239,8 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     resumed?;
     let (code, lines, said) = fetched?;
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(lines, [format!("verified\t{}\t9 records", account.did)]);
+    let told = json!({ "repo": account.did, "state": "verified", "records": 9 });
+    assert_eq!(lines, [told.to_string()]);
     assert_eq!(server.stop().await?, Some(0));
     Ok(())
 }

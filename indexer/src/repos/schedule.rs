@@ -235,8 +235,10 @@ impl Scheduler {
         };
         let kept = self.visitor.keep(&due, &visit).await;
         self.taken_up.remove(&due.did);
+        // What was not kept is still due, and is told when it is.
+        kept?;
         self.shared.ended(&visit);
-        kept
+        Ok(())
     }
 
     /// Puts repos off: they come again after a wait.

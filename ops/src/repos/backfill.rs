@@ -9,6 +9,7 @@ use plyr_indexer::repos::Progress;
 use plyr_lexicons::Did;
 use plyr_schemas::{Micros, Repo, RepoState};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -117,48 +118,38 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
     Ok(ExitCode::from(u8::from(stand.failed > 0)))
 }
 
-/// Does it. Of each repo a line: its state, its DID, and its records or why it isn't verified.
+/// Does it. Of each repo `{"repo", "state"}`, and `records`, or `error` where it isn't verified;
+/// `again` says that it is asked again by itself.
 pub async fn run(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), OpsError> {
     match asked.action {
         Action::Run => fetch(work, &asked.repos, told).await,
         Action::Pause => {
             work.repos.pause();
-            told.line("paused; what is under way ends. `plyr backfill resume` goes on")
+            told.line(&json!({ "paused": true }))
         }
         Action::Resume => {
             work.repos.resume();
-            told.line("goes on")
+            told.line(&json!({ "paused": false }))
         }
         Action::Cancel => {
             let cancelled = work.repos.cancel().await?;
-            told.line(&format!("{cancelled} repos are left to the steady pass"))
+            told.line(&json!({ "cancelled": cancelled }))
         }
         Action::Status => status(&work.repos.progress().await?, told),
     }
 }
 
 fn status(progress: &Progress, told: &mut Told<'_>) -> Result<(), OpsError> {
-    if progress.is_paused {
-        told.line("paused; `plyr backfill resume` goes on")?;
-    }
+    told.line(&json!({ "paused": progress.is_paused, "waiting": progress.waiting }))?;
     for (state, count) in &progress.states {
-        told.line(&format!("{count}\t{}", state.as_str()))?;
+        told.line(&json!({ "state": state.as_str(), "repos": count }))?;
     }
-    told.line(&format!("{}\twaiting", progress.waiting))?;
     for repo in &progress.under_way {
-        let host = repo.host.as_deref().unwrap_or("its host is looked up");
-        told.line(&format!(
-            "under way\t{}\t{host}\t{}",
-            repo.did.as_str(),
-            repo.cause
-        ))?;
+        let (did, host, cause) = (repo.did.as_str(), &repo.host, &repo.cause);
+        told.line(&json!({ "underWay": did, "host": host, "cause": cause }))?;
     }
     for failure in &progress.failures {
-        told.line(&format!(
-            "failed\t{}\t{}",
-            failure.did.as_str(),
-            failure.why
-        ))?;
+        told.line(&json!({ "repo": failure.did.as_str(), "error": failure.why }))?;
     }
     Ok(())
 }
@@ -229,15 +220,15 @@ fn visited(
     match &repo.last_error {
         Some(why) if repo.failures > 0 => {
             stand.failed += 1;
-            told.line(&format!("{state}\t{did}\t{why}"))
+            told.line(&json!({ "repo": did, "state": state, "error": why }))
         }
         Some(why) => {
             stand.found += 1;
-            told.line(&format!("{state}\t{did}\t{why}; it is asked again"))
+            told.line(&json!({ "repo": did, "state": state, "error": why, "again": true }))
         }
         None => {
             stand.found += u64::from(repo.verified_at < began);
-            told.line(&format!("{state}\t{did}\t{} records", repo.records))
+            told.line(&json!({ "repo": did, "state": state, "records": repo.records }))
         }
     }
 }

@@ -14,6 +14,7 @@ use plyr_lexicons::{AtIdentifier, Did};
 use plyr_outbound::{Freshness, Outbound};
 use plyr_schemas::{Repo, Store};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::config::{Config, StoreChoice};
 use crate::control::{self, Request};
@@ -44,8 +45,8 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Prints a line.
-    pub fn line(&mut self, line: &str) -> Result<(), OpsError> {
+    /// Prints an object, in a line of its own.
+    pub fn line(&mut self, line: &Value) -> Result<(), OpsError> {
         writeln!(self.out, "{line}").map_err(|detail| OpsError::Control(detail.to_string()))
     }
 }
@@ -112,10 +113,10 @@ pub async fn alone(config: &Config) -> Result<Work, OpsError> {
     })
 }
 
-/// The repos named on the command line.
+/// The repos named on the command line, with and without `--repo`.
 pub fn named(arguments: &ArgMatches) -> Vec<String> {
-    let named = arguments.get_many::<String>("repo");
-    named.into_iter().flatten().cloned().collect()
+    let of = |name| arguments.get_many::<String>(name).into_iter().flatten();
+    of("repo").chain(of("repo-option")).cloned().collect()
 }
 
 impl Work {
@@ -152,7 +153,7 @@ impl Work {
                 Ok(did) => dids.push(did),
                 Err(problem) => {
                     (stand.done, stand.failed) = (stand.done + 1, stand.failed + 1);
-                    told.line(&format!("failed\t{name}\t{problem}"))?;
+                    told.line(&json!({ "repo": name, "error": problem }))?;
                 }
             }
         }

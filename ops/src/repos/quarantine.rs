@@ -8,6 +8,7 @@ use plyr_indexer::repos::MergeError;
 use plyr_lexicons::{Rev, Verdict};
 use plyr_schemas::{Change, QuarantineEntry};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{PAGE, Stand, Told, Work, alone, ask};
 use crate::config::Config;
@@ -124,20 +125,18 @@ pub async fn run(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), Op
     }
 }
 
-/// `seen at`, reason, id, record or repo, source, detail; between tabs.
-fn line_of(entry: &QuarantineEntry) -> String {
+/// An entry as it is listed.
+fn line_of(entry: &QuarantineEntry) -> Value {
     let seen_at = DateTime::from_timestamp_micros(entry.seen_at).unwrap_or_default();
-    let uri = entry.uri.as_ref().map(ToString::to_string);
-    let did = entry.did.as_ref().map(|did| did.as_str().to_owned());
-    let place = uri.or(did).unwrap_or_else(|| "-".to_owned());
-    let detail = entry.detail.replace(['\t', '\n', '\r'], " ");
-    format!(
-        "{}\t{}\t{}\t{place}\t{}\t{detail}",
-        seen_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        entry.reason,
-        entry.id,
-        entry.source
-    )
+    json!({
+        "seenAt": seen_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        "reason": entry.reason,
+        "id": entry.id,
+        "repo": entry.did.as_ref().map(|did| did.as_str()),
+        "uri": entry.uri.as_ref().map(ToString::to_string),
+        "source": entry.source,
+        "detail": entry.detail,
+    })
 }
 
 /// Asks the repo what holds: that is what is kept then, and the entry is released.
@@ -153,7 +152,8 @@ async fn retry(
         (None, Some(did)) => work.repos.verify(did, true).await.map(Some),
         (None, None) => {
             stand.failed += 1;
-            return told.line(&format!("kept\t{id}\tit names no repo that could be asked"));
+            let why = "it names no repo that could be asked";
+            return told.line(&json!({ "id": id, "outcome": "kept", "why": why }));
         }
     };
     let merged = match asked {
@@ -161,12 +161,14 @@ async fn retry(
         Err(MergeError::Store(problem)) => return Err(problem.into()),
         Err(problem) => {
             stand.failed += 1;
-            return told.line(&format!("failed\t{id}\t{problem}"));
+            return told
+                .line(&json!({ "id": id, "outcome": "failed", "why": problem.to_string() }));
         }
     };
     if merged.refused > 0 {
         stand.found += 1;
-        return told.line(&format!("refused\t{id}\tits repo holds what can't be read"));
+        let why = "its repo holds what can't be read";
+        return told.line(&json!({ "id": id, "outcome": "refused", "why": why }));
     }
     if let Some(uri) = &entry.uri {
         let snapshot = work.store.snapshot().await?;
@@ -174,11 +176,11 @@ async fn retry(
         let held = held.into_iter().next().flatten();
         if held.is_some_and(|held| held.judgement.verdict == Verdict::Invalid) {
             stand.found += 1;
-            return told.line(&format!("refused\t{id}\t{}", entry.detail));
+            return told.line(&json!({ "id": id, "outcome": "refused", "why": entry.detail }));
         }
     }
     let released = Change::Released { id: id.clone() };
     work.store.apply(vec![released]).await?;
     stand.settled += 1;
-    told.line(&format!("settled\t{id}\tits repo says what holds"))
+    told.line(&json!({ "id": id, "outcome": "settled" }))
 }

@@ -8,6 +8,7 @@ use plyr_indexer::repos::{Cause, MergeError, Merged};
 use plyr_lexicons::Did;
 use plyr_schemas::RepoState;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Stand, Told, Work, alone, ask, named};
@@ -70,8 +71,8 @@ pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode,
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-/// Asks the repos and prints what differs: a line of `cause`, tab, address for each difference; of
-/// a repo that could not be asked `failed`, its DID and why.
+/// Asks the repos and prints what differs: `{"cause", "uri"}` for each difference; of a repo that
+/// could not be asked `{"repo", "error"}`.
 pub async fn run(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), OpsError> {
     let mut stand = Stand::default();
     let mut waiting = VecDeque::from(work.dids(&asked.repos, &mut stand, told).await?);
@@ -137,12 +138,13 @@ fn tell_of(
     stand: &mut Stand,
     told: &mut Told<'_>,
 ) -> Result<(), OpsError> {
+    let repo = did.as_str();
     let (merged, open) = match verified {
         Ok(verified) => verified,
         Err(MergeError::Store(problem)) => return Err(problem.into()),
         Err(problem) => {
             stand.failed += 1;
-            return told.line(&format!("failed\t{}\t{problem}", did.as_str()));
+            return told.line(&json!({ "repo": repo, "error": problem.to_string() }));
         }
     };
     let all: u64 = merged.differences.iter().sum();
@@ -150,26 +152,23 @@ fn tell_of(
     stand.found += all;
     stand.settled += if repair { all } else { 0 };
     for difference in &merged.some {
-        told.line(&format!(
-            "{}\t{}",
-            difference.cause.as_str(),
-            difference.uri
-        ))?;
+        let (cause, uri) = (difference.cause.as_str(), difference.uri.to_string());
+        told.line(&json!({ "cause": cause, "uri": uri }))?;
     }
     if all > merged.some.len() as u64 {
-        let by_cause = Cause::ALL.map(|cause| format!("{} {}", merged.of(cause), cause.as_str()));
-        told.line(&format!("all\t{}\t{}", did.as_str(), by_cause.join(", ")))?;
+        let by_cause = Cause::ALL.map(|cause| (cause.as_str().to_owned(), merged.of(cause).into()));
+        let by_cause = Value::Object(by_cause.into_iter().collect());
+        told.line(&json!({ "repo": repo, "all": by_cause }))?;
     }
     if merged.refused > 0 {
-        let refused = merged.refused;
-        told.line(&format!("refused\t{}\t{refused} records", did.as_str()))?;
+        told.line(&json!({ "repo": repo, "refused": merged.refused }))?;
     }
     // It may only be that the head was asked too early; the server asks again by itself.
     if let Some(rev) = merged.ahead {
-        told.line(&format!("above_head\t{}\t{rev}", did.as_str()))?;
+        told.line(&json!({ "repo": repo, "aboveHead": rev.to_string() }))?;
     }
     match open {
-        Some(why) => told.line(&format!("unsettled\t{}\t{why}", did.as_str())),
+        Some(why) => told.line(&json!({ "repo": repo, "unsettled": why })),
         None => Ok(()),
     }
 }
