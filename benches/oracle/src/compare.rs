@@ -1,0 +1,321 @@
+//! Whether an AppView says what it must: every list walked to its end, every count, every view.
+
+use serde_json::{Value, json};
+
+use crate::answers::{Ask, encoded, walk};
+use crate::expected::{COLLECTIONS, Expected, Item, Kind, Shown, Sums, time};
+use crate::network::Network;
+
+/// The first thing that is otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{question}: expected {expected}, answered {answered}")]
+pub struct Disagreement {
+    /// What was asked.
+    pub question: String,
+    /// What the network leads to.
+    pub expected: String,
+    /// What came.
+    pub answered: String,
+}
+
+/// Entries of a page: few enough that lists have several.
+const LIMIT: usize = 7;
+/// How far in the future a track may lie and still be in the network's list, in microseconds.
+const AHEAD: i64 = 300 * 1_000_000;
+/// Where "now" is not certain, tracks this near to the bound are left alone, in microseconds.
+const UNCERTAIN: i64 = 60 * 1_000_000;
+
+/// The first line in which two dumps differ.
+pub fn dump_difference(expected: &str, dump: &str) -> Option<Disagreement> {
+    if expected == dump {
+        return None;
+    }
+    let (mut theirs, mut ours) = (expected.lines(), dump.lines());
+    loop {
+        let (one, other) = (theirs.next(), ours.next());
+        if one == other && one.is_some() {
+            continue;
+        }
+        let text = |line: Option<&str>| line.unwrap_or("the end").to_owned();
+        return Some(Disagreement {
+            question: "dump".to_owned(),
+            expected: text(one),
+            answered: text(other),
+        });
+    }
+}
+
+/// Compares everything that is asked of an AppView; `now` in microseconds since 1970.
+pub async fn compare(ask: &impl Ask, network: &Network, now: i64) -> Result<u64, Disagreement> {
+    let mut asked = Asked {
+        ask,
+        expected: Expected::of(network),
+        network,
+        questions: 0,
+    };
+    asked.latest(now).await?;
+    asked.stats().await?;
+    for did in network.accounts.keys() {
+        asked.actor(did).await?;
+    }
+    for uri in asked.addresses() {
+        asked.about(&uri).await?;
+    }
+    Ok(asked.questions)
+}
+
+struct Asked<'a, A> {
+    ask: &'a A,
+    expected: Expected,
+    network: &'a Network,
+    questions: u64,
+}
+
+fn uris<'a>(shown: impl IntoIterator<Item = &'a Shown>) -> Vec<Value> {
+    shown.into_iter().map(|one| json!(one.uri)).collect()
+}
+
+fn field(entries: &[Value], path: &str) -> Vec<Value> {
+    let of = |entry: &Value| entry.pointer(path).cloned().unwrap_or(Value::Null);
+    entries.iter().map(of).collect()
+}
+
+impl<A: Ask> Asked<'_, A> {
+    /// Everything that something may be asked about.
+    fn addresses(&self) -> Vec<String> {
+        let held = self.expected.held.keys().cloned();
+        let mut all: Vec<String> = held.collect();
+        all.extend(self.expected.subjects());
+        all.extend(self.expected.items());
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn same(
+        &self,
+        question: &str,
+        expected: &impl serde::Serialize,
+        answered: &impl serde::Serialize,
+    ) -> Result<(), Disagreement> {
+        let (expected, answered) = (json!(expected), json!(answered));
+        if expected == answered {
+            return Ok(());
+        }
+        Err(Disagreement {
+            question: question.to_owned(),
+            expected: expected.to_string(),
+            answered: answered.to_string(),
+        })
+    }
+
+    async fn list(
+        &mut self,
+        method: &str,
+        query: &str,
+        name: &str,
+    ) -> Result<Vec<Value>, Disagreement> {
+        self.questions += 1;
+        let walked = walk(self.ask, method, query, name, LIMIT).await;
+        walked.map_err(|problem| Disagreement {
+            question: format!("{method}?{query}"),
+            expected: "a list".to_owned(),
+            answered: problem,
+        })
+    }
+
+    /// A list whose entries are views with an address.
+    async fn addressed(
+        &mut self,
+        method: &str,
+        query: &str,
+        (name, path): (&str, &str),
+        expected: Vec<Value>,
+    ) -> Result<Vec<Value>, Disagreement> {
+        let entries = self.list(method, query, name).await?;
+        self.same(&format!("{method}?{query}"), &expected, &field(&entries, path))?;
+        Ok(entries)
+    }
+
+    async fn latest(&mut self, now: i64) -> Result<(), Disagreement> {
+        let entries = self.list("fm.plyr.feed.getLatest", "", "tracks").await?;
+        let expected = self.expected.latest(now + AHEAD + UNCERTAIN);
+        let is_certain = |one: &&Shown| (one.sort_at - now - AHEAD).abs() > UNCERTAIN;
+        let certain = expected.iter().filter(|one| is_certain(one));
+        let certain: Vec<&str> = certain.map(|one| one.uri.as_str()).collect();
+        let possible: Vec<&str> = expected.iter().map(|one| one.uri.as_str()).collect();
+        let answered = entries.iter().filter_map(|entry| entry["uri"].as_str());
+        let answered: Vec<&str> = answered
+            .filter(|uri| certain.contains(uri) || !possible.contains(uri))
+            .collect();
+        self.same("fm.plyr.feed.getLatest", &certain, &answered)?;
+        for entry in &entries {
+            self.track(entry)?;
+        }
+        Ok(())
+    }
+
+    /// A track view: its record, its times and its counts.
+    fn track(&self, view: &Value) -> Result<(), Disagreement> {
+        let uri = view["uri"].as_str().unwrap_or_default();
+        let Some(one) = self.expected.shown.get(uri) else {
+            return self.same(&format!("view of {uri}"), &"none", view);
+        };
+        let expected = json!({
+            "cid": one.held.cid, "record": one.held.value, "sortAt": time(one.sort_at),
+            "author": one.did, "likeCount": self.expected.likers(uri).len(),
+            "commentCount": self.expected.comments(uri).len(),
+            "listCount": self.expected.lists_with(uri).len(),
+        });
+        let answered = json!({
+            "cid": view["cid"], "record": view["record"], "sortAt": view["sortAt"],
+            "author": view["author"]["did"], "likeCount": view["likeCount"],
+            "commentCount": view["commentCount"], "listCount": view["listCount"],
+        });
+        self.same(&format!("view of {uri}"), &expected, &answered)
+    }
+
+    async fn one(&mut self, method: &str, query: &str) -> Result<Value, String> {
+        self.questions += 1;
+        self.ask.ask(method, query).await
+    }
+
+    async fn stats(&mut self) -> Result<(), Disagreement> {
+        let method = "fm.plyr.stats.getStats";
+        let answer = self.one(method, "").await.unwrap_or_default();
+        let Sums {
+            tracks,
+            lists: [lists, ..],
+            likes,
+            comments,
+            seconds,
+            artists,
+        } = self.expected.sums();
+        let expected = json!({ "trackCount": tracks, "artistCount": artists, "likeCount": likes,
+            "commentCount": comments, "listCount": lists, "durationSeconds": seconds });
+        self.same(method, &expected, &answer)
+    }
+
+    async fn actor(&mut self, did: &str) -> Result<(), Disagreement> {
+        let query = format!("actor={}", encoded(did));
+        for (method, name, path, kind) in [
+            ("fm.plyr.feed.getActorTracks", "tracks", "/uri", Kind::Tracks),
+            ("fm.plyr.graph.getActorLists", "lists", "/uri", Kind::Lists),
+        ] {
+            let expected = uris(self.expected.of_actor(did, kind));
+            self.addressed(method, &query, (name, path), expected).await?;
+        }
+        for (list_type, kind) in [("album", Kind::Albums), ("playlist", Kind::Playlists)] {
+            let expected = uris(self.expected.of_actor(did, kind));
+            let query = format!("{query}&listType={list_type}");
+            let place = ("lists", "/uri");
+            self.addressed("fm.plyr.graph.getActorLists", &query, place, expected)
+                .await?;
+        }
+        let pair = |(like, track): (&Shown, &Shown)| json!([like.uri, track.uri]);
+        let liked: Vec<Value> = self.expected.liked(did).into_iter().map(pair).collect();
+        let method = "fm.plyr.feed.getActorLikes";
+        let entries = self.list(method, &query, "likes").await?;
+        let entries = entries
+            .iter()
+            .map(|entry| json!([entry["like"]["uri"], entry["track"]["uri"]]));
+        let question = format!("{method}?{query}");
+        self.same(&question, &liked, &entries.collect::<Vec<_>>())?;
+        for collection in COLLECTIONS {
+            let query = format!("repo={}&collection={collection}", encoded(did));
+            let method = "com.atproto.repo.listRecords";
+            let entries = self.list(method, &query, "records").await?;
+            let expected = self.expected.listed(did, collection);
+            let expected = expected.into_iter().map(|one| {
+                json!({ "uri": one.uri, "cid": one.held.cid, "value": one.held.value })
+            });
+            let question = format!("{method}?{query}");
+            self.same(&question, &expected.collect::<Vec<_>>(), &entries)?;
+        }
+        self.profile(did, &query).await
+    }
+
+    async fn profile(&mut self, did: &str, query: &str) -> Result<(), Disagreement> {
+        let method = "fm.plyr.actor.getProfile";
+        let question = format!("{method}?{query}");
+        let answer = self.one(method, query).await;
+        let is_active = self.network.accounts.get(did).is_some_and(|one| one.is_active);
+        if !is_active {
+            return self.same(&question, &false, &answer.is_ok());
+        }
+        let answer = answer.map_err(|problem| Disagreement {
+            question: question.clone(),
+            expected: "a profile".to_owned(),
+            answered: problem,
+        })?;
+        let view = &answer["profile"];
+        let sums = self.expected.sums_of(did);
+        let record = self.expected.profile(did).map(|one| &one.held.value);
+        let expected = json!({ "did": did, "record": record, "trackCount": sums.tracks,
+            "albumCount": sums.lists[1], "playlistCount": sums.lists[2],
+            "likeCount": sums.likes, "commentCount": sums.comments,
+            "durationSeconds": sums.seconds });
+        let answered = json!({ "did": view["did"], "record": view.get("record"),
+            "trackCount": view["trackCount"], "albumCount": view["albumCount"],
+            "playlistCount": view["playlistCount"], "likeCount": view["likeCount"],
+            "commentCount": view["commentCount"], "durationSeconds": view["durationSeconds"] });
+        self.same(&question, &expected, &answered)
+    }
+
+    /// What is asked about one address, whether or not something is held there.
+    async fn about(&mut self, uri: &str) -> Result<(), Disagreement> {
+        let query = format!("uri={}", encoded(uri));
+        let expected = uris(self.expected.likers(uri));
+        self.addressed("fm.plyr.feed.getLikes", &query, ("likes", "/uri"), expected)
+            .await?;
+        let place = ("comments", "/uri");
+        let expected = uris(self.expected.comments(uri));
+        self.addressed("fm.plyr.feed.getComments", &query, place, expected)
+            .await?;
+        let by_time = format!("{query}&sort=time");
+        let expected = uris(self.expected.comments_by_time(uri));
+        self.addressed("fm.plyr.feed.getComments", &by_time, place, expected)
+            .await?;
+        let expected = uris(self.expected.lists_with(uri));
+        let place = ("lists", "/uri");
+        self.addressed("fm.plyr.graph.getListsWithItem", &query, place, expected)
+            .await?;
+        if uri.contains("/fm.plyr.track/") {
+            let answer = self.one("fm.plyr.feed.getTrack", &query).await;
+            let is_shown = self.expected.shown.contains_key(uri);
+            self.same(&format!("getTrack?{query}"), &is_shown, &answer.is_ok())?;
+            if let Ok(answer) = answer {
+                self.track(&answer["track"])?;
+            }
+        }
+        if uri.contains("/fm.plyr.list/") && self.expected.shown.contains_key(uri) {
+            self.items(uri, &query).await?;
+        }
+        Ok(())
+    }
+
+    async fn items(&mut self, uri: &str, query: &str) -> Result<(), Disagreement> {
+        let method = "fm.plyr.graph.getList";
+        let entries = self.list(method, query, "items").await?;
+        let answered = entries.iter().map(|entry| {
+            let kind = entry["item"]["$type"].as_str().unwrap_or_default();
+            let kind = kind.rsplit('#').next().unwrap_or_default();
+            json!([entry["subject"]["uri"], kind])
+        });
+        let expected = self.expected.items_in(uri, self.network);
+        let expected = expected.into_iter().map(|(item, state)| {
+            let kind = match state {
+                Item::Track => "trackView",
+                Item::Hidden => "hidden",
+                Item::NotFound => "notFound",
+            };
+            json!([item, kind])
+        });
+        let question = format!("{method}?{query}");
+        self.same(
+            &question,
+            &expected.collect::<Vec<_>>(),
+            &answered.collect::<Vec<_>>(),
+        )
+    }
+}

@@ -1,0 +1,49 @@
+//! What the network says in the end: each account, whether it shows, and what its repo holds.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// A record as its repo holds it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Held {
+    /// Its CID, as text.
+    pub cid: String,
+    /// The record as JSON of the data model.
+    pub value: Value,
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Account {
+    /// Its DID.
+    pub did: String,
+    /// Its handle, where both ways prove it.
+    pub handle: Option<String>,
+    /// Whether it is active.
+    pub is_active: bool,
+    /// Its records by `collection/rkey`; those of other namespaces may be among them.
+    pub records: BTreeMap<String, Held>,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Network {
+    /// By DID.
+    pub accounts: BTreeMap<String, Account>,
+}
+
+impl Network {
+    /// Adds an account.
+    pub fn add(&mut self, account: Account) {
+        self.accounts.insert(account.did.clone(), account);
+    }
+
+    /// The record at an address, and whose it is.
+    pub fn at(&self, uri: &str) -> Option<(&Account, &str, &Held)> {
+        let (did, path) = uri.strip_prefix("at://")?.split_once('/')?;
+        let account = self.accounts.get(did)?;
+        let (path, held) = account.records.get_key_value(path)?;
+        Some((account, path.as_str(), held))
+    }
+}
