@@ -1,0 +1,137 @@
+//! A simulated network with a story that goes on, and whether `plyr` ends as it must.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use plyr_lexicons::{Namespace, data};
+use plyr_oracle::{Account, Ask, Expected, Held, compare, dump_difference};
+use plyr_peers::Plyr;
+use plyr_simnet::world::Standing;
+use plyr_simnet::{Faults, Network, Options, Plot, Speaks, Story, World};
+use serde_json::Value;
+
+use super::RunError;
+
+/// How long the state may take until it is what it must be.
+const PATIENCE: Duration = Duration::from_secs(180);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The network, and what goes on in it.
+pub struct Scene {
+    /// The servers.
+    pub network: Network,
+    story: Story,
+    namespace: Namespace,
+}
+
+impl Scene {
+    /// Opens a network of a seed: what happened before is in the repos, and no stream tells of it.
+    pub async fn open(seed: u64, streams: &[Speaks], faults: Faults) -> Result<Scene, RunError> {
+        let namespace: Namespace = "fm.plyr".parse().map_err(RunError::broken)?;
+        let plot = Plot {
+            artists: 6,
+            listeners: 8,
+            tracks: 24,
+            history: 150,
+            seconds: (1, 2),
+            tunes: 4,
+            ..Plot::of_seed(seed, namespace.clone())
+        };
+        let mut story = Story::new(plot).map_err(RunError::broken)?;
+        let mut world = World::new();
+        let opening = story.opening();
+        for act in story.by_ref().take(opening) {
+            world.apply(&act).map_err(RunError::broken)?;
+        }
+        let options = Options {
+            streams: streams.to_vec(),
+            faults,
+            ..Options::default()
+        };
+        let network = Network::start(world, options).await;
+        Ok(Scene {
+            network: network.map_err(RunError::broken)?,
+            story,
+            namespace,
+        })
+    }
+
+    /// Goes on for some acts.
+    pub fn go_on(&mut self, acts: usize) -> Result<(), RunError> {
+        for act in self.story.by_ref().take(acts) {
+            self.network.act(&act).map_err(RunError::broken)?;
+        }
+        Ok(())
+    }
+
+    /// Starts `plyr serve` over it.
+    pub async fn serve(
+        &self,
+        binary: &str,
+        folder: &Path,
+        more: &[&str],
+    ) -> Result<Plyr, RunError> {
+        let mut arguments = self.network.arguments();
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        let started = Plyr::start(binary, folder, &arguments).await;
+        started.map_err(RunError::broken)
+    }
+
+    /// What the network says now, for the oracle.
+    fn said(&self) -> Result<plyr_oracle::Network, RunError> {
+        let mut said = plyr_oracle::Network::default();
+        let world = self.network.world();
+        for account in world.accounts() {
+            let mut records = std::collections::BTreeMap::new();
+            for (path, record) in account.records() {
+                let value = data::from_cbor(&record.bytes).map_err(RunError::broken)?;
+                let held = Held {
+                    cid: record.cid.to_string(),
+                    value: data::to_json(&value),
+                };
+                records.insert(path.clone(), held);
+            }
+            said.add(Account {
+                did: account.did.clone(),
+                handle: Some(account.handle.clone()),
+                is_active: account.standing == Standing::Active,
+                records,
+            });
+        }
+        Ok(said)
+    }
+
+    /// Waits until the dump is what the oracle says, then compares every list and count. Answers
+    /// how many lines and questions that were.
+    pub async fn agrees(&self, plyr: &Plyr) -> Result<(usize, u64), RunError> {
+        let said = self.said()?;
+        let expected = Expected::of(&said);
+        let by_world = self.network.dump(&self.namespace);
+        let by_world = by_world.map_err(RunError::broken)?;
+        if let Some(two) = dump_difference(&expected.dump, &by_world) {
+            return Err(RunError::Broken(format!("oracle and network differ: {two}")));
+        }
+        let began = Instant::now();
+        loop {
+            let dump = plyr.dump().await.map_err(RunError::broken)?;
+            let Some(difference) = dump_difference(&expected.dump, &dump) else {
+                break;
+            };
+            if began.elapsed() > PATIENCE {
+                return Err(RunError::Never(difference.to_string()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let now = chrono::Utc::now().timestamp_micros();
+        let questions = compare(&Asking(plyr), &said, now).await?;
+        Ok((expected.dump.lines().count(), questions))
+    }
+}
+
+struct Asking<'a>(&'a Plyr);
+
+impl Ask for Asking<'_> {
+    async fn ask(&self, method: &str, query: &str) -> Result<Value, String> {
+        self.0.xrpc(method, query).await
+    }
+}
