@@ -127,13 +127,17 @@ impl Repos {
         &self.visitor.store
     }
 
-    /// Wants repos visited as soon as can be, whatever was known of them.
+    /// Wants repos visited as soon as can be, whatever was known of them and however another
+    /// machine's clock goes.
     pub async fn want(&self, dids: &[Did]) -> Result<(), StoreError> {
         let now = crate::now();
         for dids in dids.chunks(BATCH) {
-            let dids = dids.iter().cloned();
-            let changes = dids.flat_map(|did| wanted(did, Urgency::Now, BY_HAND, now));
-            self.store().apply(changes.collect()).await?;
+            let open = self.store().snapshot().await?.due_of(dids).await?;
+            let wants = dids.iter().zip(open).flat_map(|(did, open)| {
+                let last = open.map_or(0, |open| open.wanted_at);
+                wanted(did.clone(), Urgency::Now, BY_HAND, now.max(last + 1))
+            });
+            self.store().apply(wants.collect()).await?;
         }
         self.shared.woken.notify_one();
         Ok(())
@@ -226,11 +230,14 @@ impl Repos {
         [done, Change::RepoDue(steady)]
     }
 
-    /// What differs between a repo and what is held of it, asked now. `repair` settles it.
-    pub async fn verify(&self, did: &Did, repair: bool) -> Result<Merged, MergeError> {
-        if !repair {
-            return self.visitor.compare(did).await;
-        }
+    /// What differs between a repo and what is held of it, asked now; nothing is changed. At most
+    /// `most_told` differences are told one by one.
+    pub async fn compare(&self, did: &Did, most_told: usize) -> Result<Merged, MergeError> {
+        self.visitor.compare(did, most_told).await
+    }
+
+    /// Fetches a repo now, whatever was known of it, and settles what differs.
+    pub async fn repair(&self, did: &Did) -> Result<Merged, MergeError> {
         self.visit(did, true).await
     }
 
@@ -252,10 +259,19 @@ impl Repos {
     }
 
     async fn visit(&self, did: &Did, by_force: bool) -> Result<Merged, MergeError> {
-        let visit = self.visitor.visit(did, by_force).await?;
+        // What is wanted while it is asked for is not answered by this.
         let snapshot = self.store().snapshot().await?;
         let due = snapshot.due_of(std::slice::from_ref(did)).await?;
         let due = due.into_iter().next().flatten();
+        let met = snapshot.repos(std::slice::from_ref(did)).await?;
+        let was_met = met.iter().any(Option::is_some);
+        let visit = self.visitor.visit(did, by_force).await?;
+        // A slip of the pen is no repo.
+        if let Some(trouble) = visit.trouble.as_ref().filter(|_| !was_met)
+            && trouble.fault == Fault::Account
+        {
+            return Err(trouble.clone().into());
+        }
         let due = due.unwrap_or_else(|| DueRepo {
             did: did.clone(),
             wanted_at: visit.repo.asked_at,
