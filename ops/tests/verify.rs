@@ -193,8 +193,8 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     );
     told.ends(&["quarantine", "retry"], 2).await?;
     for unknown in [["nothing-of-it"].as_slice(), &["--reason", "no-reason"]] {
-        let retried = told.ends(&[&["quarantine", "retry"], unknown].concat(), 1);
-        let retried = retried.await?;
+        let words = [&["quarantine", "retry"], unknown].concat();
+        let retried = told.ends(&words, 1).await?;
         assert!(
             retried.len() == 1 && retried.iter().all(|line| line.contains("unknown")),
             "{retried:?}"
@@ -287,14 +287,16 @@ async fn i01_what_is_above_a_signed_head_is_told_and_stays_open() -> Tested {
         .apply(vec![Change::Version(Version { rev, ..invented })])
         .await?;
     store.close().await?;
+    drop(store);
     let mut arguments = arguments(&peers);
     arguments.extend(["--data-dir".to_owned(), data.display().to_string()]);
     let told = Told { arguments };
     let above = json!({ "aboveHead": rev.to_string(), "uri": uri.to_string() }).to_string();
     for more in [None, Some("--repair")] {
         let words = ["verify", &account.did].into_iter().chain(more);
-        let lines = told.ends(&words.collect::<Vec<_>>(), 1).await?;
-        assert!(lines.contains(&above), "{lines:?}");
+        let (code, lines, said) = told.run(&words.collect::<Vec<_>>()).await?;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(lines.contains(&above), "{lines:?} {said}");
     }
     Ok(())
 }

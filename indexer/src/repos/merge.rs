@@ -5,9 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use plyr_lexicons::{Did, Namespace, Nsid, RecordKey, RecordUri, Rev};
-use plyr_schemas::{
-    Change, Floor, HeldKey, Micros, Outcome, Snapshot, Standing, Store, StoreError, Version,
-};
+use plyr_schemas::{Change, Floor, HeldKey, Micros, Outcome, Standing, Store, StoreError, Version};
 
 use super::network::{Entry, Fault, Pages, Proof, State, Trouble};
 use super::{judged, named};
@@ -136,7 +134,6 @@ pub struct Manner {
 /// A merge under way.
 pub struct Merge<'a> {
     store: &'a Arc<dyn Store>,
-    snapshot: Box<dyn Snapshot>,
     namespace: &'a Namespace,
     did: &'a Did,
     manner: Manner,
@@ -168,12 +165,13 @@ impl<'a> Merge<'a> {
         let snapshot = store.snapshot().await?;
         let floors = snapshot.floors(did, &collections).await?;
         let told = snapshot.told(did).await?;
+        drop(snapshot);
         let top = floors.iter().copied().max().unwrap_or(Rev::MIN);
         if top > manner.floor {
             return Err(overtaken().into());
         }
         let rev = state.head.rev;
-        let mut merge = Merge::begin(store, snapshot, namespace, did, manner);
+        let mut merge = Merge::begin(store, namespace, did, manner);
         merge.at = settled_at(rev, top);
         merge.merged.is_proven = state.is_proven;
         if !state.is_proven {
@@ -214,7 +212,7 @@ impl<'a> Merge<'a> {
             return Err(overtaken().into());
         }
         let held = snapshot.keys(std::slice::from_ref(uri)).await?.pop();
-        let mut merge = Merge::begin(store, snapshot, namespace, &uri.did, manner);
+        let mut merge = Merge::begin(store, namespace, &uri.did, manner);
         merge.at = settled_at(proof.head.rev, floor);
         let entry = proof.record.map(|(cid, bytes)| Entry {
             collection: uri.collection.clone(),
@@ -231,14 +229,12 @@ impl<'a> Merge<'a> {
 
     fn begin(
         store: &'a Arc<dyn Store>,
-        snapshot: Box<dyn Snapshot>,
         namespace: &'a Namespace,
         did: &'a Did,
         manner: Manner,
     ) -> Merge<'a> {
         Merge {
             store,
-            snapshot,
             namespace,
             did,
             manner,
@@ -264,9 +260,10 @@ impl<'a> Merge<'a> {
         let (mut after, mut more): (Option<String>, bool) = (None, true);
         loop {
             if held.is_empty() && more {
-                let keys = self
-                    .snapshot
-                    .repo_keys(self.did, collection, after.as_deref(), KEYS);
+                // A snapshot a page: one for the whole would hold in memory all that is written
+                // meanwhile.
+                let snapshot = self.store.snapshot().await?;
+                let keys = snapshot.repo_keys(self.did, collection, after.as_deref(), KEYS);
                 held = keys.await?.into();
                 more = held.len() >= KEYS;
                 after = held.back().map(|key| key.rkey.as_str().to_owned());
