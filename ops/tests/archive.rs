@@ -73,7 +73,7 @@ async fn are_verified(plyr: &Plyr, accounts: &[Account]) -> Result<(), PeersErro
     Ok(())
 }
 
-/// Some with tracks and one without.
+/// Three with tracks and one without.
 async fn written(peers: &Peers) -> Result<(Vec<Account>, Account), PeersError> {
     let mut artists = Vec::new();
     for number in 0..3 {

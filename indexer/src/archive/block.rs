@@ -85,7 +85,7 @@ impl Block {
 
     /// Its rows, in the order of their numbers if the host keeps to its format.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let (numbers, _) = self.numbers.as_chunks();
+        let (numbers, _) = self.numbers.as_chunks::<8>();
         let lengths = shorts(&self.did_lengths).zip(&self.collection_lengths);
         let (mut dids, mut collections) = (self.dids.as_slice(), self.collections.as_slice());
         numbers
@@ -129,29 +129,153 @@ fn whole(read: usize, wanted: usize) -> Result<(), BlockError> {
 }
 
 fn shorts(column: &[u8]) -> impl Iterator<Item = usize> {
-    let (shorts, _) = column.as_chunks();
+    let (shorts, _) = column.as_chunks::<2>();
     shorts.iter().map(|one| usize::from(u16::from_le_bytes(*one)))
 }
 
 /// The next bytes of a column, whose length is the sum of all that is taken.
 fn taken<'a>(column: &mut &'a [u8], bytes: usize) -> &'a [u8] {
-    let (taken, rest) = column.split_at_checked(bytes).unwrap_or((column, &[]));
+    let left = *column;
+    let (taken, rest) = left.split_at_checked(bytes).unwrap_or((left, &[]));
     *column = rest;
     taken
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
-    /// A block that Jetstream 0.2.0 sealed when it began over a test network of ours.
+    /// Sealed by Jetstream 0.2.0 over a test network of our own (`ops/peers`), asked for by
+    /// `getBlock`.
     const REAL: &[u8] = include_bytes!("block.zst");
+
+    type Told = (u64, bool, String, String);
+
+    fn told(bytes: &[u8]) -> Result<Vec<Told>, BlockError> {
+        let block = Block::read(bytes)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let rows = block.rows();
+        let rows = rows.map(|row| (row.number, row.is_record, text(row.did), text(row.collection)));
+        Ok(rows.collect())
+    }
 
     fn packed(body: &[u8]) -> Vec<u8> {
         zstd::bulk::compress(body, 3).unwrap()
     }
 
-    fn unpacked() -> Vec<u8> {
+    fn body() -> Vec<u8> {
         zstd::stream::decode_all(REAL).unwrap()
+    }
+
+    /// Where the columns of lengths begin, of collections and of DIDs.
+    fn lengths(rows: usize) -> (usize, usize) {
+        let collections = 4 + rows * (8 + TIMES + 1);
+        (collections, collections + rows)
+    }
+
+    #[test]
+    fn a_real_block_is_read() {
+        let expected = EXPECTED;
+        let expected = expected.map(|(number, is_record, did, collection)| {
+            (number, is_record, did.to_owned(), collection.to_owned())
+        });
+        assert_eq!(told(REAL).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cut_block_is_an_error_or_whole_in_what_is_asked() {
+        let (whole, body) = (told(REAL).unwrap(), body());
+        let mut errors = 0;
+        let cut_frames = (0..REAL.len()).map(|end| REAL[..end].to_vec());
+        let cut_bodies = (0..body.len()).map(|end| packed(&body[..end]));
+        for cut in cut_frames.chain(cut_bodies) {
+            match told(&cut) {
+                Ok(rows) => assert_eq!(rows, whole),
+                Err(BlockError::Unpacked(_)) => errors += 1,
+                Err(problem) => panic!("{problem}"),
+            }
+        }
+        assert!(errors > REAL.len());
+    }
+
+    #[test]
+    fn no_byte_of_a_block_is_trusted() {
+        let (body, most) = (body(), told(REAL).unwrap().len());
+        for place in 0..body.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut changed = body.clone();
+                changed[place] = value;
+                // Any answer will do, as long as there is one.
+                let rows = told(&packed(&changed)).map(|rows| rows.len());
+                assert!(rows.unwrap_or(0) <= most);
+            }
+        }
+        for place in 0..REAL.len() {
+            let mut changed = REAL.to_vec();
+            changed[place] ^= 0xff;
+            assert!(told(&changed).map_or(0, |rows| rows.len()) <= MOST_ROWS);
+        }
+    }
+
+    #[test]
+    fn what_a_block_says_of_its_size_makes_no_room() {
+        let rows = told(REAL).unwrap().len();
+        let with = |place: usize, bytes: &[u8]| {
+            let mut changed = body();
+            changed[place..place + bytes.len()].copy_from_slice(bytes);
+            told(&packed(&changed))
+        };
+        let too_many = (MOST_ROWS as u32 + 1).to_le_bytes();
+        for count in [u32::MAX.to_le_bytes(), too_many] {
+            let problem = with(0, &count).unwrap_err();
+            assert!(matches!(problem, BlockError::TooLarge { of: "rows", .. }));
+        }
+        let most = (MOST_ROWS as u32).to_le_bytes();
+        assert!(matches!(with(0, &most), Err(BlockError::Unpacked(_))));
+        let (collections, dids) = lengths(rows);
+        for (place, bytes) in [(collections, vec![0xff; rows]), (dids, vec![0xff; rows * 2])] {
+            assert!(matches!(with(place, &bytes), Err(BlockError::Unpacked(_))));
+        }
+        // The lengths of records, which are never unpacked.
+        let records = dids + rows * 4;
+        assert_eq!(with(records, &vec![0xff; rows * 4]).unwrap(), told(REAL).unwrap());
+    }
+
+    #[test]
+    fn a_bomb_is_an_error_before_it_is_unpacked() {
+        let mut bomb = (MOST_ROWS as u32).to_le_bytes().to_vec();
+        bomb.resize(64 << 20, 0xff);
+        let bomb = packed(&bomb);
+        assert!(bomb.len() < 16 << 10, "{}", bomb.len());
+        let problem = told(&bomb).unwrap_err();
+        assert!(matches!(problem, BlockError::TooLarge { .. }), "{problem}");
+        // One of zeros has no rows, however much follows.
+        assert!(told(&packed(&vec![0; 64 << 20])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_takes_too_much_memory_is_an_error() {
+        let frame = |window| {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window).unwrap();
+            encoder.write_all(&body()).unwrap();
+            encoder.flush().unwrap();
+            encoder.finish().unwrap()
+        };
+        assert!(told(&frame(LONGEST_WINDOW)).is_ok());
+        assert!(matches!(
+            told(&frame(LONGEST_WINDOW + 1)),
+            Err(BlockError::Unpacked(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_no_block_is_an_error() {
+        for bytes in [&b""[..], b"<html>", &[0x28, 0xb5, 0x2f, 0xfd], &[0; 100]] {
+            assert!(matches!(told(bytes), Err(BlockError::Unpacked(_))));
+        }
+        assert!(told(&packed(&[0; 4])).unwrap().is_empty());
     }
 }

@@ -229,7 +229,7 @@ impl Archive {
         };
         let dids: HashSet<&[u8]> = block.rows().filter(is_ours).map(|row| row.did).collect();
         let read = |did: &[u8]| {
-            let did = std::str::from_utf8(did).ok().and_then(|did| did.parse().ok());
+            let did: Option<Did> = std::str::from_utf8(did).ok().and_then(|did| did.parse().ok());
             if did.is_none() {
                 tracing::debug!(host = self.host, "an archive has a row of what is no DID");
             }
