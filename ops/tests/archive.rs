@@ -25,10 +25,21 @@ async fn peers() -> Result<Option<Peers>, PeersError> {
     .await
 }
 
-/// What a new Jetstream v2 begins with is sealed before it answers anybody.
-async fn archive(peers: &Peers) -> Result<(), PeersError> {
+/// Another Jetstream v2 begins: with what the repos hold, which is sealed before it answers.
+async fn archived(peers: &Peers, anybody: &Account) -> Result<(), PeersError> {
     peers.steer("forget", "jetstream2").await?;
-    peers.steer("start", "jetstream2").await
+    peers.steer("start", "jetstream2").await?;
+    let mut host = anybody.clone();
+    host.pds = peers.jetstream2.replacen("ws", "http", 1);
+    wait_until("the archive answers", || async {
+        let everything = json!({ "afterSeq": 0 });
+        let planned = host.post("network.bsky.jetstream.planSnapshot", &everything);
+        planned
+            .await
+            .map(drop)
+            .map_err(|problem| problem.to_string())
+    })
+    .await
 }
 
 /// The value of a metric's row that has all of some words; 0 where there is no such row.
@@ -94,7 +105,7 @@ async fn i01_what_only_an_archive_knows_of_is_found_and_fetched() -> Tested {
     };
     peers.steer("stop", "jetstream2").await?;
     let (artists, _) = written(&peers).await?;
-    archive(&peers).await?;
+    archived(&peers, &artists[0]).await?;
     peers.jetstream2 = forgetful::before(&peers.jetstream2).await?;
     let folder = tempfile::tempdir()?;
     let plyr = Plyr::serve(BINARY, &peers, &folder.path().join("data")).await?;
@@ -145,7 +156,7 @@ async fn i02_after_a_gap_the_repos_with_archived_rows_are_due_at_once() -> Teste
     });
     let creates: Vec<Value> = creates.collect();
     artists[1].apply_writes(&creates).await?;
-    archive(&peers).await?;
+    archived(&peers, &artists[0]).await?;
     let plyr = Plyr::start(BINARY, &data, &arguments).await?;
     wait_until("a repo of the gap is due at once", || async {
         let due = metric(&plyr, "plyr_repos_suspected_total", "archive").await?;

@@ -210,7 +210,10 @@ mod tests {
             read(""),
         ];
         for plan in refused {
-            assert!(matches!(plan, Err(OutboundError::Malformed { .. })), "{plan:?}");
+            assert!(
+                matches!(plan, Err(OutboundError::Malformed { .. })),
+                "{plan:?}"
+            );
         }
     }
 }

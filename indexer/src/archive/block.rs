@@ -88,17 +88,15 @@ impl Block {
         let (numbers, _) = self.numbers.as_chunks::<8>();
         let lengths = shorts(&self.did_lengths).zip(&self.collection_lengths);
         let (mut dids, mut collections) = (self.dids.as_slice(), self.collections.as_slice());
-        numbers
-            .iter()
-            .zip(&self.kinds)
-            .zip(lengths)
-            .map(move |((number, kind), (did, collection))| Row {
+        numbers.iter().zip(&self.kinds).zip(lengths).map(
+            move |((number, kind), (did, collection))| Row {
                 number: u64::from_le_bytes(*number),
                 // Created, updated, deleted, and created again by a repair.
                 is_record: matches!(kind, 1 | 2 | 3 | 7),
                 did: taken(&mut dids, did),
                 collection: taken(&mut collections, usize::from(*collection)),
-            })
+            },
+        )
     }
 }
 
@@ -130,7 +128,9 @@ fn whole(read: usize, wanted: usize) -> Result<(), BlockError> {
 
 fn shorts(column: &[u8]) -> impl Iterator<Item = usize> {
     let (shorts, _) = column.as_chunks::<2>();
-    shorts.iter().map(|one| usize::from(u16::from_le_bytes(*one)))
+    shorts
+        .iter()
+        .map(|one| usize::from(u16::from_le_bytes(*one)))
 }
 
 /// The next bytes of a column, whose length is the sum of all that is taken.
@@ -157,7 +157,14 @@ mod tests {
         let block = Block::read(bytes)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let rows = block.rows();
-        let rows = rows.map(|row| (row.number, row.is_record, text(row.did), text(row.collection)));
+        let rows = rows.map(|row| {
+            (
+                row.number,
+                row.is_record,
+                text(row.did),
+                text(row.collection),
+            )
+        });
         Ok(rows.collect())
     }
 
@@ -177,10 +184,19 @@ mod tests {
 
     #[test]
     fn a_real_block_is_read() {
-        let expected = EXPECTED;
-        let expected = expected.map(|(number, is_record, did, collection)| {
-            (number, is_record, did.to_owned(), collection.to_owned())
-        });
+        let posts = "app.bsky.feed.post";
+        let expected = [
+            (1, "did:plc:ifp35erxijahlbqsguvrle56", posts),
+            (2, "did:plc:ifp35erxijahlbqsguvrle56", "fm.plyr.track"),
+            (3, "did:plc:44mr5sbl3crjvgv7yk64brdw", posts),
+            (
+                4,
+                "did:plc:ig7ayvcgd42dzcgqxzlpez7x",
+                "fm.plyr.actor.profile",
+            ),
+        ];
+        let expected = expected
+            .map(|(number, did, collection)| (number, true, did.to_owned(), collection.to_owned()));
         assert_eq!(told(REAL).unwrap(), expected);
     }
 
@@ -235,12 +251,18 @@ mod tests {
         let most = (MOST_ROWS as u32).to_le_bytes();
         assert!(matches!(with(0, &most), Err(BlockError::Unpacked(_))));
         let (collections, dids) = lengths(rows);
-        for (place, bytes) in [(collections, vec![0xff; rows]), (dids, vec![0xff; rows * 2])] {
+        for (place, bytes) in [
+            (collections, vec![0xff; rows]),
+            (dids, vec![0xff; rows * 2]),
+        ] {
             assert!(matches!(with(place, &bytes), Err(BlockError::Unpacked(_))));
         }
         // The lengths of records, which are never unpacked.
         let records = dids + rows * 4;
-        assert_eq!(with(records, &vec![0xff; rows * 4]).unwrap(), told(REAL).unwrap());
+        assert_eq!(
+            with(records, &vec![0xff; rows * 4]).unwrap(),
+            told(REAL).unwrap()
+        );
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl Archive {
             let began = *after;
             for segment in &plan.segments {
                 let end = segment.last_row.min(plan.planned_through);
-                self.read_segment(base, segment, after, end, purpose).await?;
+                self.read_segment(base, segment, after, end, purpose)
+                    .await?;
                 *after = end.max(*after);
             }
             *after = plan.planned_through.max(*after);
@@ -229,7 +230,9 @@ impl Archive {
         };
         let dids: HashSet<&[u8]> = block.rows().filter(is_ours).map(|row| row.did).collect();
         let read = |did: &[u8]| {
-            let did: Option<Did> = std::str::from_utf8(did).ok().and_then(|did| did.parse().ok());
+            let did: Option<Did> = std::str::from_utf8(did)
+                .ok()
+                .and_then(|did| did.parse().ok());
             if did.is_none() {
                 tracing::debug!(host = self.host, "an archive has a row of what is no DID");
             }

@@ -46,7 +46,10 @@ async fn pass_on(mut client: TcpStream, host: String) -> Result<(), std::io::Err
 /// The cursor that a request for a stream names.
 fn stream_cursor(head: &str) -> Option<String> {
     let line = head.lines().next()?;
-    let (_, cursor) = line.split_once("subscribeEvents?")?.1.split_once("cursor=")?;
+    let (_, cursor) = line
+        .split_once("subscribeEvents?")?
+        .1
+        .split_once("cursor=")?;
     Some(cursor.chars().take_while(char::is_ascii_digit).collect())
 }
 
