@@ -92,7 +92,7 @@ async fn written(peers: &Peers) -> Result<(Vec<Account>, Account), PeersError> {
         artist.put("fm.plyr.track", "one", &track("one")).await?;
         artists.push(artist);
     }
-    let other = Account::create(&peers.pds[0], "other.test").await?;
+    let other = Account::create(&peers.pds[0], "dave.test").await?;
     let post = json!({ "$type": "app.bsky.feed.post", "text": "t", "createdAt": WHEN });
     other.put("app.bsky.feed.post", "one", &post).await?;
     Ok((artists, other))
