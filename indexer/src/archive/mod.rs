@@ -5,6 +5,8 @@
 mod block;
 mod news;
 mod reader;
+#[cfg(test)]
+mod reading;
 
 pub use news::News;
 pub use reader::Archive;

@@ -37,7 +37,7 @@ pub struct Archive {
 
 /// What a repo is read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// To be met, if it never was.
     Discovery,
     /// To be visited at once, known or not.
@@ -46,7 +46,7 @@ enum Purpose {
 
 /// Why an archive was not read to its end.
 #[derive(Debug, thiserror::Error)]
-enum Stopped {
+pub(super) enum Stopped {
     #[error("it offers no archive ({0})")]
     NotOffered(OutboundError),
     #[error(transparent)]
@@ -134,7 +134,12 @@ impl Archive {
     }
 
     /// Reads what is archived above row `after`, which moves with what was read.
-    async fn read(&self, base: &Url, after: &mut u64, purpose: Purpose) -> Result<(), Stopped> {
+    pub(super) async fn read(
+        &self,
+        base: &Url,
+        after: &mut u64,
+        purpose: Purpose,
+    ) -> Result<(), Stopped> {
         let mut tip = None;
         for _ in 0..MOST_PAGES {
             let asked = self
