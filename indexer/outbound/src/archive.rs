@@ -74,9 +74,9 @@ struct RangeAnswer {
 }
 
 impl Outbound {
-    /// A page of what may hold records of collections, after a row and up to another, by the host's
-    /// own numbers. The first page is asked for without an end and names it (`sealed_tip`); the next
-    /// ones are asked for after what the last one accounted for, with that end.
+    /// A page of what may hold records of collections, after a row and up to another, by the
+    /// host's own numbers. The first page is asked for without an end and names it (`sealed_tip`);
+    /// the next ones are asked for after what the last one accounted for, with that end.
     pub async fn plan_archive(
         &self,
         host: &Url,

@@ -125,7 +125,8 @@ impl Archive {
         let least = LEAST_WAIT.min(self.pace.discover_every);
         let wait = crate::backoff(*failures, least, self.pace.discover_every);
         *failures += 1;
-        metrics::counter!("plyr_archive_failures_total", "host" => self.host.clone()).increment(1);
+        metrics::counter!("plyr_archive_failures_total", "source" => self.host.clone())
+            .increment(1);
         tracing::warn!(
             host = self.host, %problem, wait_seconds = wait.as_secs(),
             "an archive can't be read to its end"
@@ -212,14 +213,15 @@ impl Archive {
 
     fn read_block(&self, bytes: Result<Vec<u8>, OutboundError>) -> Result<Block, Stopped> {
         let bytes = bytes?;
-        metrics::counter!("plyr_archive_read_bytes_total", "host" => self.host.clone())
+        metrics::counter!("plyr_archive_read_bytes_total", "source" => self.host.clone())
             .increment(bytes.len() as u64);
         Ok(Block::read(&bytes)?)
     }
 
     /// One block that nobody can read hides no other: its repos are left to the other ways.
     fn pass_over(&self, segment: &ArchiveSegment, number: u64, problem: &Stopped) {
-        metrics::counter!("plyr_archive_failures_total", "host" => self.host.clone()).increment(1);
+        metrics::counter!("plyr_archive_failures_total", "source" => self.host.clone())
+            .increment(1);
         tracing::warn!(
             host = self.host, segment = segment.name, block = number, %problem,
             "a block of an archive is passed over"
@@ -281,7 +283,10 @@ fn refusal(problem: OutboundError) -> Stopped {
 }
 
 fn is_past_the_last(problem: &OutboundError) -> bool {
-    matches!(problem, OutboundError::Status { status: 404, detail, .. } if detail == "BlockNotFound")
+    match problem {
+        OutboundError::Status { status, detail, .. } => *status == 404 && detail == "BlockNotFound",
+        _ => false,
+    }
 }
 
 #[cfg(test)]
