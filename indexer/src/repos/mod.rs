@@ -101,12 +101,11 @@ impl Repos {
         cancel: &CancellationToken,
     ) {
         let discovery = Discovery {
-            store: self.store().clone(),
+            repos: self.clone(),
             outbound,
             relays,
             collections: self.visitor.namespace.nsids().to_vec(),
             pace: self.visitor.pace,
-            shared: self.shared.clone(),
         };
         tasks.spawn(discovery.run(cancel.clone()));
     }
@@ -127,26 +126,52 @@ impl Repos {
         &self.visitor.store
     }
 
-    /// Wants repos visited as soon as can be, whatever was known of them and however another
-    /// machine's clock goes.
-    pub async fn want(&self, dids: &[Did]) -> Result<(), StoreError> {
-        let now = crate::now();
-        for dids in dids.chunks(BATCH) {
-            let open = self.store().snapshot().await?.due_of(dids).await?;
-            let wants = dids.iter().zip(open).flat_map(|(did, open)| {
-                let last = open.map_or(0, |open| open.wanted_at);
-                wanted(did.clone(), Urgency::Now, BY_HAND, now.max(last + 1))
-            });
-            self.store().apply(wants.collect()).await?;
+    /// Makes those due that were never met.
+    pub(crate) async fn meet(&self, dids: Vec<Did>, cause: &str) -> Result<(), StoreError> {
+        let snapshot = self.store().snapshot().await?;
+        let unmet = named::unmet(snapshot.as_ref(), dids).await?;
+        if unmet.is_empty() {
+            return Ok(());
         }
+        metrics::counter!("plyr_repos_discovered_total", "cause" => cause.to_owned())
+            .increment(unmet.len() as u64);
+        let now = crate::now();
+        let wanted = unmet
+            .into_iter()
+            .flat_map(|did| wanted(did, Urgency::Soon, cause, now));
+        self.store().apply(wanted.collect()).await?;
         self.shared.woken.notify_one();
         Ok(())
     }
 
+    /// Wants repos visited as soon as can be, whatever was known of them.
+    pub async fn want(&self, dids: &[Did]) -> Result<(), StoreError> {
+        self.at_once(dids, BY_HAND).await
+    }
+
     /// Makes a repo due because something about it is not known any more, or is known to be wrong.
     pub async fn suspect(&self, did: &Did, cause: &str) -> Result<(), StoreError> {
-        let changes = wanted(did.clone(), Urgency::Now, cause, crate::now());
-        self.store().apply(changes.to_vec()).await?;
+        self.at_once(std::slice::from_ref(did), cause).await
+    }
+
+    /// Makes repos due that something happened to which no stream told of.
+    pub(crate) async fn hurry(&self, dids: &[Did], cause: &str) -> Result<(), StoreError> {
+        metrics::counter!("plyr_repos_suspected_total", "cause" => cause.to_owned())
+            .increment(dids.len() as u64);
+        self.at_once(dids, cause).await
+    }
+
+    /// Wanted later than whatever another machine's clock had written.
+    async fn at_once(&self, dids: &[Did], cause: &str) -> Result<(), StoreError> {
+        let now = crate::now();
+        for dids in dids.chunks(BATCH) {
+            let open = self.store().snapshot().await?.due_of(dids).await?;
+            let changes = dids.iter().zip(open).flat_map(|(did, open)| {
+                let last = open.map_or(0, |open| open.wanted_at);
+                wanted(did.clone(), Urgency::Now, cause, now.max(last + 1))
+            });
+            self.store().apply(changes.collect()).await?;
+        }
         self.shared.woken.notify_one();
         Ok(())
     }
