@@ -243,8 +243,8 @@ async fn checked(report: &mut Report) -> Result<(), AnyError> {
     let (origins, _) = serve(repos, CHECKED).await?;
     let fetcher = fetcher()?;
     let (mut first, mut again) = ((0, 0), (0, 0));
-    for n in 0..CHECKED {
-        let mut ask = ask(n, &origins[n])?;
+    for (n, origin) in origins.iter().enumerate() {
+        let mut ask = ask(n, origin)?;
         let state = fetcher.fetch(&ask).await?.state;
         first = (first.0 + state.bytes, first.1 + state.requests);
         ask.known = state.range;

@@ -2,6 +2,7 @@
 //! the data, and the checks of accounts and identities.
 
 pub mod accounts;
+mod archive;
 pub mod check;
 pub mod frame;
 pub mod hints;
@@ -186,6 +187,22 @@ impl Indexer {
         };
         repos.follow(suspected, disproved, &tasks, &cancel);
         repos.discover(relays, outbound.clone(), &tasks, &cancel);
+        let hosts = jetstreams.iter().flatten().take(MOST_HOSTS);
+        let archives = hosts.map(|host| {
+            let news = archive::News::default();
+            let archive = archive::Archive {
+                stream: host.clone(),
+                host: source::name(host),
+                news: news.clone(),
+                collections: namespace.nsids().to_vec(),
+                pace,
+                outbound: outbound.clone(),
+                repos: repos.clone(),
+            };
+            tasks.spawn(archive.run(cancel.clone()));
+            news
+        });
+        let archives = archives.collect();
         if jetstreams.is_empty() {
             tracing::warn!("no jetstream is configured: nothing new will be heard of");
         }
@@ -193,6 +210,7 @@ impl Indexer {
             lanes,
             room: source::Room::new(),
             comparison: comparison.clone(),
+            archives,
         };
         let mut places = 0..MOST_HOSTS;
         for group in &jetstreams {

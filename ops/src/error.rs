@@ -26,6 +26,9 @@ pub enum OpsError {
     /// A copy could not be made, or the two stores differ.
     #[error("the copy failed: {0}")]
     Copy(String),
+    /// What a command prints could not be written.
+    #[error("standard output can't be written: {0}")]
+    Output(String),
     /// The running server could not be asked, or refused.
     #[error("the server that holds the data folder: {0}")]
     Control(String),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use plyr_lexicons::RecordUri;
+use plyr_lexicons::{RecordUri, Rev};
 use plyr_peers::{Account, Peers, PeersOptions, Plyr};
 use plyr_schemas::conformance::put;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -192,13 +192,20 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
         "{listed:?}"
     );
     told.ends(&["quarantine", "retry"], 2).await?;
+    for unknown in [["nothing-of-it"].as_slice(), &["--reason", "no-reason"]] {
+        let words = [&["quarantine", "retry"], unknown].concat();
+        let retried = told.ends(&words, 1).await?;
+        assert!(
+            retried.len() == 1 && retried.iter().all(|line| line.contains("unknown")),
+            "{retried:?}"
+        );
+    }
+    let retried = told
+        .ends(&["quarantine", "retry", "of-a-record"], 0)
+        .await?;
+    let settled = json!({ "id": "of-a-record", "outcome": "settled" }).to_string();
+    assert_eq!(retried, BTreeSet::from([settled]));
     let retried = told.ends(&["quarantine", "retry", "--all"], 1).await?;
-    assert!(
-        retried
-            .iter()
-            .any(|line| line == r#"{"id":"of-a-record","outcome":"settled"}"#),
-        "{retried:?}"
-    );
     assert!(
         retried
             .iter()
@@ -224,8 +231,22 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
         status.iter().any(|line| line.contains(r#""paused":true"#)),
         "{status:?}"
     );
-    let fetching = told.run(&["backfill", "alice.test"]);
-    let resumed = async {
+    let cancelled = waiting_until(&told, "cancel").await?;
+    let line = json!({ "repo": account.did, "cancelled": true });
+    assert_eq!(cancelled, [line.to_string()]);
+    let fetched = waiting_until(&told, "resume").await?;
+    let line = json!({ "repo": account.did, "state": "verified", "records": 9 });
+    assert_eq!(fetched, [line.to_string()]);
+    assert_eq!(server.stop().await?, Some(0));
+    Ok(())
+}
+
+/// The lines of a backfill of alice's repo that waits until something is said; as many wait as the
+/// server works for at once, so that it must hear what needs no place.
+async fn waiting_until(told: &Told, word: &str) -> Result<Vec<String>, BoxError> {
+    let fetching = || told.run(&["backfill", "alice.test"]);
+    let four = async { tokio::try_join!(fetching(), fetching(), fetching(), fetching()) };
+    let steered = async {
         plyr_peers::wait_until("the repo waits", || async {
             let status = told.ends(&["backfill", "status"], 0).await;
             let status = status.map_err(|problem| problem.to_string())?;
@@ -233,15 +254,50 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
             waits.then_some(()).ok_or_else(|| format!("{status:?}"))
         })
         .await?;
-        told.ends(&["backfill", "resume"], 0).await
+        told.ends(&["backfill", word], 0).await
     };
-    let (fetched, resumed) = tokio::join!(fetching, resumed);
-    resumed?;
-    let (code, lines, said) = fetched?;
-    assert_eq!(code, Some(0), "{said}");
-    let told = json!({ "repo": account.did, "state": "verified", "records": 9 });
-    assert_eq!(lines, [told.to_string()]);
-    assert_eq!(server.stop().await?, Some(0));
+    let (ended, steered) = tokio::join!(four, steered);
+    steered?;
+    let (one, two, three, four) = ended?;
+    for (code, lines, said) in [&two, &three, &four] {
+        assert_eq!((*code, lines), (Some(0), &one.1), "{said}");
+    }
+    assert_eq!(one.0, Some(0), "{}", one.2);
+    Ok(one.1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_what_is_above_a_signed_head_is_told_and_stays_open() -> Tested {
+    let Some(peers) = peers().await? else {
+        return Ok(());
+    };
+    let account = Account::create(&peers.pds[0], "alice.test").await?;
+    account.put("fm.plyr.track", "t0", &track("t0")).await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data)?;
+    let uri: RecordUri = format!("at://{}/fm.plyr.track/x", account.did).parse()?;
+    let Change::Version(invented) = put(&uri, 1, &track("never was"))? else {
+        return Err("no version".into());
+    };
+    let soon = chrono::Utc::now().timestamp_micros() + 60_000_000;
+    let rev = Rev::from_micros(soon, 1);
+    let store = EmbeddedStore::open(EmbeddedOptions::new(data.clone(), "fm.plyr".parse()?))?;
+    store
+        .apply(vec![Change::Version(Version { rev, ..invented })])
+        .await?;
+    store.close().await?;
+    drop(store);
+    let mut arguments = arguments(&peers);
+    arguments.extend(["--data-dir".to_owned(), data.display().to_string()]);
+    let told = Told { arguments };
+    let above = json!({ "aboveHead": rev.to_string(), "uri": uri.to_string() }).to_string();
+    for more in [None, Some("--repair")] {
+        let words = ["verify", &account.did].into_iter().chain(more);
+        let (code, lines, said) = told.run(&words.collect::<Vec<_>>()).await?;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(lines.contains(&above), "{lines:?} {said}");
+    }
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use hickory_resolver::config::ResolverOpts;
 use moka::Expiry;
 use moka::future::Cache;
 use plyr_lexicons::{Did, Handle};
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::document::DidDocument;
@@ -31,7 +31,8 @@ const CROWDED: Duration = Duration::from_secs(5);
 /// Largest answer with an error status, in bytes.
 const LARGEST_ERROR: usize = 64 << 10;
 const ACCEPTED: &str = "application/json, text/plain;q=0.5";
-const CAR: &str = "application/vnd.ipld.car";
+/// A CAR, or a block of an archive.
+const STREAMED: &str = "application/vnd.ipld.car, application/octet-stream;q=0.5";
 
 /// What the client needs to know; from the command line.
 #[derive(Clone, Debug)]
@@ -215,21 +216,44 @@ impl Outbound {
         url: &str,
         largest: usize,
     ) -> Result<Answer, OutboundError> {
-        let (mut response, _place) = self.ask(named, url, Kind::Question).await?;
+        let (mut response, _place) = self.ask(named, url, Kind::Question, None).await?;
         let status = response.status().as_u16();
         let body = read_whole(url, &mut response, largest).await?;
         Ok(Answer { status, body })
+    }
+
+    /// POSTs JSON; answers what a 200 says, bounded in bytes after decompression.
+    pub(crate) async fn post(
+        &self,
+        named: Named,
+        url: &str,
+        question: &impl Serialize,
+        largest: usize,
+    ) -> Result<Vec<u8>, OutboundError> {
+        let json = serde_json::to_vec(question).map_err(|problem| OutboundError::Malformed {
+            url: url.to_owned(),
+            detail: format!("what was to be asked is no JSON: {problem}"),
+        })?;
+        let asked = self.ask(named, url, Kind::Question, Some(json));
+        let (mut response, _place) = asked.await?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return read_whole(url, &mut response, largest).await;
+        }
+        let body = read_whole(url, &mut response, LARGEST_ERROR).await?;
+        Err(status_error(url, &Answer { status, body }))
     }
 
     /// GETs a URL whose answer is read as it comes; an error status is an error, with the beginning
     /// of what it says.
     pub(crate) async fn open(
         &self,
+        named: Named,
         kind: Kind,
         url: &str,
         largest: u64,
     ) -> Result<Body, OutboundError> {
-        let (mut response, place) = self.ask(Named::ByNetwork, url, kind).await?;
+        let (mut response, place) = self.ask(named, url, kind, None).await?;
         let status = response.status().as_u16();
         if status == 200 {
             return Ok(Body::new(url.to_owned(), response, largest, place));
@@ -238,12 +262,14 @@ impl Outbound {
         Err(status_error(url, &Answer { status, body }))
     }
 
-    /// Sends a GET once there is a place at the host, and heeds what its headers say.
+    /// Sends a GET, or a POST of JSON, once there is a place at the host, and heeds what its
+    /// headers say.
     async fn ask(
         &self,
         named: Named,
         url: &str,
         kind: Kind,
+        json: Option<Vec<u8>>,
     ) -> Result<(reqwest::Response, Place), OutboundError> {
         let unreachable = |detail: String| OutboundError::Unreachable {
             url: url.to_owned(),
@@ -262,11 +288,17 @@ impl Outbound {
         let pace = if is_own { Duration::ZERO } else { PACE };
         let place = self.hosts.place(origin, kind, pace).await;
         let place = place.map_err(|why| no_place(url, why))?;
-        let request = client.get(url_to_ask);
+        let request = match json {
+            None => client.get(url_to_ask),
+            Some(json) => client
+                .post(url_to_ask)
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(json),
+        };
         let request = match kind {
             Kind::Question => request.header(ACCEPT, HeaderValue::from_static(ACCEPTED)),
             Kind::Stream => request
-                .header(ACCEPT, HeaderValue::from_static(CAR))
+                .header(ACCEPT, HeaderValue::from_static(STREAMED))
                 .timeout(LONGEST),
         };
         let response = tokio::time::timeout(FIRST_BYTE, request.send()).await;

@@ -1,6 +1,7 @@
 //! Asking the network: the one hardened HTTP client, DID documents, handles, and politeness per
 //! host. No URL from a record is ever fetched, and what the network names is guarded.
 
+mod archive;
 mod client;
 mod document;
 mod guard;
@@ -10,6 +11,7 @@ mod resolver;
 mod stream;
 mod sync;
 
+pub use archive::{ArchivePlan, ArchiveSegment, MOST_ARCHIVE_BLOCKS};
 pub use client::{Outbound, OutboundConfig, OutboundError};
 pub use document::{DidDocument, read_document};
 pub use guard::is_public;

@@ -123,7 +123,8 @@ impl Outbound {
             ("rkey", rkey),
         ];
         let url = xrpc(pds, "com.atproto.sync.getRecord", &parameters);
-        self.open(Kind::Question, &url, largest).await
+        self.open(Named::ByNetwork, Kind::Question, &url, largest)
+            .await
     }
 
     /// Blocks of a repo by their CIDs (at most [`MOST_BLOCKS`]): a CAR of at most `largest` bytes.
@@ -138,13 +139,15 @@ impl Outbound {
         let mut parameters = vec![("did", did.as_str())];
         parameters.extend(texts.iter().map(|text| ("cids", text.as_str())));
         let url = xrpc(pds, "com.atproto.sync.getBlocks", &parameters);
-        self.open(Kind::Question, &url, largest).await
+        self.open(Named::ByNetwork, Kind::Question, &url, largest)
+            .await
     }
 
     /// A whole repo: a CAR of at most `largest` bytes.
     pub async fn repo(&self, pds: &str, did: &Did, largest: u64) -> Result<Body, OutboundError> {
         let url = xrpc(pds, "com.atproto.sync.getRepo", &[("did", did.as_str())]);
-        self.open(Kind::Stream, &url, largest).await
+        self.open(Named::ByNetwork, Kind::Stream, &url, largest)
+            .await
     }
 
     /// A page of a collection, in ascending order of the record keys.
@@ -221,11 +224,11 @@ impl Outbound {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(url: &str, body: &'a [u8]) -> Result<T, OutboundError> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(url: &str, body: &'a [u8]) -> Result<T, OutboundError> {
     serde_json::from_slice(body).map_err(|problem| malformed(url, &problem.to_string()))
 }
 
-fn malformed(url: &str, detail: &str) -> OutboundError {
+pub(crate) fn malformed(url: &str, detail: &str) -> OutboundError {
     OutboundError::Malformed {
         url: url.to_owned(),
         detail: detail.to_owned(),

@@ -205,6 +205,26 @@ async fn i10_bodies_are_bounded() {
     assert!(began.elapsed() < PATIENCE);
 }
 
+/// An archive's host is one of the operator's; it may be broken all the same.
+#[tokio::test]
+async fn i10_what_an_archive_answers_is_bounded() {
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+    let (host, _) = server(move |_| Behaviour::Floods(chunked.clone(), chunk.clone())).await;
+    let (host, outbound) = (host.parse().unwrap(), outbound("http://127.0.0.1:1", false));
+    let planned = outbound.plan_archive(&host, &[], 0, None).await.err();
+    let block = outbound.archive_block(&host, "segment", 0).await.err();
+    for told in [planned, block] {
+        assert!(
+            matches!(
+                &told,
+                Some(OutboundError::Malformed { detail, .. }) if detail.contains("more than")
+            ),
+            "{told:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn i10_no_redirect_is_followed() {
     let (inside, seen) = server(|_| Behaviour::Says(json(r#"{"active":true}"#))).await;

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use plyr_lexicons::{Did, Nsid};
 use plyr_outbound::{Outbound, OutboundError};
-use plyr_schemas::{Store, StoreError, Urgency};
+use plyr_schemas::StoreError;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::named;
+use super::Repos;
 use super::pace::Pace;
-use super::progress::Shared;
-use super::visit::wanted;
 
 /// Actors looked through at a time.
 const PAGE: usize = 1_000;
@@ -23,12 +21,11 @@ const LEAST_WAIT: Duration = Duration::from_secs(10);
 
 /// Who discovers.
 pub struct Discovery {
-    pub store: Arc<dyn Store>,
+    pub repos: Repos,
     pub outbound: Outbound,
     pub relays: Vec<Url>,
     pub collections: Vec<Nsid>,
     pub pace: Pace,
-    pub shared: Arc<Shared>,
 }
 
 /// Why a list was not read to its end.
@@ -97,7 +94,7 @@ impl Discovery {
                     .repos_by_collection(relay, collection, cursor.as_deref());
                 let page = asked.await?;
                 listed += page.dids.len();
-                self.meet(page.dids, "discovered").await?;
+                self.repos.meet(page.dids, "discovered").await?;
                 // One that names no next page, or the same again, is at its end.
                 if page.cursor.is_none() || page.cursor == cursor {
                     break;
@@ -114,35 +111,17 @@ impl Discovery {
         Ok(())
     }
 
-    /// Makes those due that were never met.
-    async fn meet(&self, dids: Vec<Did>, cause: &str) -> Result<(), StoreError> {
-        let snapshot = self.store.snapshot().await?;
-        let unmet = named::unmet(snapshot.as_ref(), dids).await?;
-        if unmet.is_empty() {
-            return Ok(());
-        }
-        metrics::counter!("plyr_repos_discovered_total", "cause" => cause.to_owned())
-            .increment(unmet.len() as u64);
-        let now = crate::now();
-        let wanted = unmet
-            .into_iter()
-            .flat_map(|did| wanted(did, Urgency::Soon, cause, now));
-        self.store.apply(wanted.collect()).await?;
-        self.shared.woken.notify_one();
-        Ok(())
-    }
-
     /// Meets the repos of which something is held that was written before repos were known as
     /// wholes, or by a process that died. Once a start.
     async fn meet_held(&self) {
         let (mut after, mut failures): (Option<Did>, u32) = (None, 0);
         loop {
             let page = async {
-                let whole = self.store.whole().await?;
+                let whole = self.repos.store().whole().await?;
                 let actors = whole.all_actors(after.as_ref(), PAGE).await?;
                 let dids: Vec<Did> = actors.into_iter().map(|actor| actor.did).collect();
                 let last = dids.last().cloned();
-                self.meet(dids, "held").await?;
+                self.repos.meet(dids, "held").await?;
                 Ok::<_, StoreError>(last)
             };
             match page.await {

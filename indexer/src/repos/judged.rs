@@ -15,7 +15,8 @@ pub fn version(
     now: Micros,
 ) -> Result<Version, Box<QuarantineEntry>> {
     let refuse = |reason: &str, detail: String| {
-        let what = format!("{uri}/{rev}/{cid}");
+        // Not of the rev, which moves with every head: the same content is refused once.
+        let what = format!("{uri}/{cid}");
         Box::new(QuarantineEntry {
             did: Some(uri.did.clone()),
             uri: Some(uri.clone()),

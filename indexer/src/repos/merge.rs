@@ -5,9 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use plyr_lexicons::{Did, Namespace, Nsid, RecordKey, RecordUri, Rev};
-use plyr_schemas::{
-    Change, Floor, HeldKey, Micros, Outcome, Snapshot, Standing, Store, StoreError, Version,
-};
+use plyr_schemas::{Change, Floor, HeldKey, Micros, Outcome, Standing, Store, StoreError, Version};
 
 use super::network::{Entry, Fault, Pages, Proof, State, Trouble};
 use super::{judged, named};
@@ -16,6 +14,8 @@ use super::{judged, named};
 const KEYS: usize = 500;
 /// Changes of one batch.
 const BATCH: usize = 250;
+/// The reason of a trouble that asking once more settles.
+pub const OVERTAKEN: &str = "overtaken";
 /// Bytes of records in one batch.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -87,8 +87,8 @@ pub struct Merged {
     pub differences: [u64; 5],
     /// The first of them.
     pub some: Vec<Difference>,
-    /// The greatest rev above the head that is still held as if it were.
-    pub ahead: Option<Rev>,
+    /// The greatest rev above the head that is still held as if it were, and of which record.
+    pub ahead: Option<(Rev, RecordUri)>,
     /// Whether something was made void.
     pub voided: bool,
     /// Records of the state that were refused: they can't be read, or are too large.
@@ -97,6 +97,8 @@ pub struct Merged {
     pub named: HashSet<Did>,
     /// Whether nothing was written by others meanwhile that the merge may not have seen.
     pub is_sure: bool,
+    /// Whether the state was proven from the signature down, not only listed by its host.
+    pub is_proven: bool,
 }
 
 impl Merged {
@@ -106,8 +108,8 @@ impl Merged {
     }
 }
 
-/// Differences that are told one by one.
-const MOST_TOLD: usize = 1_000;
+/// Differences that are told one by one, where nobody asks for more.
+pub const MOST_TOLD: usize = 1_000;
 
 /// How to merge.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +118,11 @@ pub struct Manner {
     pub repair: bool,
     /// Records a repo may have.
     pub quota: u64,
+    /// Differences that are told one by one.
+    pub most_told: usize,
+    /// The greatest floor that was there before the network was asked. One above it means that
+    /// another visit merged a state meanwhile, which may be newer: this one must be asked again.
+    pub floor: Rev,
     /// What is above the head is made void up to this rev: it was there when asked before.
     pub void_up_to: Rev,
     /// What is above the head and older than this may be made void at all.
@@ -127,7 +134,6 @@ pub struct Manner {
 /// A merge under way.
 pub struct Merge<'a> {
     store: &'a Arc<dyn Store>,
-    snapshot: Box<dyn Snapshot>,
     namespace: &'a Namespace,
     did: &'a Did,
     manner: Manner,
@@ -159,10 +165,15 @@ impl<'a> Merge<'a> {
         let snapshot = store.snapshot().await?;
         let floors = snapshot.floors(did, &collections).await?;
         let told = snapshot.told(did).await?;
+        drop(snapshot);
         let top = floors.iter().copied().max().unwrap_or(Rev::MIN);
+        if top > manner.floor {
+            return Err(overtaken().into());
+        }
         let rev = state.head.rev;
-        let mut merge = Merge::begin(store, snapshot, namespace, did, manner);
+        let mut merge = Merge::begin(store, namespace, did, manner);
         merge.at = settled_at(rev, top);
+        merge.merged.is_proven = state.is_proven;
         if !state.is_proven {
             merge.standing = Standing::Event;
         }
@@ -192,13 +203,16 @@ impl<'a> Merge<'a> {
         uri: &'a RecordUri,
         proof: Proof,
         manner: Manner,
-    ) -> Result<Merged, StoreError> {
+    ) -> Result<Merged, MergeError> {
         let snapshot = store.snapshot().await?;
         let collections = std::slice::from_ref(&uri.collection);
         let floors = snapshot.floors(&uri.did, collections).await?;
         let floor = floors.first().copied().unwrap_or(Rev::MIN);
+        if floor > manner.floor {
+            return Err(overtaken().into());
+        }
         let held = snapshot.keys(std::slice::from_ref(uri)).await?.pop();
-        let mut merge = Merge::begin(store, snapshot, namespace, &uri.did, manner);
+        let mut merge = Merge::begin(store, namespace, &uri.did, manner);
         merge.at = settled_at(proof.head.rev, floor);
         let entry = proof.record.map(|(cid, bytes)| Entry {
             collection: uri.collection.clone(),
@@ -209,19 +223,18 @@ impl<'a> Merge<'a> {
         merge.key(&uri.collection, uri.rkey.clone(), floor, entry, held);
         merge.flush().await?;
         merge.merged.is_sure = !merge.overtaken;
+        merge.merged.is_proven = true;
         Ok(merge.merged)
     }
 
     fn begin(
         store: &'a Arc<dyn Store>,
-        snapshot: Box<dyn Snapshot>,
         namespace: &'a Namespace,
         did: &'a Did,
         manner: Manner,
     ) -> Merge<'a> {
         Merge {
             store,
-            snapshot,
             namespace,
             did,
             manner,
@@ -247,9 +260,10 @@ impl<'a> Merge<'a> {
         let (mut after, mut more): (Option<String>, bool) = (None, true);
         loop {
             if held.is_empty() && more {
-                let keys = self
-                    .snapshot
-                    .repo_keys(self.did, collection, after.as_deref(), KEYS);
+                // A snapshot a page: one for the whole would hold in memory all that is written
+                // meanwhile.
+                let snapshot = self.store.snapshot().await?;
+                let keys = snapshot.repo_keys(self.did, collection, after.as_deref(), KEYS);
                 held = keys.await?.into();
                 more = held.len() >= KEYS;
                 after = held.back().map(|key| key.rkey.as_str().to_owned());
@@ -377,14 +391,17 @@ impl<'a> Merge<'a> {
                 self.merged.voided |= self.manner.repair;
                 self.settle(judged::delete(uri.clone(), held.rev, Standing::Void, now));
             } else {
-                self.merged.ahead = self.merged.ahead.max(Some(held.rev));
+                let known = self.merged.ahead.as_ref().map(|(rev, _)| *rev);
+                if known < Some(held.rev) {
+                    self.merged.ahead = Some((held.rev, uri.clone()));
+                }
             }
         }
     }
 
     fn differs(&mut self, uri: &RecordUri, cause: Cause) {
         self.merged.differences[cause as usize] += 1;
-        if self.merged.some.len() < MOST_TOLD {
+        if self.merged.some.len() < self.manner.most_told {
             let uri = uri.clone();
             self.merged.some.push(Difference { uri, cause });
         }
@@ -436,6 +453,15 @@ impl<'a> Merge<'a> {
 /// is settled just above.
 fn settled_at(rev: Rev, floor: Rev) -> Rev {
     if rev > floor { rev } else { floor.next() }
+}
+
+/// Another visit merged a state while this one was asked for.
+fn overtaken() -> Trouble {
+    Trouble {
+        fault: Fault::Here,
+        reason: OVERTAKEN,
+        detail: "another visit merged the repo meanwhile; it is asked again".to_owned(),
+    }
 }
 
 fn out_of_order(entry: &Entry) -> Trouble {

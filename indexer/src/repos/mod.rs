@@ -101,12 +101,11 @@ impl Repos {
         cancel: &CancellationToken,
     ) {
         let discovery = Discovery {
-            store: self.store().clone(),
+            repos: self.clone(),
             outbound,
             relays,
             collections: self.visitor.namespace.nsids().to_vec(),
             pace: self.visitor.pace,
-            shared: self.shared.clone(),
         };
         tasks.spawn(discovery.run(cancel.clone()));
     }
@@ -127,22 +126,52 @@ impl Repos {
         &self.visitor.store
     }
 
-    /// Wants repos visited as soon as can be, whatever was known of them.
-    pub async fn want(&self, dids: &[Did]) -> Result<(), StoreError> {
-        let now = crate::now();
-        for dids in dids.chunks(BATCH) {
-            let dids = dids.iter().cloned();
-            let changes = dids.flat_map(|did| wanted(did, Urgency::Now, BY_HAND, now));
-            self.store().apply(changes.collect()).await?;
+    /// Makes those due that were never met.
+    pub(crate) async fn meet(&self, dids: Vec<Did>, cause: &str) -> Result<(), StoreError> {
+        let snapshot = self.store().snapshot().await?;
+        let unmet = named::unmet(snapshot.as_ref(), dids).await?;
+        if unmet.is_empty() {
+            return Ok(());
         }
+        metrics::counter!("plyr_repos_discovered_total", "cause" => cause.to_owned())
+            .increment(unmet.len() as u64);
+        let now = crate::now();
+        let wanted = unmet
+            .into_iter()
+            .flat_map(|did| wanted(did, Urgency::Soon, cause, now));
+        self.store().apply(wanted.collect()).await?;
         self.shared.woken.notify_one();
         Ok(())
     }
 
+    /// Wants repos visited as soon as can be, whatever was known of them.
+    pub async fn want(&self, dids: &[Did]) -> Result<(), StoreError> {
+        self.at_once(dids, BY_HAND).await
+    }
+
     /// Makes a repo due because something about it is not known any more, or is known to be wrong.
     pub async fn suspect(&self, did: &Did, cause: &str) -> Result<(), StoreError> {
-        let changes = wanted(did.clone(), Urgency::Now, cause, crate::now());
-        self.store().apply(changes.to_vec()).await?;
+        self.at_once(std::slice::from_ref(did), cause).await
+    }
+
+    /// Makes repos due that something happened to which no stream told of.
+    pub(crate) async fn hurry(&self, dids: &[Did], cause: &str) -> Result<(), StoreError> {
+        metrics::counter!("plyr_repos_suspected_total", "cause" => cause.to_owned())
+            .increment(dids.len() as u64);
+        self.at_once(dids, cause).await
+    }
+
+    /// Wanted later than whatever another machine's clock had written.
+    async fn at_once(&self, dids: &[Did], cause: &str) -> Result<(), StoreError> {
+        let now = crate::now();
+        for dids in dids.chunks(BATCH) {
+            let open = self.store().snapshot().await?.due_of(dids).await?;
+            let changes = dids.iter().zip(open).flat_map(|(did, open)| {
+                let last = open.map_or(0, |open| open.wanted_at);
+                wanted(did.clone(), Urgency::Now, cause, now.max(last + 1))
+            });
+            self.store().apply(changes.collect()).await?;
+        }
         self.shared.woken.notify_one();
         Ok(())
     }
@@ -226,11 +255,14 @@ impl Repos {
         [done, Change::RepoDue(steady)]
     }
 
-    /// What differs between a repo and what is held of it, asked now. `repair` settles it.
-    pub async fn verify(&self, did: &Did, repair: bool) -> Result<Merged, MergeError> {
-        if !repair {
-            return self.visitor.compare(did).await;
-        }
+    /// What differs between a repo and what is held of it, asked now; nothing is changed. At most
+    /// `most_told` differences are told one by one.
+    pub async fn compare(&self, did: &Did, most_told: usize) -> Result<Merged, MergeError> {
+        self.visitor.compare(did, most_told).await
+    }
+
+    /// Fetches a repo now, whatever was known of it, and settles what differs.
+    pub async fn repair(&self, did: &Did) -> Result<Merged, MergeError> {
         self.visit(did, true).await
     }
 
@@ -252,10 +284,19 @@ impl Repos {
     }
 
     async fn visit(&self, did: &Did, by_force: bool) -> Result<Merged, MergeError> {
-        let visit = self.visitor.visit(did, by_force).await?;
+        // What is wanted while it is asked for is not answered by this.
         let snapshot = self.store().snapshot().await?;
         let due = snapshot.due_of(std::slice::from_ref(did)).await?;
         let due = due.into_iter().next().flatten();
+        let met = snapshot.repos(std::slice::from_ref(did)).await?;
+        let was_met = met.iter().any(Option::is_some);
+        let visit = self.visitor.visit(did, by_force).await?;
+        // A slip of the pen is no repo.
+        if let Some(trouble) = visit.trouble.as_ref().filter(|_| !was_met)
+            && trouble.fault == Fault::Account
+        {
+            return Err(trouble.clone().into());
+        }
         let due = due.unwrap_or_else(|| DueRepo {
             did: did.clone(),
             wanted_at: visit.repo.asked_at,

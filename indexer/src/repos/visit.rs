@@ -9,10 +9,13 @@ use plyr_schemas::{
     Change, DueCheck, DueRepo, Micros, Repo, RepoHead, RepoState, Store, StoreError, Urgency,
 };
 
-use super::merge::{Cause, Manner, Merge, MergeError, Merged};
+use super::merge::{Cause, MOST_TOLD, Manner, Merge, MergeError, Merged, OVERTAKEN};
 use super::named;
 use super::network::{Fault, Fetched, Network, State, Trouble};
 use super::pace::{Pace, micros};
+
+/// Times a repo is asked that other visits merge meanwhile.
+const TRIES: usize = 5;
 
 /// Who visits.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ struct Before {
     repo: Repo,
     /// The least of its collections' floors.
     floor: Rev,
+    /// The greatest of them.
+    top: Rev,
     /// Whether nothing was told since the last merge.
     is_clean: bool,
 }
@@ -56,12 +61,14 @@ impl Visitor {
         let repo = repo.into_iter().next().flatten();
         let repo = repo.unwrap_or_else(|| Repo::met(did.clone(), now));
         let floors = snapshot.floors(did, self.namespace.nsids()).await?;
-        let floor = floors.into_iter().min().unwrap_or(Rev::MIN);
+        let floor = floors.iter().copied().min().unwrap_or(Rev::MIN);
+        let top = floors.into_iter().max().unwrap_or(Rev::MIN);
         let told = snapshot.told(did).await?;
         let is_clean = repo.is_settled && repo.ahead.is_none() && told.newest <= floor;
         Ok(Before {
             repo,
             floor,
+            top,
             is_clean,
         })
     }
@@ -69,14 +76,21 @@ impl Visitor {
     /// Visits a repo. Nothing of the row is written yet: [`Visitor::keep`] does. An error is the
     /// store's alone.
     pub async fn visit(&self, did: &Did, by_force: bool) -> Result<Visit, StoreError> {
-        let asked_at = crate::now();
-        let mut before = self.before(did, asked_at).await?;
-        before.is_clean &= !by_force;
-        let repo = before.repo.clone();
-        match self.ask(before, asked_at).await {
-            Ok(visit) => Ok(visit),
-            Err(MergeError::Store(problem)) => Err(problem),
-            Err(MergeError::Network(trouble)) => Ok(self.failed(repo, trouble, asked_at)),
+        let mut tries = 1;
+        loop {
+            let asked_at = crate::now();
+            let mut before = self.before(did, asked_at).await?;
+            before.is_clean &= !by_force;
+            let repo = before.repo.clone();
+            let trouble = match self.ask(before, asked_at).await {
+                Ok(visit) => return Ok(visit),
+                Err(MergeError::Store(problem)) => return Err(problem),
+                Err(MergeError::Network(trouble)) => trouble,
+            };
+            if trouble.reason != OVERTAKEN || tries >= TRIES {
+                return Ok(self.failed(repo, trouble, asked_at));
+            }
+            tries += 1;
         }
     }
 
@@ -98,13 +112,30 @@ impl Visitor {
     }
 
     /// What differs between a repo and what is held of it; changes nothing.
-    pub async fn compare(&self, did: &Did) -> Result<Merged, MergeError> {
+    pub async fn compare(&self, did: &Did, most_told: usize) -> Result<Merged, MergeError> {
+        let mut tries = 1;
+        loop {
+            match self.compare_once(did, most_told).await {
+                Err(MergeError::Network(trouble))
+                    if trouble.reason == OVERTAKEN && tries < TRIES =>
+                {
+                    tries += 1;
+                }
+                compared => return compared,
+            }
+        }
+    }
+
+    async fn compare_once(&self, did: &Did, most_told: usize) -> Result<Merged, MergeError> {
+        let now = crate::now();
+        let before = self.before(did, now).await?;
         let Fetched::Records(state, mut pages) = self.network.fetch(did, None).await? else {
             return Ok(Merged::default());
         };
         let manner = Manner {
             repair: false,
-            ..self.manner(None, crate::now())
+            most_told,
+            ..self.manner(None, before.top, now)
         };
         let (store, pages) = (&self.store, pages.as_mut());
         Merge::run(store, &self.namespace, did, &state, pages, manner).await
@@ -118,25 +149,41 @@ impl Visitor {
         rev: Rev,
         is_late: bool,
     ) -> Result<Option<Merged>, MergeError> {
-        let proof = self.network.prove(uri).await?;
-        if proof.head.rev < rev && !is_late {
-            return Ok(None);
-        }
-        let manner = Manner {
-            void_up_to: if is_late { rev } else { Rev::MIN },
-            ..self.manner(None, crate::now())
+        let mut tries = 1;
+        let merged = loop {
+            let snapshot = self.store.snapshot().await?;
+            let collections = std::slice::from_ref(&uri.collection);
+            let floors = snapshot.floors(&uri.did, collections).await?;
+            let floor = floors.into_iter().max().unwrap_or(Rev::MIN);
+            let proof = self.network.prove(uri).await?;
+            if proof.head.rev < rev && !is_late {
+                return Ok(None);
+            }
+            let manner = Manner {
+                void_up_to: if is_late { rev } else { Rev::MIN },
+                ..self.manner(None, floor, crate::now())
+            };
+            match Merge::one(&self.store, &self.namespace, uri, proof, manner).await {
+                Err(MergeError::Network(trouble))
+                    if trouble.reason == OVERTAKEN && tries < TRIES =>
+                {
+                    tries += 1;
+                }
+                merged => break merged?,
+            }
         };
-        let merged = Merge::one(&self.store, &self.namespace, uri, proof, manner).await?;
         count(&merged);
         Ok(Some(merged))
     }
 
-    fn manner(&self, ahead: Option<(Rev, Micros)>, now: Micros) -> Manner {
+    fn manner(&self, ahead: Option<(Rev, Micros)>, floor: Rev, now: Micros) -> Manner {
         let long_ago = now - micros(self.pace.ask_again);
         let void_up_to = ahead.filter(|(_, since)| *since <= long_ago);
         Manner {
             repair: true,
             quota: self.pace.quota,
+            most_told: MOST_TOLD,
+            floor,
             void_up_to: void_up_to.map_or(Rev::MIN, |(rev, _)| rev),
             void_before: long_ago,
             now,
@@ -175,7 +222,7 @@ impl Visitor {
         if let Some(visit) = self.went_back(&repo, &state.head, now) {
             return Ok(visit);
         }
-        let manner = self.manner(held.ahead, now);
+        let manner = self.manner(held.ahead, before.top, now);
         let (store, did) = (&self.store, &held.did);
         let merged = Merge::run(store, &self.namespace, did, &state, pages.as_mut(), manner);
         let merged = merged.await?;
@@ -239,7 +286,8 @@ impl Visitor {
         // above the head too where differences were settled after the head had been merged.
         let went_back = is_news || (held.went_back && is_same);
         // One that was there before keeps its time, so that it ends as void.
-        let ahead = merged.ahead.map(|rev| match held.ahead {
+        let ahead = merged.ahead.as_ref().map(|(rev, _)| *rev);
+        let ahead = ahead.map(|rev| match held.ahead {
             Some((before, since)) if rev <= before => (before, since),
             _ => (rev, now),
         });

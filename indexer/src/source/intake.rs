@@ -12,6 +12,7 @@ use super::compare::Comparison;
 use super::overlap::Overlap;
 use super::protocol::{Protocol, Start};
 use crate::IndexerError;
+use crate::archive::News;
 use crate::check::{self, AHEAD, Operation};
 use crate::frame::{self, At, Commit, Frame, Trigger};
 use crate::lane::{Event, Work};
@@ -49,6 +50,8 @@ pub struct Ways {
     pub room: Room,
     /// What each host carried.
     pub comparison: Arc<Comparison>,
+    /// What those are told who read the hosts' archives.
+    pub archives: Vec<News>,
 }
 
 /// What takes in the frames of one connection.
@@ -204,6 +207,7 @@ impl<'a> Intake<'a> {
                 "the stream has a gap: none of the last events came again"
             );
             self.ways.comparison.gap(self.place, at, now);
+            self.tell_archive(at);
         }
         let compared = self.ways.comparison.carried(self.place, at, commit, now);
         self.at = at.map_or(self.at, |at| at.cursor);
@@ -211,6 +215,15 @@ impl<'a> Intake<'a> {
             .progress
             .begin(self.at, at.and_then(|at| at.time), Some(key));
         (number, compared)
+    }
+
+    /// Numbers that go on after the last one: what is between is in the archive, if the host has one.
+    fn tell_archive(&self, at: Option<At>) {
+        let after = self.overlap.number();
+        let after = after.filter(|after| at.is_some_and(|at| at.cursor > *after));
+        if let (Some(after), Some(news)) = (after, self.ways.archives.get(self.place)) {
+            news.gap(after);
+        }
     }
 
     async fn hand_over(

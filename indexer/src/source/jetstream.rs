@@ -146,6 +146,9 @@ impl Jetstream {
             tracing::warn!(host = %source, "the stream has a gap: it can't go on where it stopped");
             self.ways.comparison.gap(host.place, None, crate::now());
         }
+        if protocol == Protocol::V2 {
+            self.tell_archive(host.place, start.is_gap, stored.as_ref());
+        }
         let mut intake = Intake::new(source.clone(), host.place, &self.ways, start, stored);
         let passing = host.too_large_after;
         let mut ended = self
@@ -165,6 +168,17 @@ impl Jetstream {
         let position = intake.progress().position().map(|(position, _)| position);
         host.moved = position.is_some() && position != began_at;
         drained.and(ended)
+    }
+
+    /// A host that keeps too little for its stream may have the rest in its archive.
+    fn tell_archive(&self, place: usize, is_gap: bool, stored: Option<&StreamCursor>) {
+        let Some(news) = self.ways.archives.get(place) else {
+            return;
+        };
+        news.speaks_v2();
+        if let Some(after) = stored.and_then(Protocol::number).filter(|_| is_gap) {
+            news.gap(after);
+        }
     }
 
     /// The host's cursor, but for one that could only make it send what is new.

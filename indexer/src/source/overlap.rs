@@ -43,6 +43,11 @@ impl Overlap {
         Overlap::new(0, Unit::Time, Vec::new())
     }
 
+    /// The host's own number of the last event before, where it told one.
+    pub fn number(&self) -> Option<u64> {
+        (self.unit == Unit::Number).then_some(self.position)
+    }
+
     /// Looks at a frame; answers `true`, once, when it shows a gap.
     pub fn is_gap(&mut self, key: u64, at: Option<At>) -> bool {
         if self.expected.is_empty() {

@@ -118,6 +118,11 @@ impl Protocol {
         }
     }
 
+    /// The host's own number that a stored cursor is, if it is one.
+    pub fn number(stored: &StreamCursor) -> Option<u64> {
+        Some(stored.position).filter(|position| *position < FIRST_TIME)
+    }
+
     /// Whether a stored cursor is a time that is still to come.
     pub fn is_ahead(cursor: u64, now: i64) -> bool {
         cursor >= FIRST_TIME && !super::intake::is_plausible(cursor, now)

@@ -52,6 +52,8 @@ pub(crate) struct Fake {
     asked: Mutex<Asked>,
     /// Done once, after the first page of the next fetch.
     between: Mutex<Option<Between>>,
+    /// Done once, between the next fetch or proof and its answer.
+    meanwhile: Mutex<Option<Between>>,
     /// Fetches under way by host, and the most there were.
     at_once: Mutex<HashMap<String, (usize, usize)>>,
 }
@@ -143,6 +145,17 @@ impl Fake {
         *self.between.lock().unwrap() = Some(act);
     }
 
+    pub(crate) fn meanwhile(&self, act: Between) {
+        *self.meanwhile.lock().unwrap() = Some(act);
+    }
+
+    async fn pass_time(&self) {
+        let act = self.meanwhile.lock().unwrap().take();
+        if let Some(act) = act {
+            act().await;
+        }
+    }
+
     /// The most fetches that were under way at one host at once.
     pub(crate) fn most_at_once(&self, host: &str) -> usize {
         self.at_once
@@ -229,6 +242,7 @@ impl Network for Asking {
 
     async fn fetch(&self, did: &Did, known: Option<&[u8]>) -> Result<Fetched, Trouble> {
         let repo = self.0.repo(did).await?;
+        self.0.pass_time().await;
         let state = State {
             head: repo.head(),
             range: Some(repo.range()),
@@ -268,6 +282,7 @@ impl Network for Asking {
     async fn prove(&self, uri: &RecordUri) -> Result<Proof, Trouble> {
         self.0.asked.lock().unwrap().proofs += 1;
         let repo = self.0.repo(&uri.did).await?;
+        self.0.pass_time().await;
         let key = (
             uri.collection.as_str().to_owned(),
             uri.rkey.as_str().to_owned(),

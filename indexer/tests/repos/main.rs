@@ -4,6 +4,7 @@
 
 mod fake;
 mod merging;
+mod overtaken;
 mod scheduling;
 
 use std::sync::Arc;

@@ -44,9 +44,9 @@ on_both_engines! {
 }
 
 /// Merged until the row is settled.
-async fn settle(world: &World, did: &plyr_lexicons::Did) -> Checked {
+pub(crate) async fn settle(world: &World, did: &plyr_lexicons::Did) -> Checked {
     for _ in 0..4 {
-        world.repos.verify(did, true).await?;
+        world.repos.repair(did).await?;
         let repo = world.repo(did).await;
         if matches!(repo.state, RepoState::Verified | RepoState::RolledBack) {
             return Ok(());
@@ -135,7 +135,7 @@ async fn i02_a_merge_against_any_history_ends_as_the_repo(world: World) -> Check
                 }
             }
             if below(5) == 0 {
-                world.repos.verify(&repo, true).await?;
+                world.repos.repair(&repo).await?;
             }
         }
         // Whatever was told last, told before the end.
@@ -153,7 +153,7 @@ async fn i02_a_merge_against_any_history_ends_as_the_repo(world: World) -> Check
             "round {round}"
         );
         // And it is the same once more, without a difference.
-        let again = world.repos.verify(&repo, false).await?;
+        let again = world.repos.compare(&repo, 1_000).await?;
         assert_eq!(again.differences, [0; 5], "round {round}: {again:?}");
         let snapshot = world.store.snapshot().await?;
         let page = snapshot
@@ -179,7 +179,7 @@ async fn differences_are_counted_by_cause(world: World) -> Checked {
     world
         .tell(&uri(&a, "track", "ahead"), 20, Some(&track("ahead")))
         .await;
-    let found = world.repos.verify(&a, false).await?;
+    let found = world.repos.compare(&a, 1_000).await?;
     let of = |cause| found.of(cause);
     let causes = [
         Cause::MissedCreate,
@@ -188,7 +188,7 @@ async fn differences_are_counted_by_cause(world: World) -> Checked {
         Cause::Extra,
     ];
     assert_eq!(causes.map(of), [1; 4], "{found:?}");
-    assert_eq!(found.ahead, Some(rev(20)));
+    assert_eq!(found.ahead.map(|(ahead, _)| ahead), Some(rev(20)));
     let named = found
         .some
         .iter()
@@ -202,7 +202,7 @@ async fn differences_are_counted_by_cause(world: World) -> Checked {
         ("stale", Cause::Stale),
     ];
     assert_eq!(named, expected);
-    let mended = world.repos.verify(&a, true).await?;
+    let mended = world.repos.repair(&a).await?;
     assert_eq!(causes.map(|cause| mended.of(cause)), [1; 4]);
     settle(&world, &a).await?;
     assert_eq!(world.shown(&a).await, world.true_of(&a));
@@ -243,7 +243,7 @@ async fn what_stays_above_the_head_never_was(world: World) -> Checked {
     world
         .tell(&uri(&a, "track", "two"), 7, Some(&track("invented")))
         .await;
-    world.repos.verify(&a, true).await?;
+    world.repos.repair(&a).await?;
     let repo = world.repo(&a).await;
     assert_eq!(repo.state, RepoState::Desynchronized);
     assert_eq!(repo.ahead.map(|(ahead, _)| ahead), Some(rev(900)));
@@ -253,12 +253,12 @@ async fn what_stays_above_the_head_never_was(world: World) -> Checked {
         "nothing was asked again"
     );
     // Still not there when asked again.
-    let merged = world.repos.verify(&a, true).await?;
+    let merged = world.repos.repair(&a).await?;
     assert_eq!(merged.of(Cause::Ahead), 2, "{merged:?}");
     settle(&world, &a).await?;
     assert_eq!(world.shown(&a).await, world.true_of(&a));
     // The floor is above the head now, and yet the head never went back.
-    world.repos.verify(&a, true).await?;
+    world.repos.repair(&a).await?;
     settle(&world, &a).await?;
     assert_eq!(world.repo(&a).await.state, RepoState::Verified);
     // It stays away when it is told again, and what really comes above it is taken.
@@ -302,7 +302,7 @@ async fn a_restored_backup_that_the_host_stands_by_is_followed(world: World) -> 
     settle(&world, &a).await?;
     let full = world.true_of(&a);
     world.fake.change(&a, |repo| *repo = backup);
-    world.repos.verify(&a, true).await?;
+    world.repos.repair(&a).await?;
     assert_eq!(
         world.shown(&a).await,
         full,
@@ -382,7 +382,7 @@ async fn what_cannot_be_proven_is_refused(world: World) -> Checked {
     world
         .fake
         .change(&a, |repo| repo.ill = Some(Ill::Truncated));
-    let refused = world.repos.verify(&a, true).await;
+    let refused = world.repos.repair(&a).await;
     let Err(MergeError::Network(trouble)) = refused else {
         return Err(format!("it was taken: {refused:?}").into());
     };
@@ -399,15 +399,15 @@ async fn what_cannot_be_proven_is_refused(world: World) -> Checked {
     world
         .fake
         .change(&a, |repo| repo.ill = Some(Ill::Unreachable));
-    assert!(world.repos.verify(&a, true).await.is_err());
+    assert!(world.repos.repair(&a).await.is_err());
     let first = world.repo(&a).await;
     assert_eq!(first.state, RepoState::Unreachable);
-    assert!(world.repos.verify(&a, true).await.is_err());
+    assert!(world.repos.repair(&a).await.is_err());
     let second = world.repo(&a).await;
     assert_eq!(second.unreachable_since, first.unreachable_since);
     assert_eq!(second.failures, first.failures + 1);
     world.fake.change(&a, |repo| repo.ill = Some(Ill::Gone));
-    assert!(world.repos.verify(&a, true).await.is_err());
+    assert!(world.repos.repair(&a).await.is_err());
     assert_eq!(world.repo(&a).await.state, RepoState::Gone);
     world.fake.change(&a, |repo| repo.ill = None);
     settle(&world, &a).await?;
@@ -421,7 +421,7 @@ async fn what_is_only_listed_is_never_verified(world: World) -> Checked {
     let a = did("a");
     world.fake.put(&a, "track", "one", 5, &track("one"));
     world.fake.change(&a, |repo| repo.ill = Some(Ill::Listed));
-    world.repos.verify(&a, true).await?;
+    world.repos.repair(&a).await?;
     assert_eq!(world.shown(&a).await, world.true_of(&a));
     let repo = world.repo(&a).await;
     assert_eq!(
@@ -451,13 +451,13 @@ async fn i17_a_repo_over_its_quota_is_parked(world: World) -> Checked {
             .fake
             .put(&a, "track", &format!("r{number}"), number + 1, &track("t"));
     }
-    let refused = repos.verify(&a, true).await;
+    let refused = repos.repair(&a).await;
     assert!(matches!(&refused, Err(MergeError::Network(t)) if t.fault == Fault::Quota));
     let repo = world.repo(&a).await;
     assert_eq!((repo.state, repo.verified_at), (RepoState::OverQuota, 0));
     world.fake.delete(&a, "track", "r0", 20);
-    repos.verify(&a, true).await?;
-    repos.verify(&a, true).await?;
+    repos.repair(&a).await?;
+    repos.repair(&a).await?;
     assert_eq!(world.repo(&a).await.state, RepoState::Verified);
     assert_eq!(world.shown(&a).await, world.true_of(&a));
     Ok(())
@@ -467,7 +467,7 @@ async fn comparing_changes_nothing(world: World) -> Checked {
     let a = did("a");
     world.fake.put(&a, "track", "one", 5, &track("one"));
     let head = world.store.log_head().await?;
-    let found = world.repos.verify(&a, false).await?;
+    let found = world.repos.compare(&a, 1_000).await?;
     assert_eq!(found.of(Cause::MissedCreate), 1);
     assert_eq!(world.store.log_head().await?, head);
     let snapshot = world.store.snapshot().await?;
@@ -504,7 +504,7 @@ async fn i04_what_is_written_during_a_merge_is_looked_at_again() -> Checked {
             store.apply(vec![late]).await.unwrap();
         })
     }));
-    world.repos.verify(&a, true).await?;
+    world.repos.repair(&a).await?;
     assert_eq!(world.repo(&a).await.state, RepoState::Backfilling);
     world.repos.check(&a).await?;
     assert_eq!(world.repo(&a).await.state, RepoState::Verified);

@@ -48,7 +48,7 @@ pub(super) fn ask_within(
     line.push(b'\n');
     if line.len() as u64 > LONGEST_REQUEST {
         return Err(lost(
-            "too many repos for one command: name at most 30,000 at once",
+            "too much for one command: name at most 30,000 repos or ids at once",
         ));
     }
     stream.write_all(&line).map_err(silent)?;
@@ -68,7 +68,7 @@ pub(super) fn ask_within(
         stream.read_exact(&mut block).map_err(silent)?;
         if length & TELLS == 0 {
             let written = out.write_all(&block);
-            written.map_err(|detail| OpsError::Dump(detail.to_string()))?;
+            written.map_err(|detail| OpsError::Output(detail.to_string()))?;
         } else if !block.is_empty() {
             hear(&block);
         }

@@ -30,6 +30,10 @@ const LONGEST_REQUEST: u64 = 1 << 20;
 const LONGEST_BLOCK: usize = 1 << 20;
 /// Set in the length of a block that tells how far the work has come.
 const TELLS: u32 = 1 << 31;
+/// Commands that work at the same time; those that only say something need no place.
+const AT_ONCE: usize = 4;
+/// Connections at the same time.
+const CONNECTIONS: usize = 32;
 /// The server sends something at least this often.
 const BEAT: Duration = Duration::from_secs(5);
 /// A server that sent nothing for this long is dead or hangs.

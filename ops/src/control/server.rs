@@ -18,14 +18,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BEAT, LONGEST_BLOCK, LONGEST_REQUEST, NAME, Request, TELLS, Verdict, lost, short_path,
+    AT_ONCE, BEAT, CONNECTIONS, LONGEST_BLOCK, LONGEST_REQUEST, NAME, Request, TELLS, Verdict,
+    lost, short_path,
 };
 use crate::error::OpsError;
 use crate::repos::Work;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
-const AT_ONCE: usize = 4;
 
 /// What commands work with.
 #[derive(Clone)]
@@ -77,6 +77,7 @@ impl Control {
 
     /// Answers until cancelled, then takes the socket away.
     pub async fn serve(self, served: Served, cancel: CancellationToken) {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS));
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let accepted = tokio::select! {
@@ -85,17 +86,18 @@ impl Control {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let place = tokio::select! {
+                    let connection = tokio::select! {
                         () = cancel.cancelled() => break,
-                        place = places.clone().acquire_owned() => place,
+                        connection = connections.clone().acquire_owned() => connection,
                     };
-                    let Ok(place) = place else { break };
+                    let Ok(connection) = connection else { break };
                     let (served, cancel) = (served.clone(), cancel.clone());
+                    let places = places.clone();
                     tokio::spawn(async move {
-                        if let Err(problem) = answer(stream, served, cancel).await {
+                        if let Err(problem) = answer(stream, served, &places, cancel).await {
                             tracing::warn!(%problem, "a command on the control socket failed");
                         }
-                        drop(place);
+                        drop(connection);
                     });
                 }
                 Err(problem) => {
@@ -113,6 +115,7 @@ impl Control {
 async fn answer(
     stream: UnixStream,
     served: Served,
+    places: &Semaphore,
     cancel: CancellationToken,
 ) -> Result<(), OpsError> {
     let mut lines = BufReader::new(stream.take(LONGEST_REQUEST));
@@ -121,6 +124,15 @@ async fn answer(
     match read {
         Ok(read) => read.map_err(lost)?,
         Err(_) => return Err(lost("no request came")),
+    };
+    let asked = serde_json::from_str::<Request>(&line);
+    // What only steers the work of others must not wait for them.
+    let _place = match asked.as_ref().is_ok_and(Request::is_short) {
+        true => None,
+        false => tokio::select! {
+            () = cancel.cancelled() => return Err(lost("it is stopping; ask again later")),
+            place = places.acquire() => Some(place.map_err(lost)?),
+        },
     };
     let stream = lines.into_inner().into_inner().into_std().map_err(lost)?;
     stream.set_nonblocking(false).map_err(lost)?;
@@ -137,7 +149,7 @@ async fn answer(
     // Written with blocking calls, on a thread that may block: a slow reader holds nobody up.
     let runtime = tokio::runtime::Handle::current();
     let work = tokio::task::spawn_blocking(move || {
-        let worked = match serde_json::from_str::<Request>(&line) {
+        let worked = match asked {
             Ok(request) => runtime.block_on(async {
                 tokio::select! {
                     worked = request.answer(&served, &mut reply) => worked,

@@ -1,13 +1,15 @@
 //! `plyr backfill [REPO…]`: repos visited as soon as can be, each one's outcome told; paused,
 //! resumed, cancelled.
 
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat};
 use clap::ArgMatches;
 use plyr_indexer::repos::Progress;
 use plyr_lexicons::Did;
-use plyr_schemas::{Micros, Repo, RepoState};
+use plyr_schemas::{Micros, Repo, RepoState, Urgency};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,8 @@ use crate::store::progress::Shown;
 
 /// How often the repos are looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// What is due later than this, in microseconds, was put off.
+const PUT_OFF: Micros = 10 * 1_000_000;
 
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -81,10 +85,10 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
             .to_owned()));
         }
         None => {
-            let work = alone(config).await?;
+            let alone = alone(config).await?;
             let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
             if action == Action::Run {
-                work.repos.start(&tasks, &cancel);
+                alone.work.repos.start(&tasks, &cancel);
             }
             let mut last = Stand::default();
             let mut told = Told {
@@ -95,12 +99,12 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
                     Ok(())
                 },
             };
-            let ran = run(&work, &asked, &mut told).await;
+            let ran = run(&alone.work, &asked, &mut told).await;
             cancel.cancel();
             tasks.close();
             tasks.wait().await;
             ran?;
-            work.store.close().await?;
+            alone.end().await?;
             last
         }
     };
@@ -154,55 +158,164 @@ fn status(progress: &Progress, told: &mut Told<'_>) -> Result<(), OpsError> {
     Ok(())
 }
 
+/// A repo that is waited for.
+struct Waited {
+    did: Did,
+    /// When it had been asked last before it was wanted.
+    asked_at: Micros,
+}
+
+/// The repos to come, and those that are waited for: a bounded number at a time.
+struct Window<'a> {
+    work: &'a Work,
+    /// Named ones; none for every repo that was met and isn't verified.
+    named: Option<VecDeque<Did>>,
+    after: Option<Did>,
+    open: Vec<Waited>,
+    began: Micros,
+}
+
 async fn fetch(work: &Work, repos: &[String], told: &mut Told<'_>) -> Result<(), OpsError> {
     let began = chrono::Utc::now().timestamp_micros();
     let mut stand = Stand::default();
-    let mut open = match repos {
-        [] => unverified(work).await?,
-        named => work.dids(named, &mut stand, told).await?,
+    let named = match repos {
+        [] => None,
+        named => Some(VecDeque::from(work.dids(named, &mut stand, told).await?)),
     };
-    stand.of = stand.done + open.len() as u64;
-    (told.tell)(&stand)?;
-    work.repos.want(&open).await?;
-    while !open.is_empty() {
-        let before = stand.done;
-        let mut still = Vec::with_capacity(open.len());
-        for some in open.chunks(PAGE) {
-            let snapshot = work.store.snapshot().await?;
-            let held = snapshot.repos(some).await?;
-            for (did, repo) in some.iter().zip(held) {
-                match repo.filter(|repo| repo.asked_at >= began) {
-                    Some(repo) => visited(&repo, began, &mut stand, told)?,
-                    None => still.push(did.clone()),
-                }
-            }
+    stand.of = match &named {
+        Some(named) => stand.done + named.len() as u64,
+        None => unverified(work).await?,
+    };
+    let mut window = Window {
+        work,
+        named,
+        after: None,
+        open: Vec::new(),
+        began,
+    };
+    loop {
+        // Told at every look: who asked and is gone ends it.
+        (told.tell)(&stand)?;
+        window.fill().await?;
+        stand.of = stand.of.max(stand.done + window.open.len() as u64);
+        if window.open.is_empty() {
+            return (told.tell)(&stand);
         }
-        open = still;
-        let paused = "paused; `plyr backfill resume` goes on";
-        stand.waits = work.repos.is_paused().then(|| paused.to_owned());
-        if stand.done > before || stand.waits.is_some() {
-            (told.tell)(&stand)?;
-        }
-        if !open.is_empty() {
+        stand.waits = window.look(&mut stand, told).await?;
+        if !window.open.is_empty() {
             tokio::time::sleep(LOOK).await;
         }
     }
-    (told.tell)(&stand)
 }
 
-/// Every repo that was met and isn't verified.
-async fn unverified(work: &Work) -> Result<Vec<Did>, OpsError> {
-    let (mut open, mut after) = (Vec::new(), None);
-    loop {
-        let met = work.met(after.as_ref()).await?;
-        let Some(last) = met.last() else {
-            return Ok(open);
-        };
-        after = Some(last.did.clone());
-        let is_open =
-            |repo: &Repo| !matches!(repo.state, RepoState::Verified | RepoState::RolledBack);
-        open.extend(met.into_iter().filter(is_open).map(|repo| repo.did));
+/// How many repos were met and aren't verified.
+async fn unverified(work: &Work) -> Result<u64, OpsError> {
+    let states = work.store.snapshot().await?.repo_states().await?;
+    let open = states.iter().filter(|(state, _)| is_open(*state));
+    Ok(open.map(|(_, count)| count).sum())
+}
+
+/// Whether a repo that nobody named is fetched. What is gone is left to the steady pass.
+fn is_open(state: RepoState) -> bool {
+    !matches!(
+        state,
+        RepoState::Verified | RepoState::RolledBack | RepoState::Gone
+    )
+}
+
+impl Window<'_> {
+    /// Wants the next ones, as many as there is room for.
+    async fn fill(&mut self) -> Result<(), OpsError> {
+        while self.open.len() < PAGE {
+            let room = PAGE - self.open.len();
+            let dids: Vec<Did> = match &mut self.named {
+                Some(named) => named.drain(..room.min(named.len())).collect(),
+                None => {
+                    let met = self.work.met(self.after.as_ref()).await?;
+                    let Some(last) = met.last() else {
+                        return Ok(());
+                    };
+                    self.after = Some(last.did.clone());
+                    let open = met.into_iter().filter(|repo| is_open(repo.state));
+                    open.map(|repo| repo.did).collect()
+                }
+            };
+            if dids.is_empty() && self.named.is_some() {
+                return Ok(());
+            }
+            for dids in dids.chunks(PAGE) {
+                let held = self.work.store.snapshot().await?.repos(dids).await?;
+                self.work.repos.want(dids).await?;
+                let waited = dids.iter().zip(held).map(|(did, held)| Waited {
+                    did: did.clone(),
+                    asked_at: held.map_or(0, |repo| repo.asked_at),
+                });
+                self.open.extend(waited);
+            }
+        }
+        Ok(())
     }
+
+    /// Tells of those that were asked meanwhile, or that nobody will ask so soon. Answers why the
+    /// others wait.
+    async fn look(
+        &mut self,
+        stand: &mut Stand,
+        told: &mut Told<'_>,
+    ) -> Result<Option<String>, OpsError> {
+        let dids: Vec<Did> = self.open.iter().map(|waited| waited.did.clone()).collect();
+        let snapshot = self.work.store.snapshot().await?;
+        // In this order: what is no longer wanted has been answered, and that can be read.
+        let due = snapshot.due_of(&dids).await?;
+        let held = snapshot.repos(&dids).await?;
+        let now = chrono::Utc::now().timestamp_micros();
+        let (mut put_off, mut first) = (0u64, Micros::MAX);
+        let mut still = Vec::with_capacity(self.open.len());
+        for ((waited, due), repo) in self.open.drain(..).zip(due).zip(held) {
+            let is_wanted = due.as_ref().is_some_and(|due| due.urgency == Urgency::Now);
+            let is_steady = due
+                .as_ref()
+                .is_none_or(|due| due.urgency == Urgency::Steady);
+            let is_asked = |repo: &Repo| {
+                let changed = repo.asked_at > 1 && repo.asked_at != waited.asked_at;
+                changed && (repo.asked_at >= self.began || !is_wanted)
+            };
+            if let Some(repo) = repo.filter(is_asked) {
+                visited(&repo, self.began, stand, told)?;
+                continue;
+            }
+            if is_steady {
+                stand.done += 1;
+                stand.found += 1;
+                told.line(&json!({ "repo": waited.did.as_str(), "cancelled": true }))?;
+                continue;
+            }
+            let due_at = due.map_or(now, |due| due.due_at);
+            let is_put_off = due_at > now + PUT_OFF;
+            if is_put_off && self.named.is_none() {
+                // Of all of them nobody waits for a host that rests: the server asks by itself.
+                stand.done += 1;
+                stand.found += 1;
+                let until = time(due_at);
+                told.line(&json!({ "repo": waited.did.as_str(), "restsUntil": until }))?;
+                continue;
+            }
+            put_off += u64::from(is_put_off);
+            first = first.min(due_at);
+            still.push(waited);
+        }
+        self.open = still;
+        if self.work.repos.is_paused() {
+            return Ok(Some("paused; `plyr backfill resume` goes on".to_owned()));
+        }
+        let rests = put_off > 0 && put_off == self.open.len() as u64;
+        Ok(rests.then(|| format!("their hosts rest until {}", time(first))))
+    }
+}
+
+fn time(micros: Micros) -> String {
+    let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn visited(

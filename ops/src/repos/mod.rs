@@ -15,10 +15,12 @@ use plyr_outbound::{Freshness, Outbound};
 use plyr_schemas::{Repo, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, StoreChoice};
 use crate::control::{self, Request};
 use crate::error::OpsError;
+use crate::run::heartbeat::Heart;
 use crate::run::parts;
 use crate::store::open;
 
@@ -47,7 +49,7 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// Prints an object, in a line of its own.
     pub fn line(&mut self, line: &Value) -> Result<(), OpsError> {
-        writeln!(self.out, "{line}").map_err(|detail| OpsError::Control(detail.to_string()))
+        writeln!(self.out, "{line}").map_err(|detail| OpsError::Output(detail.to_string()))
     }
 }
 
@@ -65,8 +67,12 @@ pub struct Stand {
     pub found: u64,
     /// Of them settled.
     pub settled: u64,
+    /// Of what was looked at, what is not settled yet.
+    pub open: u64,
     /// What could not be looked at.
     pub failed: u64,
+    /// Accounts that are not there any more.
+    pub gone: u64,
     /// Why it stands still.
     pub waits: Option<String>,
 }
@@ -101,16 +107,38 @@ pub async fn ask(
 }
 
 /// What a command works with where no server does it.
-pub async fn alone(config: &Config) -> Result<Work, OpsError> {
+pub struct Alone {
+    /// The store and who asks.
+    pub work: Work,
+    beating: CancellationToken,
+}
+
+/// Opens it. Over a cluster this process has a heart of its own, like every writer: standing still
+/// for too long ends it.
+pub async fn alone(config: &Config) -> Result<Alone, OpsError> {
     parts::choose_crypto();
     let store = open::once(config).await?.store;
     let outbound = parts::outbound(config)?;
     let repos = parts::repos(config, store.clone(), outbound.clone());
-    Ok(Work {
+    let beating = CancellationToken::new();
+    if store.has_several_writers() {
+        Heart::start(store.clone(), config.heartbeat_patience, &beating)?;
+    }
+    let work = Work {
         store,
         outbound,
         repos,
-    })
+    };
+    Ok(Alone { work, beating })
+}
+
+impl Alone {
+    /// Waits until counts have followed, and closes the store.
+    pub async fn end(self) -> Result<(), OpsError> {
+        self.work.store.settle().await?;
+        self.beating.cancel();
+        Ok(self.work.store.close().await?)
+    }
 }
 
 /// The repos named on the command line, with and without `--repo`.

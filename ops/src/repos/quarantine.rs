@@ -1,11 +1,12 @@
 //! `plyr quarantine list|retry`: what was refused and why; asked of its repo again.
 
+use std::collections::{BTreeSet, HashMap};
 use std::process::ExitCode;
 
 use chrono::{DateTime, SecondsFormat};
 use clap::ArgMatches;
-use plyr_indexer::repos::MergeError;
-use plyr_lexicons::{Rev, Verdict};
+use plyr_indexer::repos::{MergeError, Merged};
+use plyr_lexicons::{Did, RecordUri, Rev, Verdict};
 use plyr_schemas::{Change, QuarantineEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -69,21 +70,26 @@ pub async fn quarantine(config: &Config, arguments: &ArgMatches) -> Result<ExitC
     }
     let mut shown = Shown::new("asking again", "still refused");
     let request = Request::Quarantine(asked.clone());
-    let stand = match ask(config, &request, &mut |stand| shown.show(stand)).await? {
+    let mut show = |stand: &Stand| {
+        if retry {
+            shown.show(stand);
+        }
+    };
+    let stand = match ask(config, &request, &mut show).await? {
         Some(stand) => stand,
         None => {
-            let work = alone(config).await?;
+            let alone = alone(config).await?;
             let mut last = Stand::default();
             let mut told = Told {
                 out: &mut std::io::stdout(),
                 tell: &mut |stand| {
-                    shown.show(stand);
+                    show(stand);
                     last = stand.clone();
                     Ok(())
                 },
             };
-            run(&work, &asked, &mut told).await?;
-            work.store.close().await?;
+            run(&alone.work, &asked, &mut told).await?;
+            alone.end().await?;
             last
         }
     };
@@ -103,26 +109,41 @@ pub async fn run(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), Op
     let mut stand = Stand::default();
     let mut after: Option<(i64, String)> = None;
     let most = asked.limit.unwrap_or(u64::MAX);
-    loop {
+    let mut unmet: BTreeSet<&str> = asked.ids.iter().map(String::as_str).collect();
+    let mut repos = AskedRepos::new();
+    'all: loop {
         let snapshot = work.store.snapshot().await?;
         let place = after.as_ref().map(|(at, id)| (*at, id.as_str()));
         let entries = snapshot.quarantine(place, PAGE).await?;
-        let Some(last) = entries.last() else {
-            return (told.tell)(&stand);
-        };
+        let Some(last) = entries.last() else { break };
         after = Some((last.seen_at, last.id.clone()));
         for entry in entries.iter().filter(|entry| asked.is_meant(entry)) {
             if stand.done >= most {
-                return (told.tell)(&stand);
+                break 'all;
             }
             stand.done += 1;
+            unmet.remove(entry.id.as_str());
             match asked.retry {
-                true => retry(work, entry, &mut stand, told).await?,
+                true => retry(work, entry, &mut repos, &mut stand, told).await?,
                 false => told.line(&line_of(entry))?,
             }
             (told.tell)(&stand)?;
         }
     }
+    for id in unmet {
+        stand.failed += 1;
+        told.line(&json!({ "id": id, "outcome": "unknown" }))?;
+    }
+    if let Some(reason) = asked
+        .reason
+        .as_ref()
+        .filter(|_| asked.retry && stand.done == 0)
+    {
+        stand.failed += 1;
+        let why = "nothing was refused for this reason";
+        told.line(&json!({ "reason": reason, "outcome": "unknown", "why": why }))?;
+    }
+    (told.tell)(&stand)
 }
 
 /// An entry as it is listed.
@@ -139,48 +160,106 @@ fn line_of(entry: &QuarantineEntry) -> Value {
     })
 }
 
+/// What came of the repos that were asked as a whole: each is asked once.
+type AskedRepos = HashMap<Did, Outcome>;
+
+/// What came of asking about an entry.
+#[derive(Clone)]
+enum Outcome {
+    /// Its repo said what holds, and that is held.
+    Settled,
+    /// Its repo holds what is refused.
+    Refused(String),
+    /// It could not be asked.
+    Failed(String),
+}
+
 /// Asks the repo what holds: that is what is kept then, and the entry is released.
 async fn retry(
     work: &Work,
     entry: &QuarantineEntry,
+    repos: &mut AskedRepos,
     stand: &mut Stand,
     told: &mut Told<'_>,
 ) -> Result<(), OpsError> {
     let id = &entry.id;
-    let asked = match (&entry.uri, &entry.did) {
-        (Some(uri), _) => work.repos.prove(uri, Rev::MIN, false).await,
-        (None, Some(did)) => work.repos.verify(did, true).await.map(Some),
+    let outcome = match (&entry.uri, &entry.did) {
+        (Some(uri), _) => record(work, uri, entry, repos).await?,
+        (None, Some(did)) => repo(work, did, repos).await?,
         (None, None) => {
             stand.failed += 1;
             let why = "it names no repo that could be asked";
             return told.line(&json!({ "id": id, "outcome": "kept", "why": why }));
         }
     };
+    match outcome {
+        Outcome::Failed(why) => {
+            stand.failed += 1;
+            told.line(&json!({ "id": id, "outcome": "failed", "why": why }))
+        }
+        Outcome::Refused(why) => {
+            stand.found += 1;
+            told.line(&json!({ "id": id, "outcome": "refused", "why": why }))
+        }
+        Outcome::Settled => {
+            let released = Change::Released { id: id.clone() };
+            work.store.apply(vec![released]).await?;
+            stand.settled += 1;
+            told.line(&json!({ "id": id, "outcome": "settled" }))
+        }
+    }
+}
+
+/// Asks about one record. A repo that could not be asked isn't asked again.
+async fn record(
+    work: &Work,
+    uri: &RecordUri,
+    entry: &QuarantineEntry,
+    repos: &mut AskedRepos,
+) -> Result<Outcome, OpsError> {
+    if let Some(failed @ Outcome::Failed(_)) = repos.get(&uri.did) {
+        return Ok(failed.clone());
+    }
+    let outcome = outcome(work.repos.prove(uri, Rev::MIN, false).await)?;
+    match &outcome {
+        Outcome::Failed(_) => drop(repos.insert(uri.did.clone(), outcome.clone())),
+        Outcome::Refused(_) => {}
+        Outcome::Settled => {
+            let snapshot = work.store.snapshot().await?;
+            let held = snapshot.records(std::slice::from_ref(uri)).await?;
+            let held = held.into_iter().next().flatten();
+            if held.is_some_and(|held| held.judgement.verdict == Verdict::Invalid) {
+                return Ok(Outcome::Refused(entry.detail.clone()));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Asks a whole repo, once.
+async fn repo(work: &Work, did: &Did, repos: &mut AskedRepos) -> Result<Outcome, OpsError> {
+    if let Some(outcome) = repos.get(did) {
+        return Ok(outcome.clone());
+    }
+    let outcome = outcome(work.repos.repair(did).await.map(Some))?;
+    repos.insert(did.clone(), outcome.clone());
+    Ok(outcome)
+}
+
+fn outcome(asked: Result<Option<Merged>, MergeError>) -> Result<Outcome, OpsError> {
     let merged = match asked {
         Ok(merged) => merged.unwrap_or_default(),
         Err(MergeError::Store(problem)) => return Err(problem.into()),
-        Err(problem) => {
-            stand.failed += 1;
-            return told
-                .line(&json!({ "id": id, "outcome": "failed", "why": problem.to_string() }));
-        }
+        Err(problem) => return Ok(Outcome::Failed(problem.to_string())),
     };
     if merged.refused > 0 {
-        stand.found += 1;
         let why = "its repo holds what can't be read";
-        return told.line(&json!({ "id": id, "outcome": "refused", "why": why }));
+        return Ok(Outcome::Refused(why.to_owned()));
     }
-    if let Some(uri) = &entry.uri {
-        let snapshot = work.store.snapshot().await?;
-        let held = snapshot.records(std::slice::from_ref(uri)).await?;
-        let held = held.into_iter().next().flatten();
-        if held.is_some_and(|held| held.judgement.verdict == Verdict::Invalid) {
-            stand.found += 1;
-            return told.line(&json!({ "id": id, "outcome": "refused", "why": entry.detail }));
-        }
+    // Nothing is released that was not proven, or that others wrote to meanwhile.
+    if !merged.is_proven || !merged.is_sure {
+        let why = "its repo's state is not certain yet; ask again in a minute";
+        return Ok(Outcome::Failed(why.to_owned()));
     }
-    let released = Change::Released { id: id.clone() };
-    work.store.apply(vec![released]).await?;
-    stand.settled += 1;
-    told.line(&json!({ "id": id, "outcome": "settled" }))
+    Ok(Outcome::Settled)
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use plyr_indexer::repos::{Cause, MergeError, Merged};
+use plyr_indexer::repos::{Cause, Fault, MergeError, Merged};
 use plyr_lexicons::Did;
 use plyr_schemas::RepoState;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ use crate::store::progress::Shown;
 /// Repos asked at once; each host bears fewer.
 const AT_ONCE: usize = 16;
 
+/// Differences of one repo that are told one by one; of more, only how many of each cause.
+const MOST_TOLD: usize = 100_000;
+
 /// Which repos, and whether differences are settled.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ask {
@@ -31,8 +34,8 @@ pub struct Ask {
     pub repos: Vec<String>,
 }
 
-/// Runs the command: exit code 1 where something differs and was not settled, or a repo could not
-/// be asked.
+/// Runs the command: exit code 1 where something differs and was not settled, where it can't be
+/// told yet, or where a repo could not be asked.
 pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
     let asked = Ask {
         repair: arguments.get_flag("repair"),
@@ -43,7 +46,7 @@ pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode,
     let stand = match ask(config, &request, &mut |stand| shown.show(stand)).await? {
         Some(stand) => stand,
         None => {
-            let work = alone(config).await?;
+            let alone = alone(config).await?;
             let mut last = Stand::default();
             let mut told = Told {
                 out: &mut std::io::stdout(),
@@ -53,21 +56,24 @@ pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode,
                     Ok(())
                 },
             };
-            run(&work, &asked, &mut told).await?;
-            work.store.close().await?;
+            run(&alone.work, &asked, &mut told).await?;
+            alone.end().await?;
             last
         }
     };
     shown.end(&format!(
-        "{} of {} repos verified, {} records; {} differences, {} settled; {} repos failed",
-        stand.done - stand.failed,
+        "{} of {} repos verified, {} records; {} differences, {} settled; {} repos still open, {} \
+         failed, {} gone",
+        stand.done - stand.failed - stand.gone,
         stand.of,
         stand.records,
         stand.found,
         stand.settled,
-        stand.failed
+        stand.open,
+        stand.failed,
+        stand.gone
     ));
-    let is_well = stand.failed == 0 && stand.found == stand.settled;
+    let is_well = stand.failed == 0 && stand.open == 0 && stand.found == stand.settled;
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
@@ -110,17 +116,18 @@ pub async fn run(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), Op
         let (did, verified) = ended.map_err(|problem| OpsError::Control(problem.to_string()))?;
         stand.done += 1;
         stand.of = stand.of.max(stand.done);
-        tell_of(&did, verified, asked.repair, &mut stand, told)?;
+        tell_of(&did, verified, asked, &mut stand, told)?;
         (told.tell)(&stand)?;
     }
 }
 
 /// What came of asking one repo, and why it is not settled yet where it isn't.
 async fn one(work: &Work, did: &Did, repair: bool) -> Result<(Merged, Option<String>), MergeError> {
-    let merged = work.repos.verify(did, repair).await?;
     if !repair {
+        let merged = work.repos.compare(did, MOST_TOLD).await?;
         return Ok((merged, None));
     }
+    let merged = work.repos.repair(did).await?;
     let snapshot = work.store.snapshot().await?;
     let repo = snapshot.repos(std::slice::from_ref(did)).await?;
     let repo = repo.into_iter().next().flatten();
@@ -128,13 +135,16 @@ async fn one(work: &Work, did: &Did, repair: bool) -> Result<(Merged, Option<Str
         let is_settled = matches!(repo.state, RepoState::Verified | RepoState::RolledBack);
         !is_settled && repo.last_error.is_some()
     });
-    Ok((merged, open.and_then(|repo| repo.last_error)))
+    let why = open.and_then(|repo| repo.last_error);
+    let meanwhile = || "something was written while it was merged; ask again".to_owned();
+    let is_open = merged.ahead.is_none() && !merged.is_sure;
+    Ok((merged, why.or_else(|| is_open.then(meanwhile))))
 }
 
 fn tell_of(
     did: &Did,
     verified: Result<(Merged, Option<String>), MergeError>,
-    repair: bool,
+    asked: &Ask,
     stand: &mut Stand,
     told: &mut Told<'_>,
 ) -> Result<(), OpsError> {
@@ -142,6 +152,13 @@ fn tell_of(
     let (merged, open) = match verified {
         Ok(verified) => verified,
         Err(MergeError::Store(problem)) => return Err(problem.into()),
+        // Of all repos some are of accounts that have left; one that was named should be there.
+        Err(MergeError::Network(trouble))
+            if trouble.fault == Fault::Account && asked.repos.is_empty() =>
+        {
+            stand.gone += 1;
+            return told.line(&json!({ "repo": repo, "gone": trouble.to_string() }));
+        }
         Err(problem) => {
             stand.failed += 1;
             return told.line(&json!({ "repo": repo, "error": problem.to_string() }));
@@ -150,7 +167,7 @@ fn tell_of(
     let all: u64 = merged.differences.iter().sum();
     stand.records += merged.records;
     stand.found += all;
-    stand.settled += if repair { all } else { 0 };
+    stand.settled += if asked.repair { all } else { 0 };
     for difference in &merged.some {
         let (cause, uri) = (difference.cause.as_str(), difference.uri.to_string());
         told.line(&json!({ "cause": cause, "uri": uri }))?;
@@ -164,11 +181,16 @@ fn tell_of(
         told.line(&json!({ "repo": repo, "refused": merged.refused }))?;
     }
     // It may only be that the head was asked too early; the server asks again by itself.
-    if let Some(rev) = merged.ahead {
-        told.line(&json!({ "repo": repo, "aboveHead": rev.to_string() }))?;
+    if let Some((rev, uri)) = &merged.ahead {
+        told.line(&json!({ "aboveHead": rev.to_string(), "uri": uri.to_string() }))?;
     }
-    match open {
-        Some(why) => told.line(&json!({ "repo": repo, "unsettled": why })),
-        None => Ok(()),
+    let is_listed = !merged.is_proven && open.is_none();
+    if is_listed {
+        told.line(&json!({ "repo": repo, "unproven": "its host only lists its records" }))?;
     }
+    if let Some(why) = &open {
+        told.line(&json!({ "repo": repo, "unsettled": why }))?;
+    }
+    stand.open += u64::from(open.is_some() || is_listed || merged.ahead.is_some());
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The long-running commands: parts started in order over one store, stopped in reverse.
 
 mod follow;
-mod heartbeat;
+pub mod heartbeat;
 pub mod parts;
 mod ready;
 mod rules;

@@ -129,6 +129,14 @@ fn handle_key(handle: &Handle) -> String {
     handle.as_str().to_lowercase()
 }
 
+/// What stands under the id of something refused.
+enum Refusal {
+    /// It, and when it was refused.
+    Kept(i64, QuarantineRow),
+    /// It was settled at this time.
+    Settled(i64),
+}
+
 impl Inner {
     pub async fn actor_row(&self, did: &Did) -> Result<ActorRow, StoreError> {
         type Row = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -405,9 +413,11 @@ impl Inner {
     }
 
     pub async fn quarantine(&self, entry: &QuarantineEntry) -> Result<Outcome, StoreError> {
-        if self.refused(&entry.id).await?.is_some() {
-            return Ok(Outcome::Superseded);
-        }
+        let settled_at = match self.refusal(&entry.id).await? {
+            Some(Refusal::Kept(..)) => return Ok(Outcome::Superseded),
+            Some(Refusal::Settled(at)) => at,
+            None => 0,
+        };
         let did = entry.did.as_ref().map_or("", |did| did.as_str()).to_owned();
         let feed = Feed::quarantine();
         let newest_first = entry.seen_at.saturating_neg();
@@ -422,8 +432,9 @@ impl Inner {
         self.cql.write(vec![listed.write(), bucket]).await?;
         let row = QuarantineRow::of(entry);
         let cell = register("QUARANTINE", entry.seen_at, &row)?;
-        // It may have been settled before, and is refused again: that was later.
-        let stamp = entry.seen_at.max(1);
+        // It may have been settled before, and is refused again: that was later, whatever this
+        // machine's clock says.
+        let stamp = entry.seen_at.max(settled_at.saturating_add(1));
         let kept = write!(WriteQuarantine; entry.id.as_str(), cell, stamp);
         self.cql.write(vec![kept]).await?;
         Ok(Outcome::Applied)
@@ -431,18 +442,31 @@ impl Inner {
 
     /// What was refused under an id; none where it was settled since.
     pub async fn refused(&self, id: &str) -> Result<Option<(i64, QuarantineRow)>, StoreError> {
-        let held: Option<(Vec<u8>,)> = self.cql.first(ReadQuarantine, (id,)).await?;
-        let held = held.filter(|(cell,)| !cell.is_empty());
-        held.map(|(cell,)| read_register("QUARANTINE", &cell))
-            .transpose()
+        match self.refusal(id).await? {
+            Some(Refusal::Kept(at, row)) => Ok(Some((at, row))),
+            _ => Ok(None),
+        }
     }
 
-    /// An empty cell in an entry's place; its row in the feed expires.
-    pub async fn release(&self, id: &str) -> Result<Outcome, StoreError> {
-        if self.refused(id).await?.is_none() {
-            return Ok(Outcome::Superseded);
+    async fn refusal(&self, id: &str) -> Result<Option<Refusal>, StoreError> {
+        let held: Option<(Vec<u8>,)> = self.cql.first(ReadQuarantine, (id,)).await?;
+        let Some((cell,)) = held else {
+            return Ok(None);
+        };
+        if let Ok(at) = <[u8; 8]>::try_from(cell.as_slice()) {
+            return Ok(Some(Refusal::Settled(i64::from_be_bytes(at))));
         }
-        let (settled, now) = (Vec::<u8>::new(), super::now());
+        let (at, row) = read_register("QUARANTINE", &cell)?;
+        Ok(Some(Refusal::Kept(at, row)))
+    }
+
+    /// The time alone in an entry's place; its row in the feed expires.
+    pub async fn release(&self, id: &str) -> Result<Outcome, StoreError> {
+        let Some((seen_at, _)) = self.refused(id).await? else {
+            return Ok(Outcome::Superseded);
+        };
+        let now = super::now().max(seen_at.saturating_add(1));
+        let settled = now.to_be_bytes().to_vec();
         let released = write!(WriteQuarantine; id, settled, now);
         self.cql.write(vec![released]).await?;
         Ok(Outcome::Applied)

@@ -2,7 +2,7 @@
 
 use super::{Reply, Served};
 use crate::error::OpsError;
-pub use crate::repos::backfill::Ask;
+pub use crate::repos::backfill::{Action, Ask};
 use crate::repos::{self, Told};
 
 impl Ask {

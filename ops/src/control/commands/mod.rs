@@ -28,6 +28,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether it only says or steers something: it is answered at once, whoever else works.
+    pub(super) fn is_short(&self) -> bool {
+        matches!(self, Request::Backfill(ask) if ask.action != backfill::Action::Run)
+    }
+
     /// Does it. What is written to the reply reaches whoever asked; who is gone ends it.
     pub(super) async fn answer(self, served: &Served, reply: &mut Reply) -> Result<(), OpsError> {
         match self {
