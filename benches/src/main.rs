@@ -17,6 +17,7 @@ mod memory;
 mod merge;
 mod network;
 mod pages;
+mod proof;
 mod read;
 mod replay;
 mod report;
@@ -66,6 +67,15 @@ struct Arguments {
     /// Seconds that each kind of request is asked over and over.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Runs of a proof: interleavings, or histories.
+    #[arg(long, default_value_t = 10)]
+    runs: u64,
+    /// Acts of a history.
+    #[arg(long, default_value_t = 400)]
+    acts: usize,
+    /// The first interleaving.
+    #[arg(long, default_value_t = 1)]
+    order: u64,
     /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -101,11 +111,17 @@ enum Campaign {
     Replay,
     /// The embedded store beside a real CQL cluster, growing (needs Java and Maven).
     Cluster,
-    /// All of them.
+    /// Proof: one history in `--runs` interleavings ends in one dump.
+    Permute,
+    /// Proof: killed at random points of `--runs` histories, nothing is lost or comes back.
+    Kill,
+    /// Proof: everything goes wrong at once, then it is calm and all is as it must be.
+    Faults,
+    /// All that measure.
     All,
 }
 
-const ORDER: [Campaign; 11] = [
+const ORDER: [Campaign; 14] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -117,7 +133,12 @@ const ORDER: [Campaign; 11] = [
     Campaign::Live,
     Campaign::Replay,
     Campaign::Cluster,
+    Campaign::Permute,
+    Campaign::Kill,
+    Campaign::Faults,
 ];
+/// Those that prove: they are run when named alone.
+const PROOFS: [Campaign; 3] = [Campaign::Permute, Campaign::Kill, Campaign::Faults];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
@@ -130,7 +151,8 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut code = ExitCode::SUCCESS;
     let asked = |campaign| {
         let asked = &arguments.campaigns;
-        asked.contains(&campaign) || asked.contains(&Campaign::All)
+        let is_measuring = !PROOFS.contains(&campaign);
+        asked.contains(&campaign) || (is_measuring && asked.contains(&Campaign::All))
     };
     for campaign in ORDER.into_iter().filter(|campaign| asked(*campaign)) {
         let began = Instant::now();
@@ -160,6 +182,9 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Live => live::run(arguments, report).await,
         Campaign::Replay => replay::run(arguments, report).await,
         Campaign::Cluster => cluster::run(arguments, report).await,
+        Campaign::Permute => proof::permute::run(arguments, report).await,
+        Campaign::Kill => proof::kill::run(arguments, report).await,
+        Campaign::Faults => proof::faults::run(arguments, report).await,
         Campaign::All => Ok(()),
     }
 }
