@@ -171,7 +171,7 @@ async fn a_plan_is_followed_page_by_page_to_the_end_that_it_began_with() {
     assert!(matches!(read, Err(Stopped::Block(_))), "{read:?}");
     let read = archive.read(&host, &mut place, &mut purpose).await;
     assert!(read.is_ok(), "{read:?}");
-    assert_eq!(place.after, 20);
+    assert_eq!(place.after, 30);
     let met = due(&store, &[ALICE, BOB, CAROL]).await;
     assert_eq!(met, [Some(Urgency::Soon), None, Some(Urgency::Soon)]);
     // Later only what is new is asked for.
@@ -187,7 +187,7 @@ async fn a_plan_is_followed_page_by_page_to_the_end_that_it_began_with() {
         (json!(0), Value::Null),
         (json!(5), json!(20)),
         (json!(5), Value::Null),
-        (json!(20), Value::Null),
+        (json!(30), Value::Null),
     ];
     assert_eq!(asked, expected);
 }
