@@ -10,8 +10,8 @@ use crate::politeness::Kind;
 use crate::resolver::xrpc;
 use crate::sync::{malformed, parse};
 
-/// Largest page of a plan, in bytes: hosts name 100,000 segments or ranges in one.
-const LARGEST_PLAN: usize = 32 << 20;
+/// Largest page of a plan, in bytes: hosts name tens of thousands of segments or ranges in one.
+const LARGEST_PLAN: usize = 8 << 20;
 /// Largest block, in bytes as sent: thousands of records, compressed.
 const LARGEST_BLOCK: u64 = 32 << 20;
 /// What the number of a block in its segment stays below: what Jetstream itself puts up with.
@@ -149,10 +149,13 @@ fn read_plan(url: &str, body: &[u8]) -> Result<ArchivePlan, OutboundError> {
 }
 
 fn read_ranges(url: &str, ranges: &[RangeAnswer]) -> Result<Vec<(u64, u64)>, OutboundError> {
+    // In ascending order, none twice: no plan asks for more blocks than there are.
+    let mut next = 0;
     let ranges = ranges.iter().map(|RangeAnswer { first, last }| {
-        if first > last || *last >= MOST_ARCHIVE_BLOCKS {
+        if *first < next || first > last || *last >= MOST_ARCHIVE_BLOCKS {
             return Err(malformed(url, &format!("blocks {first} to {last}")));
         }
+        next = last + 1;
         Ok((*first, *last))
     });
     ranges.collect()
@@ -205,6 +208,11 @@ mod tests {
             with("-1", "1", ""),
             with("1", "9223372036854775808", ""),
             with("1", "1", &blocks(r#"{"first":2,"last":1}"#)),
+            with(
+                "1",
+                "1",
+                &blocks(r#"{"first":0,"last":4},{"first":4,"last":5}"#),
+            ),
             with("1", "1", &blocks(r#"{"first":0,"last":4294967296}"#)),
             read("{}"),
             read(""),

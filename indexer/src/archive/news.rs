@@ -8,6 +8,8 @@ use tokio::sync::watch;
 struct Told {
     speaks_v2: bool,
     gap_after: Option<u64>,
+    /// How often its numbers went on elsewhere.
+    elsewhere: u64,
 }
 
 /// Of one host, from its stream to its archive. Never waits; gaps become one that begins with the
@@ -31,6 +33,16 @@ impl News {
             let earliest = told.gap_after.map_or(after, |known| known.min(after));
             told.gap_after = Some(earliest);
         });
+    }
+
+    /// The host's numbers went on elsewhere: it may be another instance, of which nothing was read.
+    pub fn elsewhere(&self) {
+        self.0.send_modify(|told| told.elsewhere += 1);
+    }
+
+    /// How often they did.
+    pub fn times_elsewhere(&self) -> u64 {
+        self.0.borrow().elsewhere
     }
 
     /// Waits until the host is known to speak v2.

@@ -19,6 +19,12 @@ const MOST_PAGES: usize = 100_000;
 const LEAST_WAIT: Duration = Duration::from_secs(10);
 /// A host that offers no archive may do so one day.
 const ASKED_AGAIN: Duration = Duration::from_secs(6 * 3600);
+/// Largest segment, in bytes as sent; Jetstream seals one at 256 MiB.
+const LARGEST_SEGMENT: usize = 2 << 30;
+/// Blocks that are remembered as unreadable.
+const MOST_BROKEN: usize = 1_000;
+/// Repos that are hurried for one gap; beyond it all others come in their turn, as they are due.
+const MOST_TOLD: usize = 100_000;
 /// Why a repo is due that was found in an archive.
 const CAUSE: &str = "archive";
 
@@ -35,13 +41,41 @@ pub struct Archive {
     pub repos: Repos,
 }
 
-/// What a repo is read for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What repos are read for.
 pub(super) enum Purpose {
-    /// To be met, if it never was.
+    /// To be met, if they never were.
     Discovery,
-    /// To be visited at once, known or not.
-    Gap,
+    /// To be visited at once, known or not; with those that were told already.
+    Gap(HashSet<Did>),
+}
+
+/// How far an archive was read.
+#[derive(Default)]
+pub(super) struct Place {
+    /// The row up to which it was.
+    pub after: u64,
+    /// Failures since the last row.
+    failures: u32,
+    /// Blocks that could not be read once.
+    broken: HashSet<(String, u64)>,
+    /// Whether the host has answered with a plan before.
+    has_answered: bool,
+}
+
+impl Place {
+    /// After a row.
+    pub fn after(after: u64) -> Place {
+        Place {
+            after,
+            ..Place::default()
+        }
+    }
+
+    fn move_to(&mut self, row: u64) {
+        if row > self.after {
+            (self.after, self.failures) = (row, 0);
+        }
+    }
 }
 
 /// Why an archive was not read to its end.
@@ -55,6 +89,8 @@ pub(super) enum Stopped {
     Block(#[from] BlockError),
     #[error("its plan stands still at row {0}")]
     StandsStill(u64),
+    #[error("its segment {0} is larger than a segment may be")]
+    TooLarge(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -83,19 +119,24 @@ impl Archive {
         }
     }
 
-    /// Meets all repos that have rows of ours, and looks for new rows again and again.
+    /// Meets all repos that have rows of ours, and looks for new rows again and again; from the
+    /// beginning where another instance may answer.
     async fn discover(&self, base: &Url) {
         self.news.offered().await;
-        let (mut after, mut failures) = (0, 0);
+        let (mut place, mut elsewhere) = (Place::default(), self.news.times_elsewhere());
         loop {
-            let read = self.read(base, &mut after, Purpose::Discovery).await;
+            let times = self.news.times_elsewhere();
+            if times != elsewhere {
+                (place, elsewhere) = (Place::default(), times);
+            }
+            let read = self.read(base, &mut place, &mut Purpose::Discovery).await;
             let wait = match read {
                 Ok(()) => {
-                    failures = 0;
+                    place.failures = 0;
                     let every = self.pace.discover_every;
                     every.mul_f64(rand::random_range(0.8..1.0))
                 }
-                Err(problem) => self.wait_after(&problem, &mut failures),
+                Err(problem) => self.wait_after(&problem, &mut place),
             };
             tokio::time::sleep(wait).await;
         }
@@ -105,10 +146,10 @@ impl Archive {
     /// their time.
     async fn mend(&self, base: &Url) {
         loop {
-            let mut after = self.news.next_gap().await;
-            let mut failures = 0;
-            while let Err(problem) = self.read(base, &mut after, Purpose::Gap).await {
-                let wait = self.wait_after(&problem, &mut failures);
+            let mut place = Place::after(self.news.next_gap().await);
+            let mut purpose = Purpose::Gap(HashSet::new());
+            while let Err(problem) = self.read(base, &mut place, &mut purpose).await {
+                let wait = self.wait_after(&problem, &mut place);
                 if matches!(problem, Stopped::NotOffered(_)) {
                     break;
                 }
@@ -117,14 +158,18 @@ impl Archive {
         }
     }
 
-    fn wait_after(&self, problem: &Stopped, failures: &mut u32) -> Duration {
+    fn wait_after(&self, problem: &Stopped, place: &mut Place) -> Duration {
         if matches!(problem, Stopped::NotOffered(_)) {
             tracing::info!(host = self.host, %problem, "the host has no archive for us");
             return ASKED_AGAIN;
         }
         let least = LEAST_WAIT.min(self.pace.discover_every);
-        let wait = crate::backoff(*failures, least, self.pace.discover_every);
-        *failures += 1;
+        let mut wait = crate::backoff(place.failures, least, self.pace.discover_every);
+        match problem {
+            // It said when to come again.
+            Stopped::Host(OutboundError::Resting { wait: rest, .. }) => wait = wait.max(*rest),
+            _ => place.failures += 1,
+        }
         metrics::counter!("plyr_archive_failures_total", "source" => self.host.clone())
             .increment(1);
         tracing::warn!(
@@ -134,77 +179,90 @@ impl Archive {
         wait
     }
 
-    /// Reads what is archived above row `after`, which moves with what was read.
+    /// Reads what is archived above a place, which moves with what was read.
     pub(super) async fn read(
         &self,
         base: &Url,
-        after: &mut u64,
-        purpose: Purpose,
+        place: &mut Place,
+        purpose: &mut Purpose,
     ) -> Result<(), Stopped> {
         let mut tip = None;
         for _ in 0..MOST_PAGES {
             let asked = self
                 .outbound
-                .plan_archive(base, &self.collections, *after, tip);
-            let plan = asked.await.map_err(refusal)?;
-            if plan.sealed_tip < *after {
+                .plan_archive(base, &self.collections, place.after, tip);
+            let plan = asked.await.map_err(|problem| match place.has_answered {
+                // A passing refusal of a host that has an archive.
+                true => Stopped::Host(problem),
+                false => refusal(problem),
+            })?;
+            place.has_answered = true;
+            if plan.sealed_tip < place.after {
                 tracing::info!(
                     host = self.host,
                     "an archive ends before what was read of it: another instance answers"
                 );
-                *after = 0;
+                *place = Place::default();
                 return Ok(());
             }
             let tip = *tip.get_or_insert(plan.sealed_tip);
-            let began = *after;
+            let began = place.after;
             for segment in &plan.segments {
                 let end = segment.last_row.min(plan.planned_through);
-                self.read_segment(base, segment, after, end, purpose)
+                self.read_segment(base, segment, place, end, purpose)
                     .await?;
-                *after = end.max(*after);
+                place.move_to(end);
             }
-            *after = plan.planned_through.max(*after);
-            if *after >= tip {
+            place.move_to(plan.planned_through);
+            if place.after >= tip {
                 return Ok(());
             }
-            if *after == began {
+            if place.after == began {
                 return Err(Stopped::StandsStill(began));
             }
             tokio::time::sleep(self.pace.page_pause).await;
         }
-        Err(Stopped::StandsStill(*after))
+        Err(Stopped::StandsStill(place.after))
     }
 
-    /// Reads a segment's blocks one by one, so that memory doesn't grow with segments; `after`
+    /// Reads a segment's blocks one by one, so that memory doesn't grow with segments; the place
     /// moves with each, up to `end`.
     async fn read_segment(
         &self,
         base: &Url,
         segment: &ArchiveSegment,
-        after: &mut u64,
+        place: &mut Place,
         end: u64,
-        purpose: Purpose,
+        purpose: &mut Purpose,
     ) -> Result<(), Stopped> {
         let whole = [(0, MOST_ARCHIVE_BLOCKS - 1)];
         let ranges = segment.blocks.as_deref().unwrap_or(&whole);
         // Blocks overlap the rows that are asked for: those before are known.
-        let floor = *after;
+        let (floor, mut bytes_read) = (place.after, 0);
         for number in ranges.iter().flat_map(|(first, last)| *first..=*last) {
             let asked = self.outbound.archive_block(base, &segment.name, number);
             let bytes = match asked.await {
                 Err(problem) if is_past_the_last(&problem) => return Ok(()),
                 bytes => bytes,
             };
+            bytes_read += bytes.as_ref().map_or(0, Vec::len);
+            let mut last = 0;
             match self.read_block(bytes) {
                 Ok(block) => {
                     self.take(self.repos_of(&block, floor), purpose).await?;
-                    let last = block.rows().map(|row| row.number).max();
-                    *after = last.unwrap_or(0).min(end).max(*after);
+                    last = block.rows().map(|row| row.number).max().unwrap_or(0);
+                    place.move_to(last.min(end));
                 }
                 Err(problem) if problem.is_the_blocks() => {
-                    self.pass_over(segment, number, &problem);
+                    self.pass_over(place, segment, number, problem)?;
                 }
                 Err(problem) => return Err(problem),
+            }
+            if last >= segment.last_row {
+                return Ok(());
+            }
+            if bytes_read > LARGEST_SEGMENT {
+                return Err(Stopped::TooLarge(segment.name.clone()));
             }
             tokio::time::sleep(self.pace.page_pause).await;
         }
@@ -218,14 +276,27 @@ impl Archive {
         Ok(Block::read(&bytes)?)
     }
 
-    /// One block that nobody can read hides no other: its repos are left to the other ways.
-    fn pass_over(&self, segment: &ArchiveSegment, number: u64, problem: &Stopped) {
+    /// One block that nobody can read hides no other: its repos are left to the other ways. But it
+    /// is asked for once more first, after a while: something on the way may have answered.
+    fn pass_over(
+        &self,
+        place: &mut Place,
+        segment: &ArchiveSegment,
+        number: u64,
+        problem: Stopped,
+    ) -> Result<(), Stopped> {
+        let is_known = place.broken.contains(&(segment.name.clone(), number));
+        if !is_known && place.broken.len() < MOST_BROKEN {
+            place.broken.insert((segment.name.clone(), number));
+            return Err(problem);
+        }
         metrics::counter!("plyr_archive_failures_total", "source" => self.host.clone())
             .increment(1);
         tracing::warn!(
             host = self.host, segment = segment.name, block = number, %problem,
             "a block of an archive is passed over"
         );
+        Ok(())
     }
 
     fn repos_of(&self, block: &Block, floor: u64) -> Vec<Did> {
@@ -248,11 +319,14 @@ impl Archive {
         dids.into_iter().filter_map(read).collect()
     }
 
-    async fn take(&self, dids: Vec<Did>, purpose: Purpose) -> Result<(), StoreError> {
-        match purpose {
-            Purpose::Discovery => self.repos.meet(dids, CAUSE).await,
-            Purpose::Gap => self.repos.hurry(&dids, CAUSE).await,
-        }
+    async fn take(&self, dids: Vec<Did>, purpose: &mut Purpose) -> Result<(), StoreError> {
+        let Purpose::Gap(told) = purpose else {
+            return self.repos.meet(&dids, CAUSE).await.map(drop);
+        };
+        // Once a gap, however many blocks a repo has rows in.
+        let new = |did: &Did| told.len() < MOST_TOLD && told.insert(did.clone());
+        let new: Vec<Did> = dids.into_iter().filter(new).collect();
+        self.repos.hurry(&new, CAUSE).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Archives that a real host can't be made to have: in pages, broken, standing still, replaced.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-use super::reader::{Purpose, Stopped};
+use super::reader::{Place, Purpose, Stopped};
 use super::{Archive, News};
 use crate::repos::{Pace, Repos, Signed};
 
@@ -163,14 +164,18 @@ async fn a_plan_is_followed_page_by_page_to_the_end_that_it_began_with() {
     let (host, plans) = host(in_pages).await;
     let folder = tempfile::tempdir().unwrap();
     let (archive, store) = reader(folder.path());
-    let mut after = 0;
-    let read = archive.read(&host, &mut after, Purpose::Discovery).await;
+    let mut place = Place::default();
+    let mut purpose = Purpose::Discovery;
+    // A block that can't be read is asked for once more before it is passed over.
+    let read = archive.read(&host, &mut place, &mut purpose).await;
+    assert!(matches!(read, Err(Stopped::Block(_))), "{read:?}");
+    let read = archive.read(&host, &mut place, &mut purpose).await;
     assert!(read.is_ok(), "{read:?}");
-    assert_eq!(after, 20);
+    assert_eq!(place.after, 30);
     let met = due(&store, &[ALICE, BOB, CAROL]).await;
     assert_eq!(met, [Some(Urgency::Soon), None, Some(Urgency::Soon)]);
     // Later only what is new is asked for.
-    let read = archive.read(&host, &mut after, Purpose::Discovery).await;
+    let read = archive.read(&host, &mut place, &mut purpose).await;
     assert!(read.is_ok(), "{read:?}");
     let asked: Vec<(Value, Value)> = plans
         .lock()
@@ -181,7 +186,8 @@ async fn a_plan_is_followed_page_by_page_to_the_end_that_it_began_with() {
     let expected = [
         (json!(0), Value::Null),
         (json!(5), json!(20)),
-        (json!(20), Value::Null),
+        (json!(5), Value::Null),
+        (json!(30), Value::Null),
     ];
     assert_eq!(asked, expected);
 }
@@ -191,11 +197,13 @@ async fn in_a_gap_rows_above_its_beginning_make_repos_due_at_once() {
     let (host, _) = host(in_pages).await;
     let folder = tempfile::tempdir().unwrap();
     let (archive, store) = reader(folder.path());
-    let read = archive.read(&host, &mut 0, Purpose::Discovery).await;
-    assert!(read.is_ok(), "{read:?}");
+    let mut purpose = Purpose::Discovery;
+    let mut place = Place::default();
+    while archive.read(&host, &mut place, &mut purpose).await.is_err() {}
     for (after, expected) in [(7, Urgency::Soon), (6, Urgency::Now)] {
-        let read = archive.read(&host, &mut { after }, Purpose::Gap).await;
-        assert!(read.is_ok(), "{read:?}");
+        let mut purpose = Purpose::Gap(HashSet::new());
+        let mut place = Place::after(after);
+        while archive.read(&host, &mut place, &mut purpose).await.is_err() {}
         let met = due(&store, &[ALICE, BOB, CAROL]).await;
         assert_eq!(met, [Some(Urgency::Soon), None, Some(expected)]);
     }
@@ -206,10 +214,12 @@ async fn an_archive_of_another_instance_is_read_from_its_beginning() {
     let (host, _) = host(|_, _| plan(3, 3, json!([]))).await;
     let folder = tempfile::tempdir().unwrap();
     let (archive, _) = reader(folder.path());
-    let mut after = 4;
-    let read = archive.read(&host, &mut after, Purpose::Discovery).await;
+    let mut place = Place::after(4);
+    let read = archive
+        .read(&host, &mut place, &mut Purpose::Discovery)
+        .await;
     assert!(read.is_ok(), "{read:?}");
-    assert_eq!(after, 0);
+    assert_eq!(place.after, 0);
 }
 
 #[tokio::test]
@@ -217,7 +227,10 @@ async fn a_plan_that_stands_still_ends_and_a_host_that_fails_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let (archive, _) = reader(folder.path());
     let (still, plans) = host(|_, _| plan(4, 10, json!([]))).await;
-    let read = archive.read(&still, &mut 4, Purpose::Discovery).await;
+    let mut place = Place::after(4);
+    let read = archive
+        .read(&still, &mut place, &mut Purpose::Discovery)
+        .await;
     assert!(matches!(read, Err(Stopped::StandsStill(4))), "{read:?}");
     assert_eq!(plans.lock().unwrap().len(), 1);
 
@@ -231,8 +244,10 @@ async fn a_plan_that_stands_still_ends_and_a_host_that_fails_is_gone_on_with() {
         }
     })
     .await;
-    let mut after = 0;
-    let read = archive.read(&failing, &mut after, Purpose::Discovery).await;
+    let mut place = Place::default();
+    let read = archive
+        .read(&failing, &mut place, &mut Purpose::Discovery)
+        .await;
     assert!(matches!(read, Err(Stopped::Host(_))), "{read:?}");
-    assert_eq!(after, 3);
+    assert_eq!(place.after, 3);
 }

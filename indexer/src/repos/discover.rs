@@ -94,7 +94,7 @@ impl Discovery {
                     .repos_by_collection(relay, collection, cursor.as_deref());
                 let page = asked.await?;
                 listed += page.dids.len();
-                self.repos.meet(page.dids, "discovered").await?;
+                self.repos.meet(&page.dids, "discovered").await?;
                 // One that names no next page, or the same again, is at its end.
                 if page.cursor.is_none() || page.cursor == cursor {
                     break;
@@ -121,7 +121,7 @@ impl Discovery {
                 let actors = whole.all_actors(after.as_ref(), PAGE).await?;
                 let dids: Vec<Did> = actors.into_iter().map(|actor| actor.did).collect();
                 let last = dids.last().cloned();
-                self.repos.meet(dids, "held").await?;
+                self.repos.meet(&dids, "held").await?;
                 Ok::<_, StoreError>(last)
             };
             match page.await {

@@ -12,8 +12,10 @@ mod pace;
 mod progress;
 mod schedule;
 mod signed;
+mod turns;
 mod visit;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use merge::{Cause, Difference, MergeError, Merged};
 pub use network::{Entry, Fault, Fetched, Network, Pages, Proof, State, Trouble};
 pub use pace::Pace;
 pub use progress::{Failure, Progress, UnderWay};
+pub use schedule::LEASE;
 pub use signed::Signed;
 
 use discover::Discovery;
@@ -80,6 +83,7 @@ impl Repos {
             network,
             namespace,
             pace,
+            turns: turns::Turns::default(),
         };
         let shared = Arc::new(Shared::default());
         Repos { visitor, shared }
@@ -126,22 +130,26 @@ impl Repos {
         &self.visitor.store
     }
 
-    /// Makes those due that were never met.
-    pub(crate) async fn meet(&self, dids: Vec<Did>, cause: &str) -> Result<(), StoreError> {
-        let snapshot = self.store().snapshot().await?;
-        let unmet = named::unmet(snapshot.as_ref(), dids).await?;
-        if unmet.is_empty() {
-            return Ok(());
+    /// Makes those due that were never met; answers who they are.
+    pub(crate) async fn meet(&self, dids: &[Did], cause: &str) -> Result<Vec<Did>, StoreError> {
+        let mut all = Vec::new();
+        for dids in dids.chunks(BATCH) {
+            let snapshot = self.store().snapshot().await?;
+            let unmet = named::unmet(snapshot.as_ref(), dids.to_vec()).await?;
+            if unmet.is_empty() {
+                continue;
+            }
+            metrics::counter!("plyr_repos_discovered_total", "cause" => cause.to_owned())
+                .increment(unmet.len() as u64);
+            let now = crate::now();
+            let wanted = unmet
+                .iter()
+                .flat_map(|did| wanted(did.clone(), Urgency::Soon, cause, now));
+            self.store().apply(wanted.collect()).await?;
+            self.shared.woken.notify_one();
+            all.extend(unmet);
         }
-        metrics::counter!("plyr_repos_discovered_total", "cause" => cause.to_owned())
-            .increment(unmet.len() as u64);
-        let now = crate::now();
-        let wanted = unmet
-            .into_iter()
-            .flat_map(|did| wanted(did, Urgency::Soon, cause, now));
-        self.store().apply(wanted.collect()).await?;
-        self.shared.woken.notify_one();
-        Ok(())
+        Ok(all)
     }
 
     /// Wants repos visited as soon as can be, whatever was known of them.
@@ -154,11 +162,15 @@ impl Repos {
         self.at_once(std::slice::from_ref(did), cause).await
     }
 
-    /// Makes repos due that something happened to which no stream told of.
+    /// Makes repos due that something happened to which no stream told of. Those that were never
+    /// met come in their turn, as all new ones do.
     pub(crate) async fn hurry(&self, dids: &[Did], cause: &str) -> Result<(), StoreError> {
+        let new: HashSet<Did> = self.meet(dids, cause).await?.into_iter().collect();
+        let known = dids.iter().filter(|did| !new.contains(*did)).cloned();
+        let known: Vec<Did> = known.collect();
         metrics::counter!("plyr_repos_suspected_total", "cause" => cause.to_owned())
-            .increment(dids.len() as u64);
-        self.at_once(dids, cause).await
+            .increment(known.len() as u64);
+        self.at_once(&known, cause).await
     }
 
     /// Wanted later than whatever another machine's clock had written.
@@ -185,10 +197,13 @@ impl Repos {
             let Some(last) = repos.last() else { break };
             after = Some(last.did.clone());
             count += repos.len() as u64;
-            let due = repos.into_iter().map(|repo| {
+            let dids: Vec<Did> = repos.into_iter().map(|repo| repo.did).collect();
+            let open = snapshot.due_of(&dids).await?;
+            let due = dids.into_iter().zip(open).map(|(did, open)| {
+                let last = open.map_or(0, |open| open.wanted_at);
                 Change::RepoDue(DueRepo {
-                    did: repo.did,
-                    wanted_at: now,
+                    did,
+                    wanted_at: now.max(last + 1),
                     urgency: Urgency::Soon,
                     due_at: now,
                     tries: 0,
@@ -218,9 +233,15 @@ impl Repos {
         self.shared.is_paused()
     }
 
+    /// How often was cancelled what was wanted by hand: who goes on wanting more looks at it.
+    pub fn cancels(&self) -> u64 {
+        self.shared.cancels()
+    }
+
     /// Takes back what was wanted by hand and isn't under way yet: it is left to the steady pass.
     /// Answers how many.
     pub async fn cancel(&self) -> Result<u64, StoreError> {
+        self.shared.cancelled();
         let mut count = 0;
         loop {
             let snapshot = self.store().snapshot().await?;

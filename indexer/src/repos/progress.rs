@@ -62,6 +62,7 @@ pub struct Shared {
     /// Something became due.
     pub woken: Notify,
     paused: AtomicBool,
+    cancels: AtomicU64,
     visits: AtomicU64,
     failed: AtomicU64,
     records: AtomicU64,
@@ -86,6 +87,14 @@ impl Shared {
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Release);
         self.woken.notify_one();
+    }
+
+    pub fn cancels(&self) -> u64 {
+        self.cancels.load(Ordering::Acquire)
+    }
+
+    pub fn cancelled(&self) {
+        self.cancels.fetch_add(1, Ordering::AcqRel);
     }
 
     pub fn under_way<'a>(&self, repos: impl Iterator<Item = &'a (DueRepo, Option<String>)>) {

@@ -22,7 +22,7 @@ const MOST_TAKEN_UP: usize = 512;
 /// Hosts looked up at once.
 const LOOKED_UP: usize = 16;
 /// Of a store with several writers: how long what one took up is left alone by the others.
-const LEASE: Duration = Duration::from_secs(180);
+pub const LEASE: Duration = Duration::from_secs(180);
 /// One visit.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 const LEAST_WAIT: Duration = Duration::from_millis(200);

@@ -13,6 +13,7 @@ use super::merge::{Cause, MOST_TOLD, Manner, Merge, MergeError, Merged, OVERTAKE
 use super::named;
 use super::network::{Fault, Fetched, Network, State, Trouble};
 use super::pace::{Pace, micros};
+use super::turns::Turns;
 
 /// Times a repo is asked that other visits merge meanwhile.
 const TRIES: usize = 5;
@@ -28,6 +29,8 @@ pub struct Visitor {
     pub namespace: Namespace,
     /// When again.
     pub pace: Pace,
+    /// Whose merge is under way.
+    pub turns: Turns,
 }
 
 /// What came of a visit.
@@ -163,6 +166,7 @@ impl Visitor {
                 void_up_to: if is_late { rev } else { Rev::MIN },
                 ..self.manner(None, floor, crate::now())
             };
+            let _turn = self.turns.of(&uri.did).await;
             match Merge::one(&self.store, &self.namespace, uri, proof, manner).await {
                 Err(MergeError::Network(trouble))
                     if trouble.reason == OVERTAKEN && tries < TRIES =>
@@ -224,8 +228,10 @@ impl Visitor {
         }
         let manner = self.manner(held.ahead, before.top, now);
         let (store, did) = (&self.store, &held.did);
+        let turn = self.turns.of(did).await;
         let merged = Merge::run(store, &self.namespace, did, &state, pages.as_mut(), manner);
         let merged = merged.await?;
+        drop(turn);
         if before.floor > Rev::MIN {
             count(&merged);
         }

@@ -219,9 +219,12 @@ impl<'a> Intake<'a> {
 
     /// Numbers that go on after the last one: what is between is in the archive, if the host has one.
     fn tell_archive(&self, at: Option<At>) {
+        let Some(news) = self.ways.archives.get(self.place) else {
+            return;
+        };
+        news.elsewhere();
         let after = self.overlap.number();
-        let after = after.filter(|after| at.is_some_and(|at| at.cursor > *after));
-        if let (Some(after), Some(news)) = (after, self.ways.archives.get(self.place)) {
+        if let Some(after) = after.filter(|after| at.is_some_and(|at| at.cursor > *after)) {
             news.gap(after);
         }
     }

@@ -14,7 +14,7 @@ use plyr_schemas::Store;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,6 +26,10 @@ use crate::repos::Work;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a command waits for others to end.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After a connection could not be accepted.
+const REST: Duration = Duration::from_millis(100);
 
 /// What commands work with.
 #[derive(Clone)]
@@ -46,6 +50,7 @@ impl Served {
             store: self.store.clone(),
             outbound: self.outbound.clone(),
             repos: indexer.repos().clone(),
+            is_alone: false,
         })
     }
 }
@@ -94,7 +99,7 @@ impl Control {
                     let (served, cancel) = (served.clone(), cancel.clone());
                     let places = places.clone();
                     tokio::spawn(async move {
-                        if let Err(problem) = answer(stream, served, &places, cancel).await {
+                        if let Err(problem) = answer(stream, served, places, cancel).await {
                             tracing::warn!(%problem, "a command on the control socket failed");
                         }
                         drop(connection);
@@ -102,7 +107,7 @@ impl Control {
                 }
                 Err(problem) => {
                     tracing::warn!(%problem, "the control socket could not accept");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(REST).await;
                 }
             }
         }
@@ -115,7 +120,7 @@ impl Control {
 async fn answer(
     stream: UnixStream,
     served: Served,
-    places: &Semaphore,
+    places: Arc<Semaphore>,
     cancel: CancellationToken,
 ) -> Result<(), OpsError> {
     let mut lines = BufReader::new(stream.take(LONGEST_REQUEST));
@@ -126,14 +131,6 @@ async fn answer(
         Err(_) => return Err(lost("no request came")),
     };
     let asked = serde_json::from_str::<Request>(&line);
-    // What only steers the work of others must not wait for them.
-    let _place = match asked.as_ref().is_ok_and(Request::is_short) {
-        true => None,
-        false => tokio::select! {
-            () = cancel.cancelled() => return Err(lost("it is stopping; ask again later")),
-            place = places.acquire() => Some(place.map_err(lost)?),
-        },
-    };
     let stream = lines.into_inner().into_inner().into_std().map_err(lost)?;
     stream.set_nonblocking(false).map_err(lost)?;
     stream
@@ -151,6 +148,7 @@ async fn answer(
     let work = tokio::task::spawn_blocking(move || {
         let worked = match asked {
             Ok(request) => runtime.block_on(async {
+                let _place = place(&request, &places).await?;
                 tokio::select! {
                     worked = request.answer(&served, &mut reply) => worked,
                     () = cancel.cancelled() => Err(lost("it is stopping; ask again later")),
@@ -176,6 +174,22 @@ async fn answer(
         worked
     });
     work.await.map_err(lost)?
+}
+
+/// A place to work in. What only steers the work of others must not wait for them.
+async fn place<'a>(
+    request: &Request,
+    places: &'a Semaphore,
+) -> Result<Option<SemaphorePermit<'a>>, OpsError> {
+    if request.is_short() {
+        return Ok(None);
+    }
+    match tokio::time::timeout(PLACE_TIMEOUT, places.acquire()).await {
+        Ok(place) => place.map(Some).map_err(lost),
+        Err(_) => Err(lost(format!(
+            "{AT_ONCE} other commands are at work; ask again when one has ended"
+        ))),
+    }
 }
 
 /// An answer on its way: written bytes become blocks, and between them goes how far it has come.

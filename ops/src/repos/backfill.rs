@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
 use clap::ArgMatches;
-use plyr_indexer::repos::Progress;
+use plyr_indexer::repos::{LEASE, Progress};
 use plyr_lexicons::Did;
 use plyr_schemas::{Micros, Repo, RepoState, Urgency};
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,8 @@ use crate::store::progress::Shown;
 
 /// How often the repos are looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// What is due later than this, in microseconds, was put off.
-const PUT_OFF: Micros = 10 * 1_000_000;
+/// What is due later than this was put off.
+const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -103,8 +103,8 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
             cancel.cancel();
             tasks.close();
             tasks.wait().await;
-            ran?;
-            alone.end().await?;
+            let ended = alone.end().await;
+            ran.and(ended)?;
             last
         }
     };
@@ -186,6 +186,7 @@ async fn fetch(work: &Work, repos: &[String], told: &mut Told<'_>) -> Result<(),
         Some(named) => stand.done + named.len() as u64,
         None => unverified(work).await?,
     };
+    let cancels = work.repos.cancels();
     let mut window = Window {
         work,
         named,
@@ -196,7 +197,10 @@ async fn fetch(work: &Work, repos: &[String], told: &mut Told<'_>) -> Result<(),
     loop {
         // Told at every look: who asked and is gone ends it.
         (told.tell)(&stand)?;
-        window.fill().await?;
+        // Who cancels means what was still to come, too.
+        if work.repos.cancels() == cancels {
+            window.fill().await?;
+        }
         stand.of = stand.of.max(stand.done + window.open.len() as u64);
         if window.open.is_empty() {
             return (told.tell)(&stand);
@@ -223,7 +227,20 @@ fn is_open(state: RepoState) -> bool {
     )
 }
 
+fn micros(duration: Duration) -> Micros {
+    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
+}
+
 impl Window<'_> {
+    /// How late something is due that was put off. With several writers what is taken up is due
+    /// when its lease ends.
+    fn put_off(&self) -> Duration {
+        match self.work.store.has_several_writers() {
+            true => LEASE + PUT_OFF,
+            false => PUT_OFF,
+        }
+    }
+
     /// Wants the next ones, as many as there is room for.
     async fn fill(&mut self) -> Result<(), OpsError> {
         while self.open.len() < PAGE {
@@ -271,7 +288,8 @@ impl Window<'_> {
         let now = chrono::Utc::now().timestamp_micros();
         let (mut put_off, mut first) = (0u64, Micros::MAX);
         let mut still = Vec::with_capacity(self.open.len());
-        for ((waited, due), repo) in self.open.drain(..).zip(due).zip(held) {
+        let open = std::mem::take(&mut self.open);
+        for ((waited, due), repo) in open.into_iter().zip(due).zip(held) {
             let is_wanted = due.as_ref().is_some_and(|due| due.urgency == Urgency::Now);
             let is_steady = due
                 .as_ref()
@@ -291,8 +309,8 @@ impl Window<'_> {
                 continue;
             }
             let due_at = due.map_or(now, |due| due.due_at);
-            let is_put_off = due_at > now + PUT_OFF;
-            if is_put_off && self.named.is_none() {
+            let is_put_off = due_at > now + micros(self.put_off());
+            if is_put_off && self.named.is_none() && !self.work.is_alone {
                 // Of all of them nobody waits for a host that rests: the server asks by itself.
                 stand.done += 1;
                 stand.found += 1;

@@ -36,6 +36,8 @@ pub struct Work {
     pub outbound: Outbound,
     /// Who asks and merges repos.
     pub repos: Repos,
+    /// Whether it ends with the command: no server goes on.
+    pub is_alone: bool,
 }
 
 /// Hears how far a command has come, and writes what it prints.
@@ -128,6 +130,7 @@ pub async fn alone(config: &Config) -> Result<Alone, OpsError> {
         store,
         outbound,
         repos,
+        is_alone: true,
     };
     Ok(Alone { work, beating })
 }

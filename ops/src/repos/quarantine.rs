@@ -88,8 +88,9 @@ pub async fn quarantine(config: &Config, arguments: &ArgMatches) -> Result<ExitC
                     Ok(())
                 },
             };
-            run(&alone.work, &asked, &mut told).await?;
-            alone.end().await?;
+            let ran = run(&alone.work, &asked, &mut told).await;
+            let ended = alone.end().await;
+            ran.and(ended)?;
             last
         }
     };

@@ -56,8 +56,9 @@ pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode,
                     Ok(())
                 },
             };
-            run(&alone.work, &asked, &mut told).await?;
-            alone.end().await?;
+            let ran = run(&alone.work, &asked, &mut told).await;
+            let ended = alone.end().await;
+            ran.and(ended)?;
             last
         }
     };
