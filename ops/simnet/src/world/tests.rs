@@ -40,7 +40,7 @@ fn read(account: &Account, car: &[u8]) -> Vec<(String, Cid)> {
     car.blocks.settle().unwrap();
     let block = car.blocks.get(&digest(&car.roots[0])).unwrap().unwrap();
     let commit = Commit::read(&block).unwrap();
-    commit.verify(&account.multikey()).unwrap();
+    commit.check_signature(&account.multikey()).unwrap();
     assert_eq!((commit.did.as_str(), commit.rev), (account.did.as_str(), account.rev()));
     let ranges = Arc::new(Ranges::of(&namespace()));
     let mut walk = Walk::through(digest(&commit.data), ranges);
