@@ -197,9 +197,24 @@ fn demo() -> Command {
     Command::new("demo")
         .about("A small made-up network on this machine, and a server over it: something to see")
         .arg(number("seed", "1", u64::MAX, "What the network is made of"))
-        .arg(number("artists", "12", 1_000, "How many artists there are at first"))
-        .arg(number("tracks", "48", 20_000, "How many tracks there are at first"))
-        .arg(number("every", "3", 86_400, "Seconds between two new things"))
+        .arg(number(
+            "artists",
+            "12",
+            1_000,
+            "How many artists there are at first",
+        ))
+        .arg(number(
+            "tracks",
+            "48",
+            20_000,
+            "How many tracks there are at first",
+        ))
+        .arg(number(
+            "every",
+            "3",
+            86_400,
+            "Seconds between two new things",
+        ))
         .after_help(DEMO)
 }
 

@@ -14,7 +14,9 @@ const TRACKS: u64 = 9;
 const NEVER: &str = "86400";
 
 async fn demo(folder: &Path, name: &str, more: &[&str]) -> Result<Plyr, PeersError> {
-    let mut arguments: Vec<String> = ["--artists", "3", "--tracks", "9"].map(str::to_owned).into();
+    let mut arguments: Vec<String> = ["--artists", "3", "--tracks", "9"]
+        .map(str::to_owned)
+        .into();
     arguments.extend(more.iter().map(|text| (*text).to_owned()));
     Plyr::command(BINARY, "demo", &folder.join(name), &arguments).await
 }
@@ -24,7 +26,11 @@ async fn stats(plyr: &Plyr, tracks: u64) -> Result<Value, PeersError> {
     wait_until("the opening's tracks are there", || async {
         let stats = plyr.xrpc("fm.plyr.stats.getStats", "").await?;
         let there = stats["trackCount"].as_u64().unwrap_or_default();
-        if there >= tracks { Ok(stats) } else { Err(stats.to_string()) }
+        if there >= tracks {
+            Ok(stats)
+        } else {
+            Err(stats.to_string())
+        }
     })
     .await
 }
@@ -50,7 +56,9 @@ async fn something_new_shows_all_the_time_and_it_stops_cleanly() -> Tested {
     wait_until("the sums grow by three", || async {
         let stats = plyr.xrpc("fm.plyr.stats.getStats", "").await?;
         let now = sum(&stats);
-        (now >= before + 3).then_some(()).ok_or(format!("{before} and then {stats}"))
+        (now >= before + 3)
+            .then_some(())
+            .ok_or(format!("{before} and then {stats}"))
     })
     .await?;
     let told = std::fs::read_to_string(folder.path().join("data.log"))?;
@@ -80,7 +88,9 @@ async fn the_same_seed_is_the_same_network() -> Tested {
     wait_until("two runs of a seed tell the same", || async {
         let told = async |plyr| latest(plyr).await.map_err(|problem| problem.to_string());
         let (one, two) = (told(one).await?, told(two).await?);
-        (one == two).then_some(()).ok_or(format!("{one:?} and {two:?}"))
+        (one == two)
+            .then_some(())
+            .ok_or(format!("{one:?} and {two:?}"))
     })
     .await?;
     let (one, three) = (latest(one).await?, latest(three).await?);
@@ -95,9 +105,17 @@ async fn the_same_seed_is_the_same_network() -> Tested {
 #[tokio::test]
 async fn it_is_for_this_machine_alone() -> Tested {
     let folder = tempfile::tempdir()?;
-    let more = ["--listen", "0.0.0.0:0", "--public-url", "https://music.example.com"];
+    let more = [
+        "--listen",
+        "0.0.0.0:0",
+        "--public-url",
+        "https://music.example.com",
+    ];
     let refused = demo(folder.path(), "data", &more).await;
-    let told = refused.err().map(|problem| problem.to_string()).unwrap_or_default();
+    let told = refused
+        .err()
+        .map(|problem| problem.to_string())
+        .unwrap_or_default();
     assert!(told.contains("for this machine alone"), "{told}");
     Ok(())
 }

@@ -9,9 +9,7 @@ use std::time::Instant;
 use ending::ends_as;
 use plyr_lexicons::Namespace;
 use plyr_peers::Plyr;
-use plyr_simnet::{
-    Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World,
-};
+use plyr_simnet::{Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -70,7 +68,11 @@ async fn i01_what_happens_before_and_after_is_all_there() -> Tested {
     }
     let acted = began.elapsed();
     let expected = network.dump(&namespace())?;
-    assert!(expected.lines().count() > 900, "{}", expected.lines().count());
+    assert!(
+        expected.lines().count() > 900,
+        "{}",
+        expected.lines().count()
+    );
     ends_as(&plyr, &expected).await?;
     println!(
         "2,000 acts in {acted:?}, all there after {:?}; {} lines",
@@ -94,9 +96,10 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     let none = ["--jetstream", "ws://127.0.0.1:1", "--verify-every", "2s"];
     let plyr = start(&network, folder.path(), &none).await?;
     // Nobody is told of these; account states are not asked again without an event.
-    let writes = story.by_ref().take(600).filter(|act| {
-        matches!(act.deed, plyr_simnet::Deed::Write { .. })
-    });
+    let writes = story
+        .by_ref()
+        .take(600)
+        .filter(|act| matches!(act.deed, plyr_simnet::Deed::Write { .. }));
     for act in writes {
         // Somebody who was away when they wrote didn't leave here: then nothing is written.
         drop(network.act(&act));
@@ -141,8 +144,14 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
         faults: Faults {
             seed: 3,
             hosts,
-            directory: HostFaults { fails: 40, ..HostFaults::default() },
-            relay: HostFaults { fails: 20, ..HostFaults::default() },
+            directory: HostFaults {
+                fails: 40,
+                ..HostFaults::default()
+            },
+            relay: HostFaults {
+                fails: 20,
+                ..HostFaults::default()
+            },
             streams: vec![v1, v2],
         },
         ..Options::default()

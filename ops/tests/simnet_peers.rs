@@ -37,13 +37,17 @@ impl Players {
     /// A text in which the story's DIDs are the real ones.
     fn real(&self, text: &str) -> String {
         let pairs = self.accounts.iter();
-        pairs.fold(text.to_owned(), |text, (did, account)| text.replace(did, &account.did))
+        pairs.fold(text.to_owned(), |text, (did, account)| {
+            text.replace(did, &account.did)
+        })
     }
 
     /// A text in which the real DIDs are the story's.
     fn told(&self, text: &str) -> String {
         let pairs = self.accounts.iter();
-        pairs.fold(text.to_owned(), |text, (did, account)| text.replace(&account.did, did))
+        pairs.fold(text.to_owned(), |text, (did, account)| {
+            text.replace(&account.did, did)
+        })
     }
 
     /// Does on the real hosts what an act says.
@@ -60,24 +64,38 @@ impl Players {
             self.accounts.insert(act.did.clone(), account);
             return Ok(());
         }
-        let account = self.accounts.get(&act.did).ok_or("a player is missing")?.clone();
+        let account = self
+            .accounts
+            .get(&act.did)
+            .ok_or("a player is missing")?
+            .clone();
         let nothing = json!({});
         match &act.deed {
             Deed::Join { .. } => {}
             Deed::Write { ops, .. } => self.write(&account, act, ops, events, world).await?,
-            Deed::Rename { .. } => account.rename(&format!("r{}.test", act.at % 1_000_000)).await?,
+            Deed::Rename { .. } => {
+                account
+                    .rename(&format!("r{}.test", act.at % 1_000_000))
+                    .await?
+            }
             Deed::Deactivate => {
-                account.post("com.atproto.server.deactivateAccount", &json!({"x": 1})).await?;
+                account
+                    .post("com.atproto.server.deactivateAccount", &json!({"x": 1}))
+                    .await?;
             }
             Deed::Reactivate => {
-                account.post("com.atproto.server.activateAccount", &nothing).await?;
+                account
+                    .post("com.atproto.server.activateAccount", &nothing)
+                    .await?;
             }
             Deed::TakeDown => account.take_down(true).await?,
             Deed::Restore => account.take_down(false).await?,
             Deed::Delete => account.delete_account(&peers.control).await?,
             Deed::Move { host, .. } => {
                 let handle = format!("m{}.test", act.at % 1_000_000);
-                let there = account.move_to(&peers.pds[*host], &handle, &peers.control).await?;
+                let there = account
+                    .move_to(&peers.pds[*host], &handle, &peers.control)
+                    .await?;
                 self.accounts.insert(act.did.clone(), there);
             }
         }
@@ -142,7 +160,9 @@ fn blobs(network: &Network, did: &str, op: &Op) -> Vec<(Cid, &'static str, Vec<u
     let Some(Ipld::Map(fields)) = &op.record else {
         return Vec::new();
     };
-    let named = ["audioBlob", "cover"].into_iter().filter_map(|name| fields.get(name));
+    let named = ["audioBlob", "cover"]
+        .into_iter()
+        .filter_map(|name| fields.get(name));
     let cids = named.filter_map(|blob| match blob {
         Ipld::Map(blob) => match blob.get("ref") {
             Some(Ipld::Link(cid)) => Some(*cid),
@@ -162,7 +182,10 @@ type Frames = Arc<Mutex<Vec<String>>>;
 /// Everything that a stream sends from now on.
 async fn listen(url: &str, is_v2: bool) -> Result<Frames, Error> {
     let (path, wanted) = match is_v2 {
-        true => ("/xrpc/network.bsky.jetstream.subscribeEvents", "collections"),
+        true => (
+            "/xrpc/network.bsky.jetstream.subscribeEvents",
+            "collections",
+        ),
         false => ("/subscribe", "wantedCollections"),
     };
     let nsids = COLLECTIONS.map(|name| format!("{wanted}=fm.plyr.{name}"));
@@ -171,7 +194,9 @@ async fn listen(url: &str, is_v2: bool) -> Result<Frames, Error> {
     let mut request = url.into_client_request()?;
     if is_v2 {
         let offered = "xrpc.v1.json".parse()?;
-        request.headers_mut().insert("sec-websocket-protocol", offered);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offered);
     }
     let (mut socket, _) = connect_async(request).await?;
     let frames = Frames::default();
@@ -230,9 +255,16 @@ async fn compare(name: &str, players: &Players, ours: &Frames, theirs: &Frames) 
         let none = Vec::new();
         let dids = ours.keys().chain(real.keys());
         let different = dids.filter_map(|did| {
-            let (one, two) = (ours.get(did).unwrap_or(&none), real.get(did).unwrap_or(&none));
+            let (one, two) = (
+                ours.get(did).unwrap_or(&none),
+                real.get(did).unwrap_or(&none),
+            );
             let place = (0..one.len().max(two.len())).find(|at| one.get(*at) != two.get(*at))?;
-            Some(format!("{did} frame {place}: ours {:?}\nreal {:?}", one.get(place), two.get(place)))
+            Some(format!(
+                "{did} frame {place}: ours {:?}\nreal {:?}",
+                one.get(place),
+                two.get(place)
+            ))
         });
         Err(different.take(3).collect::<Vec<_>>().join("\n"))
     })

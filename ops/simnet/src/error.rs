@@ -23,7 +23,9 @@ pub enum SimnetError {
     #[error("{0}")]
     Plot(String),
     /// An act that can't follow those before it.
-    #[error("the act at {at} of {did} can't be applied: {detail}; apply acts of one story in order")]
+    #[error(
+        "the act at {at} of {did} can't be applied: {detail}; apply acts of one story in order"
+    )]
     Act {
         /// Its time, in microseconds since 1970.
         at: i64,

@@ -114,7 +114,9 @@ mod tests {
             ..HostFaults::default()
         };
         let roll = |seed| -> Vec<Option<HostFault>> {
-            (0..2_000).map(|request| faults.roll(seed, "pds 0", request)).collect()
+            (0..2_000)
+                .map(|request| faults.roll(seed, "pds 0", request))
+                .collect()
         };
         assert_eq!(roll(1), roll(1));
         assert_ne!(roll(1), roll(2));

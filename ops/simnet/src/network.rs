@@ -125,7 +125,9 @@ impl Network {
         }
         shared.hosts.get_or_init(|| host_urls.clone());
         let directory = Directory(shared.clone());
-        let plc = starting.http(directory, "plc".to_owned(), of_directory).await?;
+        let plc = starting
+            .http(directory, "plc".to_owned(), of_directory)
+            .await?;
         let relay = Relay(shared.clone());
         let relay = starting.http(relay, "relay".to_owned(), of_relay).await?;
         let (mut urls, mut logs) = (Vec::new(), Vec::new());
@@ -192,7 +194,9 @@ impl Network {
 
     /// What a stream has written down and still keeps; nothing for one that isn't there.
     pub fn lines(&self, stream: usize) -> Vec<Line> {
-        self.logs.get(stream).map_or_else(Vec::new, |log| log.lines())
+        self.logs
+            .get(stream)
+            .map_or_else(Vec::new, |log| log.lines())
     }
 
     /// The options that point `plyr` at this network.
@@ -264,7 +268,10 @@ mod tests {
             };
             let refused = Network::start(World::new(), options).await;
             let told = refused.err().map(|problem| problem.to_string());
-            assert!(told.is_some_and(|told| told.contains("not on loopback")), "{address}");
+            assert!(
+                told.is_some_and(|told| told.contains("not on loopback")),
+                "{address}"
+            );
         }
     }
 }

@@ -29,7 +29,8 @@ pub fn cover(seed: u64) -> Vec<u8> {
 fn palette(dice: &mut Dice) -> Vec<u8> {
     let mut colour = || [0; 3].map(|_| dice.below(256) as u32);
     let (one, two) = (colour(), colour());
-    let shade = |at: u32| [0, 1, 2].map(|c| ((one[c] * (SHADES - at) + two[c] * at) / SHADES) as u8);
+    let shade =
+        |at: u32| [0, 1, 2].map(|c| ((one[c] * (SHADES - at) + two[c] * at) / SHADES) as u8);
     (0..SHADES).flat_map(shade).collect()
 }
 

@@ -156,12 +156,7 @@ fn point_at(config: &mut Config, network: &Network) -> Result<(), OpsError> {
 }
 
 /// Something new every now and then, told on stderr.
-async fn live(
-    network: Arc<Network>,
-    story: Story,
-    every: Duration,
-    stopped: CancellationToken,
-) {
+async fn live(network: Arc<Network>, story: Story, every: Duration, stopped: CancellationToken) {
     let mut turns = tokio::time::interval(every);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // The first is at once.

@@ -27,12 +27,7 @@ struct Shown {
 }
 
 /// The list of what to open and to try, with people and tracks of this very network.
-pub fn what_to_try(
-    network: &Network,
-    namespace: &Namespace,
-    ready: &ReadyLine,
-    every: Duration,
-) {
+pub fn what_to_try(network: &Network, namespace: &Namespace, ready: &ReadyLine, every: Duration) {
     let Some(appview) = ready.appview else { return };
     let (base, seconds) = (format!("http://{appview}"), every.as_secs());
     let (people, shown) = {
@@ -126,7 +121,9 @@ fn text<'a>(record: &'a Ipld, name: &str) -> &'a str {
 
 fn subject(record: &Ipld) -> &str {
     match record {
-        Ipld::Map(fields) => fields.get("subject").map_or("", |subject| text(subject, "uri")),
+        Ipld::Map(fields) => fields
+            .get("subject")
+            .map_or("", |subject| text(subject, "uri")),
         _ => "",
     }
 }
@@ -145,7 +142,8 @@ fn shown(world: &World, network: &Network, namespace: &Namespace) -> Option<Show
     let mut subjects: Vec<(usize, String)> = said.into_iter().map(|(uri, n)| (n, uri)).collect();
     subjects.sort();
     let best = subjects.iter().rev();
-    best.filter_map(|(_, uri)| track(world, network, uri)).next()
+    best.filter_map(|(_, uri)| track(world, network, uri))
+        .next()
 }
 
 /// A track, if it is there and can be heard.

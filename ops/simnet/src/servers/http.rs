@@ -196,7 +196,9 @@ async fn respond(reply: Option<Reply>, fault: Option<HostFault>) -> Response<Bod
     }
     let body = match fault {
         Some(HostFault::Cuts(part)) => cut(&reply.body, part),
-        _ => Full::new(reply.body).map_err(|never| match never {}).boxed(),
+        _ => Full::new(reply.body)
+            .map_err(|never| match never {})
+            .boxed(),
     };
     // Every part of it is well-formed.
     response.body(body).unwrap_or_default()

@@ -42,18 +42,16 @@ impl Answering for Pds {
             | "com.atproto.sync.getRecord"
             | "com.atproto.sync.getBlocks"
             | "com.atproto.sync.getRepo"
-            | "com.atproto.sync.getBlob" => {
-                match self.available(&mut world, question.get("did")) {
-                    Ok(account) => match signed(method, account, question) {
-                        Ok(reply) => reply,
-                        Err(problem) => {
-                            tracing::error!(%problem, "a repo can't be served");
-                            Reply::error(500, "InternalServerError", "Internal Server Error")
-                        }
-                    },
-                    Err(refusal) => refusal,
-                }
-            }
+            | "com.atproto.sync.getBlob" => match self.available(&mut world, question.get("did")) {
+                Ok(account) => match signed(method, account, question) {
+                    Ok(reply) => reply,
+                    Err(problem) => {
+                        tracing::error!(%problem, "a repo can't be served");
+                        Reply::error(500, "InternalServerError", "Internal Server Error")
+                    }
+                },
+                Err(refusal) => refusal,
+            },
             "com.atproto.repo.getRecord" | "com.atproto.repo.listRecords" => {
                 match self.listed(&world, question.get("repo")) {
                     Some(account) if method.ends_with("getRecord") => record(account, question),
@@ -76,7 +74,10 @@ impl Pds {
 
     fn handle(&self, world: &World, question: &Question) -> Reply {
         let handle = question.get("handle").to_lowercase();
-        match world.handle(&handle).filter(|account| self.is_home(account)) {
+        match world
+            .handle(&handle)
+            .filter(|account| self.is_home(account))
+        {
             Some(account) => Reply::json(200, &json!({ "did": account.did })),
             None => Reply::error(400, "InvalidRequest", "Unable to resolve handle"),
         }
@@ -133,11 +134,7 @@ fn not_found(did: &str) -> Reply {
     Reply::error(400, "RepoNotFound", &message)
 }
 
-fn signed(
-    method: &str,
-    account: &mut Account,
-    question: &Question,
-) -> Result<Reply, SimnetError> {
+fn signed(method: &str, account: &mut Account, question: &Question) -> Result<Reply, SimnetError> {
     match method {
         "com.atproto.sync.getLatestCommit" => {
             let (cid, rev) = (account.head()?.to_string(), account.rev().to_string());
@@ -207,8 +204,10 @@ fn records(account: &Account, question: &Question) -> Reply {
     };
     let rows = page.iter().filter_map(|(rkey, record)| {
         let value = data::from_cbor(&record.bytes).ok()?;
-        Some(json!({ "uri": format!("at://{}/{prefix}{rkey}", account.did),
-            "cid": record.cid.to_string(), "value": data::to_json(&value) }))
+        Some(
+            json!({ "uri": format!("at://{}/{prefix}{rkey}", account.did),
+            "cid": record.cid.to_string(), "value": data::to_json(&value) }),
+        )
     });
     let mut body = json!({ "records": rows.collect::<Vec<_>>() });
     // The real one gives a cursor whenever there was a record.

@@ -88,7 +88,10 @@ impl Story {
         };
         let far = self.dice.once_in(2);
         match trick {
-            Trick::Title => set("title", text("a\u{0}b\u{202e}drac\u{202c} </script>{{7*7}}")),
+            Trick::Title => set(
+                "title",
+                text("a\u{0}b\u{202e}drac\u{202c} </script>{{7*7}}"),
+            ),
             Trick::NoTitle if far => set("title", text("")),
             Trick::NoTitle => set("title", Ipld::Integer(7)),
             Trick::Duration if far => set("duration", Ipld::Integer(9_007_199_254_740_991)),
@@ -112,7 +115,10 @@ impl Story {
                 set("audioBlob", blob);
             }
             _ => {
-                set("zz", map([("bytes", Ipld::Bytes(vec![0, 255, 1])), ("no", Ipld::Null)]));
+                set(
+                    "zz",
+                    map([("bytes", Ipld::Bytes(vec![0, 255, 1])), ("no", Ipld::Null)]),
+                );
                 set("large", Ipld::Integer(9_007_199_254_740_991));
             }
         }

@@ -2,10 +2,14 @@
 //! acts, byte for byte, on every machine; the clock in it is its own.
 
 mod cast;
+mod finding;
 mod hostile;
+mod kind;
 mod life;
+mod music;
 mod opening;
 mod records;
+mod social;
 
 use std::collections::VecDeque;
 
@@ -15,7 +19,7 @@ use crate::SimnetError;
 use crate::blob::Blob;
 use crate::dice::Dice;
 use cast::{Cast, Standing};
-pub use life::{Kind, Proportions};
+pub use kind::{Kind, Proportions};
 use opening::Step;
 
 /// When a story begins unless told otherwise, in microseconds since 1970: 2026-01-01. A constant,
@@ -212,7 +216,10 @@ impl Story {
 
     /// What is due now of what had to follow.
     fn due(&mut self) -> Option<Later> {
-        let place = self.later.iter().position(|(after, _)| *after <= self.told)?;
+        let place = self
+            .later
+            .iter()
+            .position(|(after, _)| *after <= self.told)?;
         Some(self.later.swap_remove(place).1)
     }
 
@@ -245,7 +252,11 @@ impl Iterator for Story {
 
     fn next(&mut self) -> Option<Act> {
         // The opening takes days; what follows, minutes.
-        let longest = if self.script.is_empty() { self.plot.pace } else { 7_200 };
+        let longest = if self.script.is_empty() {
+            self.plot.pace
+        } else {
+            7_200
+        };
         self.now += self.dice.between(1_000, longest.max(1) * 1_000_000) as i64;
         self.told += 1;
         let (person, deed) = self.deed();

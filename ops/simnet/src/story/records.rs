@@ -33,7 +33,11 @@ pub fn map<const N: usize>(fields: [Field; N]) -> Ipld {
 /// A map of a list of fields.
 pub fn object(fields: Vec<Field>) -> Ipld {
     let fields = fields.into_iter();
-    Ipld::Map(fields.map(|(name, value)| (name.to_owned(), value)).collect())
+    Ipld::Map(
+        fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }
 
 /// A time as one client or the other writes it.

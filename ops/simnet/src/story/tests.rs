@@ -77,8 +77,22 @@ fn a_long_story_has_every_kind_of_act_in_its_proportions() {
         *counts.entry(name(&act)).or_default() += 1;
     }
     let expected = [
-        "join", "rename", "deactivate", "reactivate", "take down", "restore", "delete", "move",
-        "album", "delete record", "track", "like", "comment", "list", "profile", "sibling",
+        "join",
+        "rename",
+        "deactivate",
+        "reactivate",
+        "take down",
+        "restore",
+        "delete",
+        "move",
+        "album",
+        "delete record",
+        "track",
+        "like",
+        "comment",
+        "list",
+        "profile",
+        "sibling",
         "other app",
     ];
     for kind in expected {
@@ -114,7 +128,10 @@ fn the_opening_publishes_what_was_asked_for() {
         match act.deed {
             Deed::Join { .. } => joined += 1,
             Deed::Write { ops, .. } => {
-                tracks += ops.iter().filter(|op| op.collection == "fm.plyr.track").count();
+                tracks += ops
+                    .iter()
+                    .filter(|op| op.collection == "fm.plyr.track")
+                    .count();
             }
             _ => {}
         }

@@ -198,7 +198,11 @@ impl Stream {
             let body = r#"{"error":"CursorTooOld","message":"it is no longer kept"}"#.to_owned();
             return Err((StatusCode::BAD_REQUEST, body));
         }
-        let wanted = if is_events { "collections" } else { "wantedCollections" };
+        let wanted = if is_events {
+            "collections"
+        } else {
+            "wantedCollections"
+        };
         let largest = all("maxMessageSizeBytes");
         Ok(Asked {
             is_events,
@@ -247,7 +251,9 @@ impl Sending<'_> {
                     return cut(socket, &text).await;
                 }
                 if self.dice.once_in(self.faults.garbage) {
-                    let garbage = self.dice.one(&["{", "[]", "", "{\"kind\":\"commit\"}", "\u{0}"]);
+                    let garbage = self
+                        .dice
+                        .one(&["{", "[]", "", "{\"kind\":\"commit\"}", "\u{0}"]);
                     feed(&mut socket, garbage.to_owned()).await?;
                 }
                 if !self.asked.is_limited && self.dice.once_in(self.faults.giants) {

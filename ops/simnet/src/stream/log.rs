@@ -281,7 +281,11 @@ mod tests {
         assert!(lines.windows(2).any(|two| rev(&two[0]) > rev(&two[1])));
         for repo in 0..7 {
             let did = format!("did:plc:{repo}");
-            let own: Vec<i64> = lines.iter().filter(|line| line.did == did).map(rev).collect();
+            let own: Vec<i64> = lines
+                .iter()
+                .filter(|line| line.did == did)
+                .map(rev)
+                .collect();
             assert!(own.is_sorted(), "{did}: {own:?}");
         }
     }

@@ -104,7 +104,10 @@ impl World {
         if let Deed::Join { .. } = act.deed {
             return self.join(act, rev);
         }
-        let account = self.accounts.get_mut(&act.did).ok_or("nobody has this DID")?;
+        let account = self
+            .accounts
+            .get_mut(&act.did)
+            .ok_or("nobody has this DID")?;
         if account.standing == Standing::Deleted {
             return Err("the account is deleted".to_owned());
         }

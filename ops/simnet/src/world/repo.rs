@@ -50,7 +50,12 @@ impl AsyncBlockStoreRead for Nodes {
 }
 
 impl AsyncBlockStoreWrite for Nodes {
-    async fn write_block(&mut self, codec: u64, hash: u64, bytes: &[u8]) -> Result<Cid, BlockError> {
+    async fn write_block(
+        &mut self,
+        codec: u64,
+        hash: u64,
+        bytes: &[u8],
+    ) -> Result<Cid, BlockError> {
         if (codec, hash) != (DAG_CBOR, SHA2_256) {
             return Err(BlockError::UnsupportedHash(hash));
         }

@@ -41,7 +41,10 @@ fn read(account: &Account, car: &[u8]) -> Vec<(String, Cid)> {
     let block = car.blocks.get(&digest(&car.roots[0])).unwrap().unwrap();
     let commit = Commit::read(&block).unwrap();
     commit.check_signature(&account.multikey()).unwrap();
-    assert_eq!((commit.did.as_str(), commit.rev), (account.did.as_str(), account.rev()));
+    assert_eq!(
+        (commit.did.as_str(), commit.rev),
+        (account.did.as_str(), account.rev())
+    );
     let ranges = Arc::new(Ranges::of(&namespace()));
     let mut walk = Walk::through(digest(&commit.data), ranges);
     let mut records = Vec::new();
@@ -62,7 +65,9 @@ fn ours(account: &Account) -> Vec<(String, Cid)> {
     };
     let records = account.records().iter();
     let records = records.filter(|(key, _)| is_ours(key));
-    records.map(|(key, record)| (key.clone(), record.cid)).collect()
+    records
+        .map(|(key, record)| (key.clone(), record.cid))
+        .collect()
 }
 
 #[test]
@@ -89,7 +94,10 @@ fn proofs_prove_what_is_there_and_what_is_not() {
     for act in Story::new(plot(3)).unwrap().take(900) {
         world.apply(&act).unwrap();
     }
-    let dids: Vec<String> = world.accounts().map(|account| account.did.clone()).collect();
+    let dids: Vec<String> = world
+        .accounts()
+        .map(|account| account.did.clone())
+        .collect();
     for did in dids {
         let account = world.account_mut(&did).unwrap();
         if account.standing == Standing::Deleted {
@@ -111,7 +119,8 @@ fn proofs_prove_what_is_there_and_what_is_not() {
             let found = walk.next(&car.blocks).unwrap();
             match account.records().get(&key) {
                 Some(record) => {
-                    let is_it = matches!(&found, Some(Step::Record { cid, .. }) if *cid == record.cid);
+                    let is_it =
+                        matches!(&found, Some(Step::Record { cid, .. }) if *cid == record.cid);
                     assert!(is_it, "{key}: {found:?}");
                 }
                 None => assert_eq!(found, None, "{key}"),
@@ -166,5 +175,8 @@ fn an_act_out_of_order_is_refused_with_its_time() {
     let mut world = World::new();
     world.apply(&joined).unwrap();
     let told = world.apply(&joined).err().unwrap().to_string();
-    assert!(told.contains(&joined.at.to_string()) && told.contains("in order"), "{told}");
+    assert!(
+        told.contains(&joined.at.to_string()) && told.contains("in order"),
+        "{told}"
+    );
 }
