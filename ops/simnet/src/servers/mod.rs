@@ -5,7 +5,7 @@ mod pds;
 mod plc;
 mod relay;
 
-pub use http::{Answering, Question, Reply, serve};
+pub use http::{Answering, serve};
 pub use pds::Pds;
 pub use plc::Directory;
 pub use relay::Relay;

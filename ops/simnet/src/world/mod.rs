@@ -4,6 +4,7 @@
 mod car;
 mod key;
 mod repo;
+mod tree;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
