@@ -1,14 +1,14 @@
 //! The simulated network against the real peers: one story, played on it and on real PDSs behind a
 //! real relay and real Jetstreams, gives the same frames (volatile values aside) and the same dump.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
 use plyr_lexicons::{Cid, Ipld, Namespace, data};
 use plyr_peers::{Account, Layout, Pds, Peers, PeersOptions, Plyr, wait_until};
 use plyr_simnet::event::{Event, Happening};
-use plyr_simnet::{Act, Deed, Network, Op, Options, Plot, Story, World};
+use plyr_simnet::{Act, Deed, Kind, Network, Op, Options, Plot, Proportions, Story, World};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -20,7 +20,7 @@ type Tested = Result<(), Error>;
 const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 const COLLECTIONS: [&str; 5] = ["track", "like", "comment", "list", "actor.profile"];
 /// Acts of life after the opening.
-const ACTS: usize = 160;
+const ACTS: usize = 320;
 
 fn namespace() -> Namespace {
     "fm.plyr".parse().unwrap()
@@ -60,7 +60,8 @@ impl Players {
     ) -> Result<(), Error> {
         let number = self.accounts.len();
         if let Deed::Join { host, .. } = &act.deed {
-            let account = Account::create(&peers.pds[*host], &format!("p{number}.test")).await?;
+            let account =
+                Account::create(&peers.pds[*host], &format!("player{number}.test")).await?;
             self.accounts.insert(act.did.clone(), account);
             return Ok(());
         }
@@ -75,7 +76,7 @@ impl Players {
             Deed::Write { ops, .. } => self.write(&account, act, ops, events, world).await?,
             Deed::Rename { .. } => {
                 account
-                    .rename(&format!("r{}.test", act.at % 1_000_000))
+                    .rename(&format!("renamed{:06}.test", act.at % 1_000_000))
                     .await?
             }
             Deed::Deactivate => {
@@ -92,7 +93,7 @@ impl Players {
             Deed::Restore => account.take_down(false).await?,
             Deed::Delete => account.delete_account(&peers.control).await?,
             Deed::Move { host, .. } => {
-                let handle = format!("m{}.test", act.at % 1_000_000);
+                let handle = format!("moved{:06}.test", act.at % 1_000_000);
                 let there = account
                     .move_to(&peers.pds[*host], &handle, &peers.control)
                     .await?;
@@ -153,6 +154,24 @@ impl Players {
     }
 }
 
+/// An act without what this PDS refuses and others took: blobs in their old shape, and the `$type`
+/// of another collection.
+fn as_taken_here(mut act: Act) -> Act {
+    if let Deed::Write { ops, .. } = &mut act.deed {
+        for op in ops {
+            let Some(Ipld::Map(fields)) = &mut op.record else {
+                continue;
+            };
+            fields.insert("$type".to_owned(), Ipld::String(op.collection.clone()));
+            let blob = fields.get("audioBlob");
+            if matches!(blob, Some(Ipld::Map(blob)) if !blob.contains_key("$type")) {
+                fields.remove("audioBlob");
+            }
+        }
+    }
+    act
+}
+
 /// The blobs that a record names, as the simulated host has them.
 fn blobs(network: &Network, did: &str, op: &Op) -> Vec<(Cid, &'static str, Vec<u8>)> {
     let world = network.world();
@@ -198,7 +217,14 @@ async fn listen(url: &str, is_v2: bool) -> Result<Frames, Error> {
             .headers_mut()
             .insert("sec-websocket-protocol", offered);
     }
-    let (mut socket, _) = connect_async(request).await?;
+    // A real v2 isn't ready at once.
+    let mut socket = wait_until("the stream begins", || async {
+        let connecting = connect_async(request.clone()).await;
+        connecting
+            .map(|(socket, _)| socket)
+            .map_err(|problem| problem.to_string())
+    })
+    .await?;
     let frames = Frames::default();
     let heard = frames.clone();
     tokio::spawn(async move {
@@ -302,7 +328,21 @@ async fn one_story_on_real_peers_is_the_same() -> Tested {
     let Some(peers) = Peers::start(options).await? else {
         return Ok(());
     };
+    // Few acts, so that each kind has to be frequent.
+    let often = [
+        (Kind::Hostile, 120),
+        (Kind::Same, 40),
+        (Kind::Again, 40),
+        (Kind::Delete, 60),
+        (Kind::Rename, 25),
+        (Kind::Deactivate, 25),
+        (Kind::TakeDown, 25),
+        (Kind::Leave, 15),
+        (Kind::Move, 25),
+    ];
+    let more = |proportions: Proportions, (kind, weight)| proportions.with(kind, weight);
     let plot = Plot {
+        proportions: often.into_iter().fold(Proportions::default(), more),
         artists: 4,
         listeners: 5,
         tracks: 9,
@@ -322,11 +362,14 @@ async fn one_story_on_real_peers_is_the_same() -> Tested {
     let mut story = Story::new(plot)?;
     let mut players = Players::default();
     let opening = story.opening();
-    for act in story.by_ref().take(opening) {
+    let mut played_deeds = HashSet::new();
+    for act in story.by_ref().take(opening).map(as_taken_here) {
+        played_deeds.insert(std::mem::discriminant(&act.deed));
         let events = network.act(&act)?;
         let played = players.play(&act, &events, &network, &peers).await;
         played.map_err(|problem| format!("{act:?}: {problem}"))?;
     }
+    assert_eq!(played_deeds.len(), 9, "every kind of deed is among them");
     compare("jetstream v1", &players, &ours.0, &theirs.0).await?;
     compare("jetstream v2", &players, &ours.1, &theirs.1).await?;
 

@@ -25,7 +25,8 @@ pub struct Person {
     pub did: String,
     pub name: String,
     pub handle: String,
-    pub host: usize,
+    /// The hosts lived on; what is left behind there lets nobody come back.
+    pub hosts: Vec<usize>,
     pub standing: Standing,
     pub renamed: usize,
     /// By collection.
@@ -48,7 +49,7 @@ impl Person {
             did,
             name,
             handle,
-            host,
+            hosts: vec![host],
             standing: Standing::Here,
             renamed: 0,
             kept: Default::default(),

@@ -180,15 +180,14 @@ impl Story {
     }
 
     pub(super) fn move_house(&mut self) -> Option<(usize, Deed)> {
-        if self.plot.hosts < 2 {
-            return None;
-        }
         let person = self.somebody()?;
+        let lived = &self.cast.people[person].hosts;
+        let free: Vec<usize> = (0..self.plot.hosts)
+            .filter(|host| !lived.contains(host))
+            .collect();
+        let host = *self.dice.pick(&free)?;
+        self.cast.people[person].hosts.push(host);
         let handle = self.another_handle(person);
-        let away = self.dice.between(1, self.plot.hosts as u64 - 1) as usize;
-        let somebody = &mut self.cast.people[person];
-        somebody.host = (somebody.host + away) % self.plot.hosts;
-        let host = somebody.host;
         Some((person, Deed::Move { host, handle }))
     }
 }
