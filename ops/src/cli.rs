@@ -8,6 +8,7 @@ const ABOUT: &str = "The AppView and firehose indexer for music on the AT Protoc
 
 const EXAMPLES: &str = "\
 Examples:
+  plyr demo                               a small made-up network and a server over it, to look at
   plyr serve                              follow the network, answer on http://127.0.0.1:8080
   plyr serve --data-dir /srv/plyr --listen 0.0.0.0:80 --public-url https://music.example.com
   plyr dump --out state.ndjson            the state as canonical NDJSON
@@ -27,6 +28,12 @@ Over a ScyllaDB (or Cassandra 5) cluster, as many processes of each part as want
 Every option exists three ways: as a flag, as an environment variable (--data-dir is
 PLYR_DATA_DIR) and as a key of plyr.toml (data_dir). The flag beats the environment, the
 environment the file, the file the default.";
+
+const DEMO: &str = "\
+Everything happens on this machine: a directory, two hosts, a relay and two Jetstreams of a network
+that is made up out of a number, with people who publish, like and comment; and `plyr serve` over it.
+What to open and to try is printed once it is ready. The same seed gives the same people, records and
+at-uris. Nothing is left behind unless --data-dir names a folder.";
 
 const INDEX: &str = "\
 Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`). Several may
@@ -172,9 +179,43 @@ pub fn command() -> Command {
         .version(version)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, index, appview, dump, rebuild])
+        .subcommands([demo(), serve, index, appview, dump, rebuild])
         .subcommands([verify(), backfill(), quarantine(), store, config])
         .args(OPTIONS.iter().map(argument))
+}
+
+fn demo() -> Command {
+    let number = |name: &'static str, default: &'static str, most: u64, help: &'static str| {
+        let least = u64::from(name != "seed");
+        Arg::new(name)
+            .long(name)
+            .value_name("N")
+            .value_parser(clap::value_parser!(u64).range(least..=most))
+            .default_value(default)
+            .help(help)
+    };
+    Command::new("demo")
+        .about("A small made-up network on this machine, and a server over it: something to see")
+        .arg(number("seed", "1", u64::MAX, "What the network is made of"))
+        .arg(number(
+            "artists",
+            "12",
+            1_000,
+            "How many artists there are at first",
+        ))
+        .arg(number(
+            "tracks",
+            "48",
+            20_000,
+            "How many tracks there are at first",
+        ))
+        .arg(number(
+            "every",
+            "3",
+            86_400,
+            "Seconds between two new things",
+        ))
+        .after_help(DEMO)
 }
 
 /// REPO…, and the same as `--repo REPO`.

@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 mod control;
+mod demo;
 mod error;
 mod logs;
 mod probes;
@@ -50,6 +51,11 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode, OpsError> {
         return Ok(config::check::print(&settings));
     }
     let config = config::Config::from_settings(&settings)?;
+    if command == "demo" {
+        let demo = demo::Demo::new(config, &settings, arguments)?;
+        logs::start(demo.config())?;
+        return runtime()?.block_on(demo.run());
+    }
     logs::start(&config)?;
     config.warn_of_what_is_not_built(&settings);
     let runtime = runtime()?;

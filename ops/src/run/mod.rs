@@ -22,7 +22,8 @@ use crate::error::OpsError;
 use crate::probes::{self, Probes};
 use crate::store::open::{self, Opened};
 use heartbeat::Heart;
-use ready::{ReadyLine, State};
+pub use ready::ReadyLine;
+use ready::State;
 
 /// How long open requests and the lanes may take to finish once asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -81,6 +82,15 @@ impl Role {
 
 /// Runs the parts of a role until SIGTERM or SIGINT, then drains.
 pub async fn run(role: Role, config: Config) -> Result<ExitCode, OpsError> {
+    run_and(role, config, |_| {}).await
+}
+
+/// The same, with something to be done once it is ready.
+pub async fn run_and(
+    role: Role,
+    config: Config,
+    once_ready: impl FnOnce(&ReadyLine),
+) -> Result<ExitCode, OpsError> {
     role.check(&config)?;
     let recorder = probes::record()?;
     parts::choose_crypto();
@@ -114,6 +124,7 @@ pub async fn run(role: Role, config: Config) -> Result<ExitCode, OpsError> {
         metrics,
     };
     line.say()?;
+    once_ready(&line);
 
     stop.wait().await;
     tracing::info!("stopping: open requests finish, the cursor is made durable");

@@ -1,0 +1,277 @@
+//! The network as a whole: a world, its servers on loopback, and what each act makes them say.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use plyr_lexicons::Namespace;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::SimnetError;
+use crate::event::Event;
+use crate::faults::{Faults, HostFaults};
+use crate::servers::{Answering, Directory, Pds, Relay, serve};
+use crate::story::Act;
+use crate::stream::{Line, Speaks, Stream};
+use crate::world::World;
+
+/// How a network is laid out.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where its servers listen, each on a free port; on loopback alone.
+    pub listen: IpAddr,
+    /// Hosts of repos: those of the plot.
+    pub hosts: usize,
+    /// Streams, each a host of its own.
+    pub streams: Vec<Speaks>,
+    /// Lines that each stream keeps.
+    pub keep: usize,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl Default for Options {
+    /// Two hosts, a stream of either protocol, nothing that goes wrong.
+    fn default() -> Options {
+        Options {
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            hosts: 2,
+            streams: vec![Speaks::V1, Speaks::V2],
+            keep: 1_000_000,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// What the servers share.
+pub struct Shared {
+    world: Mutex<World>,
+    /// Addresses of the hosts, known once all listen.
+    hosts: OnceLock<Vec<String>>,
+}
+
+impl Shared {
+    /// The world. Nothing may be waited for while it is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of a host; empty for one that isn't there.
+    pub fn host(&self, number: usize) -> &str {
+        let hosts = self.hosts.get().map(Vec::as_slice).unwrap_or_default();
+        hosts.get(number).map_or("", String::as_str)
+    }
+}
+
+/// A network that is up. Dropping it ends it.
+pub struct Network {
+    /// The PLC directory's URL.
+    pub plc: String,
+    /// The hosts' URLs.
+    pub hosts: Vec<String>,
+    /// The relay's URL.
+    pub relay: String,
+    /// The streams' URLs (`ws://…`).
+    pub streams: Vec<String>,
+    shared: Arc<Shared>,
+    logs: Vec<Arc<Stream>>,
+    /// Events that the relay has passed on.
+    relayed: Mutex<u64>,
+    faults: [watch::Sender<HostFaults>; 3],
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Free ports are found by listening on them.
+struct Starting {
+    options: Options,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Network {
+    /// Starts a network around a world, which streams know nothing of yet.
+    pub async fn start(world: World, options: Options) -> Result<Network, SimnetError> {
+        if !options.listen.is_loopback() {
+            let address = SocketAddr::new(options.listen, 0);
+            return Err(SimnetError::NotLoopback(address));
+        }
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            hosts: OnceLock::new(),
+        });
+        let starting = Starting {
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            options,
+        };
+        let Faults {
+            seed,
+            hosts,
+            directory,
+            relay,
+            streams: stream_faults,
+        } = starting.options.faults.clone();
+        let faults = [hosts, directory, relay].map(watch::Sender::new);
+        let [of_hosts, of_directory, of_relay] = &faults;
+        let mut host_urls = Vec::new();
+        for host in 0..starting.options.hosts.max(1) {
+            let shared = shared.clone();
+            let name = format!("pds {host}");
+            let url = starting.http(Pds { shared, host }, name, of_hosts).await?;
+            host_urls.push(url);
+        }
+        shared.hosts.get_or_init(|| host_urls.clone());
+        let directory = Directory(shared.clone());
+        let plc = starting
+            .http(directory, "plc".to_owned(), of_directory)
+            .await?;
+        let relay = Relay(shared.clone());
+        let relay = starting.http(relay, "relay".to_owned(), of_relay).await?;
+        let (mut urls, mut logs) = (Vec::new(), Vec::new());
+        for (place, speaks) in starting.options.streams.iter().enumerate() {
+            let faults = stream_faults.get(place).cloned().unwrap_or_default();
+            let seed = seed ^ (place as u64 + 1).rotate_left(56);
+            let stream = Stream::new(*speaks, seed, faults, starting.options.keep);
+            let (listener, address) = starting.listen().await?;
+            let serving = stream.clone().serve(listener, starting.cancel.clone());
+            starting.tasks.spawn(serving);
+            urls.push(format!("ws://{address}"));
+            logs.push(stream);
+        }
+        Ok(Network {
+            plc,
+            hosts: host_urls,
+            relay,
+            streams: urls,
+            shared,
+            logs,
+            relayed: Mutex::new(0),
+            faults,
+            cancel: starting.cancel,
+            tasks: starting.tasks,
+        })
+    }
+
+    /// Does what an act says, and has the streams tell of it. Acts must come in the order of their
+    /// story.
+    pub fn act(&self, act: &Act) -> Result<Vec<Event>, SimnetError> {
+        let mut world = self.shared.world();
+        let events = world.apply(act)?;
+        let mut relayed = self.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = chrono::Utc::now().timestamp_micros();
+        for event in &events {
+            *relayed += 1;
+            for log in &self.logs {
+                log.hear(event, *relayed, now);
+            }
+        }
+        Ok(events)
+    }
+
+    /// From now on nothing goes wrong any more, and what was late comes.
+    pub fn calm(&self) {
+        for faults in &self.faults {
+            faults.send_replace(HostFaults::default());
+        }
+        let now = chrono::Utc::now().timestamp_micros();
+        for log in &self.logs {
+            log.calm(now);
+        }
+    }
+
+    /// The world, to be looked at. Nothing may be waited for while it is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
+    }
+
+    /// What an index of this network must dump.
+    pub fn dump(&self, namespace: &Namespace) -> Result<String, SimnetError> {
+        self.world().dump(namespace)
+    }
+
+    /// What a stream has written down and still keeps; nothing for one that isn't there.
+    pub fn lines(&self, stream: usize) -> Vec<Line> {
+        self.logs
+            .get(stream)
+            .map_or_else(Vec::new, |log| log.lines())
+    }
+
+    /// The options that point `plyr` at this network.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--dev".to_owned()];
+        let mut option = |name: &str, value: &str| {
+            arguments.push(format!("--{name}"));
+            arguments.push(value.to_owned());
+        };
+        option("plc-url", &self.plc);
+        option("relay-url", &self.relay);
+        for stream in &self.streams {
+            option("jetstream", stream);
+        }
+        for host in &self.hosts {
+            option("handle-resolver", host);
+        }
+        arguments
+    }
+
+    /// Closes every connection and listener.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Starting {
+    async fn listen(&self) -> Result<(TcpListener, SocketAddr), SimnetError> {
+        let address = SocketAddr::new(self.options.listen, 0);
+        let failed = |detail| SimnetError::Listen { address, detail };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((listener, address))
+    }
+
+    async fn http<A: Answering>(
+        &self,
+        answering: A,
+        name: String,
+        faults: &watch::Sender<HostFaults>,
+    ) -> Result<String, SimnetError> {
+        let (listener, address) = self.listen().await?;
+        let (seed, faults) = (self.options.faults.seed, faults.subscribe());
+        let (answering, cancel) = (Arc::new(answering), self.cancel.clone());
+        self.tasks
+            .spawn(serve(listener, answering, name, seed, faults, cancel));
+        Ok(format!("http://{address}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_listens_on_this_machine_alone() {
+        for address in ["0.0.0.0", "192.168.1.7", "::"] {
+            let options = Options {
+                listen: address.parse().unwrap(),
+                ..Options::default()
+            };
+            let refused = Network::start(World::new(), options).await;
+            let told = refused.err().map(|problem| problem.to_string());
+            assert!(
+                told.is_some_and(|told| told.contains("not on loopback")),
+                "{address}"
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Questions by GET and their answers, with what goes wrong on the way.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::faults::{HostFault, HostFaults};
+
+const HEADERS: Duration = Duration::from_secs(30);
+/// A host that hangs lets go in the end.
+const LONGEST_HANG: Duration = Duration::from_secs(120);
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The path, like `/xrpc/com.atproto.sync.getRepo`.
+    pub path: String,
+    /// The parameters, in order.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Question {
+    /// A parameter's first value; empty where it is missing.
+    pub fn get(&self, name: &str) -> &str {
+        let mut named = self.parameters.iter().filter(|(own, _)| own == name);
+        named.next().map_or("", |(_, value)| value)
+    }
+
+    /// All values of a parameter.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.parameters.iter().filter(move |(own, _)| own == name);
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: u16,
+    kind: &'static str,
+    body: Bytes,
+    /// Whether its hash tells who reads it whether it is right.
+    is_proven: bool,
+}
+
+impl Reply {
+    /// JSON.
+    pub fn json(status: u16, body: &Value) -> Reply {
+        Reply {
+            status,
+            kind: "application/json; charset=utf-8",
+            body: body.to_string().into(),
+            is_proven: false,
+        }
+    }
+
+    /// An error, as XRPC servers tell it.
+    pub fn error(status: u16, name: &str, message: &str) -> Reply {
+        Reply::json(status, &json!({ "error": name, "message": message }))
+    }
+
+    /// Bytes that their readers hash.
+    pub fn bytes(kind: &'static str, body: Vec<u8>) -> Reply {
+        Reply {
+            status: 200,
+            kind,
+            body: body.into(),
+            is_proven: true,
+        }
+    }
+}
+
+/// Answers questions.
+pub trait Answering: Send + Sync + 'static {
+    /// The answer to one.
+    fn answer(&self, question: &Question) -> Reply;
+}
+
+/// Answers at a listener until cancelled. `name` and `seed` decide the faults.
+pub async fn serve<A: Answering>(
+    listener: TcpListener,
+    answering: Arc<A>,
+    name: String,
+    seed: u64,
+    faults: tokio::sync::watch::Receiver<HostFaults>,
+    cancel: CancellationToken,
+) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let open = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = cancel.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(problem) => {
+                tracing::warn!(%problem, server = name, "a connection could not be accepted");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        if let Err(problem) = socket.set_nodelay(true) {
+            tracing::debug!(%problem, "nagle stays on");
+        }
+        let (answering, name, asked) = (answering.clone(), name.clone(), asked.clone());
+        let (faults, cancel) = (faults.clone(), cancel.clone());
+        open.spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let number = asked.fetch_add(1, Ordering::Relaxed);
+                let fault = faults.borrow().roll(seed, &name, number);
+                let question = question(&request);
+                let reply = question.map(|question| answering.answer(&question));
+                async move { Ok::<_, Infallible>(respond(reply, fault).await) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADERS)
+                .serve_connection(TokioIo::new(socket), service);
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                ended = connection => {
+                    if let Err(problem) = ended {
+                        tracing::debug!(%problem, "a connection broke");
+                    }
+                }
+            }
+        });
+    }
+    open.close();
+    open.wait().await;
+}
+
+fn question(request: &Request<Incoming>) -> Option<Question> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let parameters = url::form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()));
+    Some(Question {
+        path: request.uri().path().to_owned(),
+        parameters: parameters.collect(),
+    })
+}
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+async fn respond(reply: Option<Reply>, fault: Option<HostFault>) -> Response<Body> {
+    let only_get = || Reply::error(405, "InvalidRequest", "only questions are answered here");
+    let mut reply = reply.unwrap_or_else(only_get);
+    let mut location = None;
+    match fault {
+        Some(HostFault::Hangs) => {
+            tokio::time::sleep(LONGEST_HANG).await;
+            reply = Reply::error(504, "UpstreamTimeout", "it hung");
+        }
+        Some(HostFault::Fails(status)) => {
+            reply = Reply::error(status, "InternalServerError", "Internal Server Error");
+        }
+        Some(HostFault::Busy) => {
+            reply = Reply::error(429, "RateLimitExceeded", "Rate Limit Exceeded");
+        }
+        Some(HostFault::Redirects) => {
+            reply = Reply::error(302, "Moved", "it is elsewhere");
+            location = Some("http://169.254.169.254/latest/meta-data/");
+        }
+        Some(HostFault::Lies(part)) if reply.is_proven => reply.body = bent(&reply.body, part),
+        Some(HostFault::Lies(_) | HostFault::Cuts(_)) | None => {}
+    }
+    let length = reply.body.len();
+    let mut response = Response::builder()
+        .status(reply.status)
+        .header(CONTENT_TYPE, reply.kind)
+        .header(CONTENT_LENGTH, length);
+    if reply.status == 429 {
+        response = response.header(RETRY_AFTER, "1");
+    }
+    if let Some(location) = location {
+        response = response.header(LOCATION, location);
+    }
+    let body = match fault {
+        Some(HostFault::Cuts(part)) => cut(&reply.body, part),
+        _ => Full::new(reply.body)
+            .map_err(|never| match never {})
+            .boxed(),
+    };
+    // Every part of it is well-formed.
+    response.body(body).unwrap_or_default()
+}
+
+fn place(length: usize, part: u8) -> usize {
+    length * usize::from(part) / 256
+}
+
+fn bent(body: &Bytes, part: u8) -> Bytes {
+    let mut bytes = body.to_vec();
+    let place = place(bytes.len(), part);
+    if let Some(byte) = bytes.get_mut(place) {
+        *byte ^= 0x20;
+    }
+    bytes.into()
+}
+
+fn cut(body: &Bytes, part: u8) -> Body {
+    let sent = body.slice(..place(body.len(), part));
+    let broken = std::io::Error::other("cut");
+    let frames = [Ok(Frame::data(sent)), Err(broken)];
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn plot(seed: u64) -> Plot {
+    let plot = Plot::of_seed(seed, "fm.plyr".parse().unwrap());
+    Plot {
+        artists: 6,
+        listeners: 6,
+        tracks: 20,
+        seconds: (1, 1),
+        tunes: 4,
+        history: 0,
+        ..plot
+    }
+}
+
+fn acts(plot: Plot, count: usize) -> Vec<Act> {
+    Story::new(plot).unwrap().take(count).collect()
+}
+
+#[test]
+fn a_seed_is_a_story_byte_for_byte() {
+    let told = format!("{:?}", acts(plot(5), 600));
+    assert_eq!(told, format!("{:?}", acts(plot(5), 600)));
+    assert_ne!(told, format!("{:?}", acts(plot(6), 600)));
+    // What these very bytes are must not change unnoticed: others remember a seed's at-uris.
+    let one = &acts(plot(5), 40)[39];
+    assert_eq!(one.did, acts(plot(5), 40)[39].did);
+}
+
+#[test]
+fn time_goes_on_and_keys_are_written_once_a_commit() {
+    let mut before = BEGINNING;
+    for act in acts(plot(7), 2_000) {
+        assert!(act.at > before, "{act:?}");
+        before = act.at;
+        if let Deed::Write { ops, .. } = act.deed {
+            let mut keys: Vec<_> = ops.iter().map(|op| (&op.collection, &op.rkey)).collect();
+            let count = keys.len();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), count);
+        }
+    }
+}
+
+/// What an act is, as far as it can be told from outside.
+fn name(act: &Act) -> &'static str {
+    match &act.deed {
+        Deed::Join { .. } => "join",
+        Deed::Rename { .. } => "rename",
+        Deed::Deactivate => "deactivate",
+        Deed::Reactivate => "reactivate",
+        Deed::TakeDown => "take down",
+        Deed::Restore => "restore",
+        Deed::Delete => "delete",
+        Deed::Move { .. } => "move",
+        Deed::Write { ops, .. } if ops.len() > 1 => "album",
+        Deed::Write { ops, .. } => match (ops[0].collection.as_str(), &ops[0].record) {
+            (_, None) => "delete record",
+            ("fm.plyr.track", _) => "track",
+            ("fm.plyr.like", _) => "like",
+            ("fm.plyr.comment", _) => "comment",
+            ("fm.plyr.list", _) => "list",
+            ("fm.plyr.actor.profile", _) => "profile",
+            ("fm.plyr.dev.track", _) => "sibling",
+            _ => "other app",
+        },
+    }
+}
+
+#[test]
+fn a_long_story_has_every_kind_of_act_in_its_proportions() {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for act in acts(plot(9), 8_000) {
+        *counts.entry(name(&act)).or_default() += 1;
+    }
+    let expected = [
+        "join",
+        "rename",
+        "deactivate",
+        "reactivate",
+        "take down",
+        "restore",
+        "delete",
+        "move",
+        "album",
+        "delete record",
+        "track",
+        "like",
+        "comment",
+        "list",
+        "profile",
+        "sibling",
+        "other app",
+    ];
+    for kind in expected {
+        assert!(counts.contains_key(kind), "{kind} is missing: {counts:?}");
+    }
+    // 300 and 8 and some odd ones of 804.
+    let likes = counts["like"] as f64 / 8_000.0;
+    assert!((0.33..0.45).contains(&likes), "{likes} of all are likes");
+    let comments = counts["comment"] as f64 / 8_000.0;
+    assert!((0.14..0.21).contains(&comments), "{comments} are comments");
+}
+
+#[test]
+fn proportions_are_given() {
+    let mut calm = plot(3);
+    for (kind, _) in Proportions::default().all() {
+        calm.proportions = calm.proportions.with(*kind, 0);
+    }
+    calm.proportions = calm.proportions.with(Kind::Comment, 1);
+    let story = Story::new(calm).unwrap();
+    let opening = story.opening();
+    for act in story.skip(opening).take(200) {
+        assert_eq!(name(&act), "comment", "{act:?}");
+    }
+}
+
+#[test]
+fn the_opening_publishes_what_was_asked_for() {
+    let story = Story::new(plot(4)).unwrap();
+    let opening = story.opening();
+    let (mut tracks, mut joined) = (0, 0);
+    for act in story.take(opening) {
+        match act.deed {
+            Deed::Join { .. } => joined += 1,
+            Deed::Write { ops, .. } => {
+                tracks += ops
+                    .iter()
+                    .filter(|op| op.collection == "fm.plyr.track")
+                    .count();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((joined, tracks), (12, 20));
+}
+
+#[test]
+fn a_plot_that_can_not_be_told_says_why() {
+    let nobody = Plot {
+        artists: 0,
+        ..plot(1)
+    };
+    let told = Story::new(nobody).err().unwrap().to_string();
+    assert!(told.contains("artists must be 1"), "{told}");
+}
