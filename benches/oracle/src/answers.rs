@@ -10,11 +10,7 @@ const MOST_PAGES: usize = 100_000;
 /// Who is asked: a method and its query (already encoded), answered with 200, or why not.
 pub trait Ask {
     /// Asks.
-    fn ask(
-        &self,
-        method: &str,
-        query: &str,
-    ) -> impl Future<Output = Result<Value, String>> + Send;
+    fn ask(&self, method: &str, query: &str) -> impl Future<Output = Result<Value, String>> + Send;
 }
 
 /// A text as a query writes it.
@@ -45,7 +41,11 @@ pub async fn walk(
     for _ in 0..MOST_PAGES {
         let mut parts = vec![format!("limit={limit}")];
         parts.extend((!query.is_empty()).then(|| query.to_owned()));
-        parts.extend(cursor.as_ref().map(|cursor| format!("cursor={}", encoded(cursor))));
+        parts.extend(
+            cursor
+                .as_ref()
+                .map(|cursor| format!("cursor={}", encoded(cursor))),
+        );
         let answer = ask.ask(method, &parts.join("&")).await?;
         let page = answer[name].as_array().cloned().unwrap_or_default();
         if page.len() > limit {

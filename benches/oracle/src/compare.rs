@@ -102,6 +102,23 @@ impl<A: Ask> Asked<'_, A> {
         if expected == answered {
             return Ok(());
         }
+        // Of two lists the first place where they part says most.
+        if let (Value::Array(one), Value::Array(other)) = (&expected, &answered) {
+            let same = one
+                .iter()
+                .zip(other)
+                .take_while(|(one, other)| one == other);
+            let place = same.count();
+            let at = |list: &[Value]| {
+                list.get(place)
+                    .map_or("the end".to_owned(), Value::to_string)
+            };
+            return Err(Disagreement {
+                question: format!("{question} at {place}"),
+                expected: at(one),
+                answered: at(other),
+            });
+        }
         Err(Disagreement {
             question: question.to_owned(),
             expected: expected.to_string(),
@@ -133,7 +150,11 @@ impl<A: Ask> Asked<'_, A> {
         expected: Vec<Value>,
     ) -> Result<Vec<Value>, Disagreement> {
         let entries = self.list(method, query, name).await?;
-        self.same(&format!("{method}?{query}"), &expected, &field(&entries, path))?;
+        self.same(
+            &format!("{method}?{query}"),
+            &expected,
+            &field(&entries, path),
+        )?;
         Ok(entries)
     }
 
@@ -199,11 +220,17 @@ impl<A: Ask> Asked<'_, A> {
     async fn actor(&mut self, did: &str) -> Result<(), Disagreement> {
         let query = format!("actor={}", encoded(did));
         for (method, name, path, kind) in [
-            ("fm.plyr.feed.getActorTracks", "tracks", "/uri", Kind::Tracks),
+            (
+                "fm.plyr.feed.getActorTracks",
+                "tracks",
+                "/uri",
+                Kind::Tracks,
+            ),
             ("fm.plyr.graph.getActorLists", "lists", "/uri", Kind::Lists),
         ] {
             let expected = uris(self.expected.of_actor(did, kind));
-            self.addressed(method, &query, (name, path), expected).await?;
+            self.addressed(method, &query, (name, path), expected)
+                .await?;
         }
         for (list_type, kind) in [("album", Kind::Albums), ("playlist", Kind::Playlists)] {
             let expected = uris(self.expected.of_actor(did, kind));
@@ -226,9 +253,9 @@ impl<A: Ask> Asked<'_, A> {
             let method = "com.atproto.repo.listRecords";
             let entries = self.list(method, &query, "records").await?;
             let expected = self.expected.listed(did, collection);
-            let expected = expected.into_iter().map(|one| {
-                json!({ "uri": one.uri, "cid": one.held.cid, "value": one.held.value })
-            });
+            let expected = expected
+                .into_iter()
+                .map(|one| json!({ "uri": one.uri, "cid": one.held.cid, "value": one.held.value }));
             let question = format!("{method}?{query}");
             self.same(&question, &expected.collect::<Vec<_>>(), &entries)?;
         }
@@ -239,7 +266,11 @@ impl<A: Ask> Asked<'_, A> {
         let method = "fm.plyr.actor.getProfile";
         let question = format!("{method}?{query}");
         let answer = self.one(method, query).await;
-        let is_active = self.network.accounts.get(did).is_some_and(|one| one.is_active);
+        let is_active = self
+            .network
+            .accounts
+            .get(did)
+            .is_some_and(|one| one.is_active);
         if !is_active {
             return self.same(&question, &false, &answer.is_ok());
         }

@@ -102,7 +102,11 @@ impl Expected {
     /// Reckons it.
     pub fn of(network: &Network) -> Expected {
         let mut held = BTreeMap::new();
-        for account in network.accounts.values().filter(|account| account.is_active) {
+        for account in network
+            .accounts
+            .values()
+            .filter(|account| account.is_active)
+        {
             for (path, record) in &account.records {
                 let Some((collection, rkey)) = path.split_once('/') else {
                     continue;
@@ -172,7 +176,10 @@ impl Expected {
     /// Whatever a like or a comment is about.
     pub fn subjects(&self) -> BTreeSet<String> {
         let about = self.of_collection(LIKE).chain(self.of_collection(COMMENT));
-        about.filter_map(Shown::subject).map(str::to_owned).collect()
+        about
+            .filter_map(Shown::subject)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What lists hold.
@@ -192,28 +199,24 @@ impl Expected {
         self.newest_first(of.filter(|one| one.did == did && kind.is(one)))
     }
 
-    /// Who likes a subject: of each actor the newest like.
+    /// Who likes a subject, newest first: each actor once, by the like of the least record key.
     pub fn likers(&self, subject: &str) -> Vec<&Shown> {
         let likes = self.of_collection(LIKE);
-        let likes = self.newest_first(likes.filter(|one| one.subject() == Some(subject)));
-        let mut seen = BTreeSet::new();
-        likes
-            .into_iter()
-            .filter(|one| seen.insert(one.did.clone()))
-            .collect()
+        let likes = likes.filter(|one| one.subject() == Some(subject));
+        self.newest_first(least_of(likes, |one| one.did.clone()))
     }
 
-    /// What an actor likes that is a track that shows: each once, by the newest like.
+    /// What an actor likes that is a track that shows, newest like first: each once, by the like of
+    /// the least record key.
     pub fn liked(&self, did: &str) -> Vec<(&Shown, &Shown)> {
-        let mut seen = BTreeSet::new();
         let likes = self.of_actor(did, Kind::Likes).into_iter();
-        let likes = likes.filter(|one| seen.insert(one.subject().map(str::to_owned)));
-        likes
-            .filter_map(|like| {
-                let track = self.shown.get(like.subject()?)?;
-                (track.collection == TRACK).then_some((like, track))
-            })
-            .collect()
+        let subject = |one: &Shown| one.subject().unwrap_or_default().to_owned();
+        let likes = self.newest_first(least_of(likes, subject));
+        let pairs = likes.into_iter().filter_map(|like| {
+            let track = self.shown.get(like.subject()?)?;
+            (track.collection == TRACK).then_some((like, track))
+        });
+        pairs.collect()
     }
 
     /// A subject's comments in the order of the track.
@@ -271,7 +274,10 @@ impl Expected {
             ],
             likes: subjects.len() as u64,
             comments: count(Kind::Comments),
-            seconds: tracks.iter().map(|one| one.number("duration").min(DAY)).sum(),
+            seconds: tracks
+                .iter()
+                .map(|one| one.number("duration").min(DAY))
+                .sum(),
             artists: u64::from(!tracks.is_empty()),
         }
     }
@@ -303,6 +309,21 @@ impl Expected {
         listed.sort_by(|one, two| two.rkey.cmp(&one.rkey));
         listed
     }
+}
+
+/// Of those that have something in common the one of the least record key.
+fn least_of<'a>(
+    some: impl Iterator<Item = &'a Shown>,
+    common: impl Fn(&Shown) -> String,
+) -> impl Iterator<Item = &'a Shown> {
+    let mut least: BTreeMap<String, &Shown> = BTreeMap::new();
+    for one in some {
+        let kept = least.entry(common(one)).or_insert(one);
+        if one.rkey < kept.rkey {
+            *kept = one;
+        }
+    }
+    least.into_values()
 }
 
 fn is_ours(path: &str) -> bool {

@@ -226,7 +226,10 @@ impl Seen {
         let is_today = blob.get("$type").and_then(Value::as_str) == Some("blob")
             && blob.len() == 4
             && cid(blob.get("ref").and_then(|link| link.get("$link")))
-            && blob.get("size").and_then(Value::as_i64).is_some_and(|size| size >= -1);
+            && blob
+                .get("size")
+                .and_then(Value::as_i64)
+                .is_some_and(|size| size >= -1);
         let is_legacy = blob.len() == 2 && cid(blob.get("cid"));
         self.must(has_mime_type && (is_today || is_legacy));
     }

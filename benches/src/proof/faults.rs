@@ -4,8 +4,8 @@
 use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
 use super::permute::HOSTS;
-use super::scene::Scene;
-use super::{Ran, RunError, tell};
+use super::scene::{RunError, Scene};
+use super::{Ran, tell};
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 

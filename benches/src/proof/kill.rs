@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use plyr_simnet::{Faults, Speaks, StreamFaults};
 
 use super::permute::HOSTS;
-use super::scene::Scene;
-use super::{Ran, RunError, tell};
+use super::scene::{RunError, Scene};
+use super::{Ran, tell};
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};

@@ -4,11 +4,13 @@
 pub mod faults;
 pub mod kill;
 pub mod permute;
+/// As the tests have it.
+#[path = "../../../ops/tests/scene/mod.rs"]
 pub mod scene;
 
 use std::io::Write;
 
-use plyr_oracle::Disagreement;
+use scene::RunError;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -18,29 +20,8 @@ const SHRINKS: usize = 6;
 /// One run: what it came to, in a few words.
 pub type Ran = Result<String, RunError>;
 
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The state is otherwise than it must be.
-    #[error("{0}")]
-    Wrong(#[from] Disagreement),
-    /// It never came to be what it must be.
-    #[error("never there: {0}")]
-    Never(String),
-    /// The run itself could not be made.
-    #[error("{0}")]
-    Broken(String),
-}
-
-impl RunError {
-    /// Anything that kept the run from being made.
-    pub fn broken(problem: impl std::fmt::Display) -> RunError {
-        RunError::Broken(problem.to_string())
-    }
-
-    fn is_finding(&self) -> bool {
-        !matches!(self, RunError::Broken(_))
-    }
+fn is_finding(problem: &RunError) -> bool {
+    !matches!(problem, RunError::Broken(_))
 }
 
 /// What is told of a failing run: the command that does it again, and the smallest history that
@@ -61,7 +42,7 @@ pub async fn tell<F: Future<Output = Ran>>(
     };
     let mut out = std::io::stderr();
     writeln!(out, "FAILED: {problem}\n  {}", command(acts))?;
-    if !problem.is_finding() {
+    if !is_finding(problem) {
         return Ok(());
     }
     let (mut holds, mut fails) = (0, acts);
@@ -71,7 +52,7 @@ pub async fn tell<F: Future<Output = Ran>>(
             break;
         }
         match run(seed, middle).await {
-            Err(problem) if problem.is_finding() => {
+            Err(problem) if is_finding(&problem) => {
                 fails = middle;
                 writeln!(out, "  with {middle} acts as well: {problem}")?;
             }

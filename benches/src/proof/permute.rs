@@ -3,8 +3,8 @@
 
 use plyr_simnet::{Faults, Speaks, StreamFaults};
 
-use super::scene::Scene;
-use super::{Ran, RunError, tell};
+use super::scene::{RunError, Scene};
+use super::{Ran, tell};
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
@@ -34,7 +34,10 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
             "interleavings of one history of {} acts (seed {})",
             arguments.acts, arguments.seed
         ),
-        format!("{held} of {} ended in one dump ({questions_of_last})", arguments.runs),
+        format!(
+            "{held} of {} ended in one dump ({questions_of_last})",
+            arguments.runs
+        ),
         "all",
     );
     Ok(())
@@ -57,13 +60,19 @@ async fn one(binary: &str, seed: u64, order: u64, acts: usize) -> Ran {
     let whole = order % HOSTS.len() as u64;
     let faults = Faults {
         seed: order,
-        streams: (0..HOSTS.len() as u64).map(|place| host(place == whole)).collect(),
+        streams: (0..HOSTS.len() as u64)
+            .map(|place| host(place == whole))
+            .collect(),
         ..Faults::default()
     };
     let mut scene = Scene::open(seed, &HOSTS, faults).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
     let plyr = scene
-        .serve(binary, &folder.path().join("data"), &["--stream-grace", "2s"])
+        .serve(
+            binary,
+            &folder.path().join("data"),
+            &["--stream-grace", "2s"],
+        )
         .await?;
     scene.go_on(acts)?;
     scene.network.calm();

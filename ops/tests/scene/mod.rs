@@ -4,13 +4,32 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Namespace, data};
-use plyr_oracle::{Account, Ask, Expected, Held, compare, dump_difference};
+use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
 use plyr_peers::Plyr;
 use plyr_simnet::world::Standing;
 use plyr_simnet::{Faults, Network, Options, Plot, Speaks, Story, World};
 use serde_json::Value;
 
-use super::RunError;
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state is otherwise than it must be.
+    #[error("{0}")]
+    Wrong(#[from] Disagreement),
+    /// It never came to be what it must be.
+    #[error("never there: {0}")]
+    Never(String),
+    /// The run itself could not be made.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl RunError {
+    /// Anything that kept the run from being made.
+    pub fn broken(problem: impl std::fmt::Display) -> RunError {
+        RunError::Broken(problem.to_string())
+    }
+}
 
 /// How long the state may take until it is what it must be.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -109,7 +128,9 @@ impl Scene {
         let by_world = self.network.dump(&self.namespace);
         let by_world = by_world.map_err(RunError::broken)?;
         if let Some(two) = dump_difference(&expected.dump, &by_world) {
-            return Err(RunError::Broken(format!("oracle and network differ: {two}")));
+            return Err(RunError::Broken(format!(
+                "oracle and network differ: {two}"
+            )));
         }
         let began = Instant::now();
         loop {
