@@ -55,13 +55,21 @@ function fail(message) {
   process.exit(1)
 }
 
+/** Ports that no connection is given by chance (Linux gives those from 32768 on): a peer that was
+ * stopped finds its own again. */
+const PORTS = { first: 15_000, count: 17_000 }
+
 /** Free ports, all held until the last is known, so that none is given twice. */
 async function freePorts(count) {
   const held = []
-  for (let i = 0; i < count; i++) {
+  for (let tries = 0; held.length < count; tries++) {
+    if (tries > 1_000 + count) fail('no free ports between 15000 and 32000')
     const server = net.createServer()
-    await new Promise((ok, no) => server.once('error', no).listen(0, '127.0.0.1', ok))
-    held.push(server)
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    const listening = new Promise((ok) => {
+      server.once('error', () => ok(false)).listen(port, '127.0.0.1', () => ok(true))
+    })
+    if (await listening) held.push(server)
   }
   const ports = held.map((server) => server.address().port)
   await Promise.all(held.map((server) => new Promise((ok) => server.close(ok))))

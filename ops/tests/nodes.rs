@@ -49,7 +49,7 @@ async fn i03_nodes_die_under_writes_and_nothing_is_lost() -> Tested {
     };
     let options = PeersOptions {
         pds: Pds::V04,
-        pds_count: 1,
+        pds_count: 2,
         relay: true,
         jetstream: true,
         ..PeersOptions::default()
@@ -66,7 +66,8 @@ async fn i03_nodes_die_under_writes_and_nothing_is_lost() -> Tested {
     };
     let mut accounts = Vec::new();
     for number in 0..2 {
-        accounts.push(Account::create(&peers.pds[0], &format!("writer-{number}.test")).await?);
+        accounts
+            .push(Account::create(&peers.pds[number % 2], &format!("writer-{number}.test")).await?);
     }
     let dids: Vec<String> = accounts.iter().map(|account| account.did.clone()).collect();
     let first = start("index", "first").await?;
