@@ -14,12 +14,13 @@ use plyr_simnet::{
     World,
 };
 
-type Tested = Result<(), Box<dyn std::error::Error>>;
+type Error = Box<dyn std::error::Error>;
+type Tested = Result<(), Error>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
-fn namespace() -> Namespace {
-    "fm.plyr".parse().unwrap()
+fn namespace() -> Result<Namespace, Error> {
+    Ok("fm.plyr".parse()?)
 }
 
 /// Seeds begin with the environment's `PLYR_SEED`, or always the same.
@@ -29,23 +30,20 @@ fn seed(number: u64) -> u64 {
 }
 
 /// A plot with short sounds, of which the machine needn't make many.
-fn plot(seed: u64) -> Plot {
-    Plot {
+fn plot(seed: u64) -> Result<Plot, Error> {
+    Ok(Plot {
         artists: 8,
         listeners: 10,
         tracks: 40,
         history: 500,
         seconds: (1, 2),
         tunes: 12,
-        ..Plot::of_seed(seed, namespace())
-    }
+        ..Plot::of_seed(seed, namespace()?)
+    })
 }
 
 /// The network after the opening, which the streams know nothing of.
-async fn opened(
-    story: &mut Story,
-    options: Options,
-) -> Result<Network, Box<dyn std::error::Error>> {
+async fn opened(story: &mut Story, options: Options) -> Result<Network, Error> {
     let mut world = World::new();
     let opening = story.opening();
     for act in story.by_ref().take(opening) {
@@ -54,11 +52,7 @@ async fn opened(
     Ok(Network::start(world, options).await?)
 }
 
-async fn start(
-    network: &Network,
-    folder: &Path,
-    more: &[&str],
-) -> Result<Plyr, Box<dyn std::error::Error>> {
+async fn start(network: &Network, folder: &Path, more: &[&str]) -> Result<Plyr, Error> {
     let mut arguments = network.arguments();
     arguments.extend(more.iter().map(|text| (*text).to_owned()));
     let plyr = Plyr::command(BINARY, "serve", &folder.join("data"), &arguments).await?;
@@ -76,7 +70,7 @@ async fn start(
 
 #[tokio::test]
 async fn i01_what_happens_before_and_after_is_all_there() -> Tested {
-    let mut story = Story::new(plot(seed(1)))?;
+    let mut story = Story::new(plot(seed(1))?)?;
     let network = opened(&mut story, Options::default()).await?;
     let folder = tempfile::tempdir()?;
     let plyr = start(&network, folder.path(), &[]).await?;
@@ -85,7 +79,7 @@ async fn i01_what_happens_before_and_after_is_all_there() -> Tested {
         network.act(&act)?;
     }
     let acted = began.elapsed();
-    let expected = network.dump(&namespace())?;
+    let expected = network.dump(&namespace()?)?;
     assert!(
         expected.lines().count() > 900,
         "{}",
@@ -117,7 +111,7 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     let proportions = accounts.into_iter().fold(Proportions::default(), writes);
     let mut story = Story::new(Plot {
         proportions,
-        ..plot(seed(2))
+        ..plot(seed(2))?
     })?;
     let options = Options {
         streams: Vec::new(),
@@ -130,7 +124,7 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     for act in story.by_ref().take(600) {
         network.act(&act)?;
     }
-    ends_as(&plyr, &network.dump(&namespace())?).await?;
+    ends_as(&plyr, &network.dump(&namespace()?)?).await?;
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())
@@ -149,7 +143,7 @@ fn counted(metrics: &str, name: &str, text: &str) -> f64 {
 async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     let mut story = Story::new(Plot {
         pace: Duration::from_millis(5),
-        ..plot(seed(3))
+        ..plot(seed(3))?
     })?;
     let hosts = HostFaults {
         fails: 30,
@@ -234,7 +228,7 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     })
     .await?;
     network.calm();
-    ends_as(&plyr, &network.dump(&namespace())?).await?;
+    ends_as(&plyr, &network.dump(&namespace()?)?).await?;
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())
@@ -242,7 +236,7 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
 
 #[tokio::test]
 async fn i01_what_nobody_wrote_is_put_right() -> Tested {
-    let mut story = Story::new(plot(seed(4)))?;
+    let mut story = Story::new(plot(seed(4))?)?;
     let liar = StreamFaults {
         invents: 12,
         strangers: 3,
@@ -270,7 +264,7 @@ async fn i01_what_nobody_wrote_is_put_right() -> Tested {
     }
     network.calm();
     let began = Instant::now();
-    let expected = network.dump(&namespace())?;
+    let expected = network.dump(&namespace()?)?;
     // What was invented above a repo's head may only be early: that takes a minute to be sure of.
     if ends_as(&plyr, &expected).await.is_err() {
         ends_as(&plyr, &expected).await?;
