@@ -83,6 +83,13 @@ async fn something_new_shows_all_the_time_and_it_stops_cleanly() -> Tested {
             .ok_or(format!("{before} and then {stats}"))
     })
     .await?;
+    wait_until("everybody's handle is known", || async {
+        let answer = plyr.xrpc("fm.plyr.feed.getLatest", "limit=100").await?;
+        let answer = answer.to_string();
+        let are_known = !answer.contains("handle.invalid");
+        are_known.then_some(()).ok_or(answer)
+    })
+    .await?;
     let told = std::fs::read_to_string(folder.path().join("data.log"))?;
     let appview = &plyr.appview;
     for line in [
