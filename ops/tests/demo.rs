@@ -48,17 +48,46 @@ async fn latest(plyr: &Plyr) -> Result<Vec<String>, Box<dyn std::error::Error>> 
     Ok(tracks.iter().map(row).collect())
 }
 
+/// The record keys of tracks that the demo has told of: `  Name publishes “title” (rkey)`.
+fn published(told: &str) -> Vec<&str> {
+    let lines = told.lines().filter(|line| line.contains(" publishes “"));
+    let rkeys = lines.filter_map(|line| line.split_once("” (")?.1.split_once(')'));
+    rkeys.map(|(rkey, _)| rkey).collect()
+}
+
 #[tokio::test]
 async fn something_new_shows_all_the_time_and_it_stops_cleanly() -> Tested {
     let folder = tempfile::tempdir()?;
     let plyr = demo(folder.path(), "data", &["--every", "1"]).await?;
     let before = sum(&stats(&plyr, TRACKS).await?);
-    wait_until("the sums grow by three", || async {
+    wait_until(
+        "a track that was just published is among the latest",
+        || async {
+            let told = std::fs::read_to_string(folder.path().join("data.log"));
+            let told = told.map_err(|problem| problem.to_string())?;
+            let latest = latest(&plyr).await.map_err(|problem| problem.to_string())?;
+            let is_there = |rkey: &&str| latest.iter().any(|track| track.contains(*rkey));
+            let published = published(&told);
+            let is_shown = published.iter().any(is_there);
+            is_shown
+                .then_some(())
+                .ok_or(format!("{published:?} and {latest:?}"))
+        },
+    )
+    .await?;
+    wait_until("the sums have grown", || async {
         let stats = plyr.xrpc("fm.plyr.stats.getStats", "").await?;
-        let now = sum(&stats);
-        (now >= before + 3)
+        let has_grown = sum(&stats) > before;
+        has_grown
             .then_some(())
             .ok_or(format!("{before} and then {stats}"))
+    })
+    .await?;
+    wait_until("everybody's handle is known", || async {
+        let answer = plyr.xrpc("fm.plyr.feed.getLatest", "limit=100").await?;
+        let answer = answer.to_string();
+        let are_known = !answer.contains("handle.invalid");
+        are_known.then_some(()).ok_or(answer)
     })
     .await?;
     let told = std::fs::read_to_string(folder.path().join("data.log"))?;

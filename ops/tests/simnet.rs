@@ -4,42 +4,48 @@
 mod ending;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ending::ends_as;
 use plyr_lexicons::Namespace;
-use plyr_peers::Plyr;
+use plyr_peers::{Plyr, wait_until};
 use plyr_simnet::{
     Faults, HostFaults, Kind, Network, Options, Plot, Proportions, Speaks, Story, StreamFaults,
     World,
 };
 
-type Tested = Result<(), Box<dyn std::error::Error>>;
+type Error = Box<dyn std::error::Error>;
+type Tested = Result<(), Error>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 
-fn namespace() -> Namespace {
-    "fm.plyr".parse().unwrap()
+fn namespace() -> Result<Namespace, Error> {
+    Ok("fm.plyr".parse()?)
 }
 
-/// A plot with short sounds, of which the machine needn't make many.
-fn plot(seed: u64) -> Plot {
-    Plot {
+/// Seeds begin with the environment's `PLYR_SEED`, or always the same.
+fn seed(number: u64) -> u64 {
+    let told = std::env::var("PLYR_SEED").ok();
+    told.and_then(|text| text.parse().ok()).unwrap_or(0) + number
+}
+
+/// A plot with short sounds, of which the machine needn't make many. Nobody moves: who asks a repo's
+/// old host just then asks again minutes later.
+fn plot(seed: u64) -> Result<Plot, Error> {
+    Ok(Plot {
         artists: 8,
         listeners: 10,
         tracks: 40,
         history: 500,
         seconds: (1, 2),
         tunes: 12,
-        ..Plot::of_seed(seed, namespace())
-    }
+        proportions: Proportions::default().with(Kind::Move, 0),
+        ..Plot::of_seed(seed, namespace()?)
+    })
 }
 
 /// The network after the opening, which the streams know nothing of.
-async fn opened(
-    story: &mut Story,
-    options: Options,
-) -> Result<Network, Box<dyn std::error::Error>> {
+async fn opened(story: &mut Story, options: Options) -> Result<Network, Error> {
     let mut world = World::new();
     let opening = story.opening();
     for act in story.by_ref().take(opening) {
@@ -48,19 +54,25 @@ async fn opened(
     Ok(Network::start(world, options).await?)
 }
 
-async fn start(
-    network: &Network,
-    folder: &Path,
-    more: &[&str],
-) -> Result<Plyr, Box<dyn std::error::Error>> {
+async fn start(network: &Network, folder: &Path, more: &[&str]) -> Result<Plyr, Error> {
     let mut arguments = network.arguments();
     arguments.extend(more.iter().map(|text| (*text).to_owned()));
-    Ok(Plyr::command(BINARY, "serve", &folder.join("data"), &arguments).await?)
+    let plyr = Plyr::command(BINARY, "serve", &folder.join("data"), &arguments).await?;
+    wait_until("every stream is followed", || async {
+        let streams = 0..network.streams.len();
+        let followed = streams.map(|stream| network.connections(stream));
+        let followed: Vec<u64> = followed.collect();
+        (!followed.contains(&0))
+            .then_some(())
+            .ok_or(format!("{followed:?}"))
+    })
+    .await?;
+    Ok(plyr)
 }
 
 #[tokio::test]
 async fn i01_what_happens_before_and_after_is_all_there() -> Tested {
-    let mut story = Story::new(plot(1))?;
+    let mut story = Story::new(plot(seed(1))?)?;
     let network = opened(&mut story, Options::default()).await?;
     let folder = tempfile::tempdir()?;
     let plyr = start(&network, folder.path(), &[]).await?;
@@ -69,13 +81,13 @@ async fn i01_what_happens_before_and_after_is_all_there() -> Tested {
         network.act(&act)?;
     }
     let acted = began.elapsed();
-    let expected = network.dump(&namespace())?;
+    let expected = network.dump(&namespace()?)?;
     assert!(
         expected.lines().count() > 900,
         "{}",
         expected.lines().count()
     );
-    ends_as(&plyr, &expected).await?;
+    ends_later_as(&plyr, &expected).await?;
     println!(
         "2,000 acts in {acted:?}, all there after {:?}; {} lines",
         began.elapsed(),
@@ -101,7 +113,7 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     let proportions = accounts.into_iter().fold(Proportions::default(), writes);
     let mut story = Story::new(Plot {
         proportions,
-        ..plot(2)
+        ..plot(seed(2))?
     })?;
     let options = Options {
         streams: Vec::new(),
@@ -114,15 +126,39 @@ async fn i01_without_streams_the_repos_alone_tell_everything() -> Tested {
     for act in story.by_ref().take(600) {
         network.act(&act)?;
     }
-    ends_as(&plyr, &network.dump(&namespace())?).await?;
+    ends_later_as(&plyr, &network.dump(&namespace()?)?).await?;
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())
 }
 
+/// Three times as patient: a repo whose host failed twice, or whose account was away when it was
+/// visited, is asked again after two minutes; and what was invented above a repo's head may only be
+/// early, which takes a minute to be sure of.
+async fn ends_later_as(plyr: &Plyr, expected: &str) -> Tested {
+    for _ in 0..2 {
+        if ends_as(plyr, expected).await.is_ok() {
+            return Ok(());
+        }
+    }
+    ends_as(plyr, expected).await
+}
+
+/// The sum of a metric's rows that hold a text.
+fn counted(metrics: &str, name: &str, text: &str) -> f64 {
+    let name = format!("{name}{{");
+    let rows = metrics.lines();
+    let rows = rows.filter(|row| row.starts_with(&name) && row.contains(text));
+    let numbers = rows.filter_map(|row| row.rsplit(' ').next()?.parse::<f64>().ok());
+    numbers.sum()
+}
+
 #[tokio::test]
 async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
-    let mut story = Story::new(plot(3))?;
+    let mut story = Story::new(Plot {
+        pace: Duration::from_millis(5),
+        ..plot(seed(3))?
+    })?;
     let hosts = HostFaults {
         fails: 30,
         busy: 40,
@@ -152,12 +188,10 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     let options = Options {
         streams: vec![Speaks::V1, Speaks::V2],
         faults: Faults {
-            seed: 3,
+            seed: seed(3),
             hosts,
-            directory: HostFaults {
-                fails: 40,
-                ..HostFaults::default()
-            },
+            // What a failure of the directory costs a repo is minutes, too.
+            directory: HostFaults::default(),
             relay: HostFaults {
                 fails: 20,
                 ..HostFaults::default()
@@ -168,17 +202,83 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     };
     let network = opened(&mut story, options).await?;
     let folder = tempfile::tempdir()?;
-    let more = ["--verify-every", "5s", "--stream-grace", "2s"];
+    let more = ["--verify-every", "20s", "--stream-grace", "2s"];
     let plyr = start(&network, folder.path(), &more).await?;
-    for act in story.by_ref().take(1_500) {
+    // A stream isn't called blind for what is older than its following.
+    story.skip_to(chrono::Utc::now().timestamp_micros());
+    let received = "plyr_events_received_total";
+    // As fast as it is followed: what a merge tells first is no news of a stream's.
+    for _ in 0..30 {
+        let before = counted(&plyr.probe("/metrics").await?, received, "");
+        for act in story.by_ref().take(50) {
+            network.act(&act)?;
+        }
+        wait_until("the streams are followed", || async {
+            let now = counted(&plyr.probe("/metrics").await?, received, "");
+            (now > before + 40.0).then_some(()).ok_or(format!("{now}"))
+        })
+        .await?;
+    }
+    wait_until("things go wrong", || async {
+        let metrics = plyr.probe("/metrics").await?;
+        for outcome in ["quarantined", "superseded"] {
+            if counted(&metrics, "plyr_events_total", outcome) < 10.0 {
+                return Err(format!("{outcome}: {metrics}"));
+            }
+        }
+        let log = folder.path().join("data.log");
+        let told = std::fs::read_to_string(log).map_err(|problem| problem.to_string())?;
+        let problems = [
+            "jetstream can't be followed",
+            "more than is taken",
+            "carries next to nothing",
+        ];
+        let missing = problems.iter().find(|problem| !told.contains(**problem));
+        missing.map_or(Ok(()), |problem| {
+            Err(format!("{problem} is not in {told} {metrics}"))
+        })
+    })
+    .await?;
+    network.calm();
+    ends_later_as(&plyr, &network.dump(&namespace()?)?).await?;
+    assert_eq!(plyr.stop().await?, Some(0));
+    network.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn i01_what_nobody_wrote_is_put_right() -> Tested {
+    let mut story = Story::new(plot(seed(4))?)?;
+    let liar = StreamFaults {
+        invents: 12,
+        strangers: 3,
+        cuts: 300,
+        ..StreamFaults::default()
+    };
+    let options = Options {
+        faults: Faults {
+            seed: seed(4),
+            hosts: HostFaults {
+                hangs: 200,
+                ..HostFaults::default()
+            },
+            streams: vec![StreamFaults::default(), liar],
+            ..Faults::default()
+        },
+        ..Options::default()
+    };
+    let network = opened(&mut story, options).await?;
+    let folder = tempfile::tempdir()?;
+    let more = ["--verify-every", "10s", "--stream-grace", "2s"];
+    let plyr = start(&network, folder.path(), &more).await?;
+    for act in story.by_ref().take(800) {
         network.act(&act)?;
     }
     network.calm();
-    ends_as(&plyr, &network.dump(&namespace())?).await?;
-    let metrics = plyr.probe("/metrics").await?;
-    for named in ["outcome=\"quarantined\"", "outcome=\"superseded\""] {
-        assert!(metrics.contains(named), "{named}: {metrics}");
-    }
+    let began = Instant::now();
+    let expected = network.dump(&namespace()?)?;
+    ends_later_as(&plyr, &expected).await?;
+    println!("put right after {:?}", began.elapsed());
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())

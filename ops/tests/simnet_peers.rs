@@ -2,7 +2,7 @@
 //! real relay and real Jetstreams, gives the same frames (volatile values aside) and the same dump.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
 use plyr_lexicons::{Cid, Ipld, Namespace, data};
@@ -22,8 +22,14 @@ const COLLECTIONS: [&str; 5] = ["track", "like", "comment", "list", "actor.profi
 /// Acts of life after the opening.
 const ACTS: usize = 320;
 
-fn namespace() -> Namespace {
-    "fm.plyr".parse().unwrap()
+fn namespace() -> Result<Namespace, Error> {
+    Ok("fm.plyr".parse()?)
+}
+
+/// The seed of the story: the environment's `PLYR_SEED`, or always the same.
+fn seed() -> u64 {
+    let told = std::env::var("PLYR_SEED").ok();
+    told.and_then(|text| text.parse().ok()).unwrap_or(12)
 }
 
 /// Who plays whom on the real hosts.
@@ -196,7 +202,14 @@ fn blobs(network: &Network, did: &str, op: &Op) -> Vec<(Cid, &'static str, Vec<u
     cids.filter_map(made).collect()
 }
 
-type Frames = Arc<Mutex<Vec<String>>>;
+#[derive(Clone, Default)]
+struct Frames(Arc<Mutex<Vec<String>>>);
+
+impl Frames {
+    fn all(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Everything that a stream sends from now on.
 async fn listen(url: &str, is_v2: bool) -> Result<Frames, Error> {
@@ -230,7 +243,7 @@ async fn listen(url: &str, is_v2: bool) -> Result<Frames, Error> {
     tokio::spawn(async move {
         while let Some(Ok(message)) = socket.next().await {
             match message {
-                Message::Text(text) => heard.lock().unwrap().push(text.to_string()),
+                Message::Text(text) => heard.all().push(text.to_string()),
                 Message::Ping(bytes) => drop(socket.send(Message::Pong(bytes)).await),
                 _ => {}
             }
@@ -268,13 +281,18 @@ fn shapes(frames: &[String]) -> BTreeMap<String, Vec<String>> {
     shapes
 }
 
-/// Waits until both have sent the same.
-async fn compare(name: &str, players: &Players, ours: &Frames, theirs: &Frames) -> Tested {
+/// Waits until both have sent the same; answers how many frames.
+async fn compare(
+    name: &str,
+    players: &Players,
+    ours: &Frames,
+    theirs: &Frames,
+) -> Result<usize, Error> {
     let what = format!("{name}: the same frames");
     let seen = wait_until(&what, || async {
-        let real = theirs.lock().unwrap().clone();
+        let real = theirs.all().clone();
         let real: Vec<String> = real.iter().map(|frame| players.told(frame)).collect();
-        let (ours, real) = (shapes(&ours.lock().unwrap()), shapes(&real));
+        let (ours, real) = (shapes(&ours.all()), shapes(&real));
         if ours == real {
             return Ok(ours.values().map(Vec::len).sum::<usize>());
         }
@@ -295,8 +313,7 @@ async fn compare(name: &str, players: &Players, ours: &Frames, theirs: &Frames) 
         Err(different.take(3).collect::<Vec<_>>().join("\n"))
     })
     .await?;
-    println!("{name}: {seen} frames, the same");
-    Ok(())
+    Ok(seen)
 }
 
 /// A dump's lines under the story's names, without the CIDs that follow from them.
@@ -348,7 +365,7 @@ async fn one_story_on_real_peers_is_the_same() -> Tested {
         tracks: 9,
         history: ACTS,
         seconds: (1, 1),
-        ..Plot::of_seed(12, namespace())
+        ..Plot::of_seed(seed(), namespace()?)
     };
     let network = Network::start(World::new(), Options::default()).await?;
     let ours = (
@@ -370,15 +387,16 @@ async fn one_story_on_real_peers_is_the_same() -> Tested {
         played.map_err(|problem| format!("{act:?}: {problem}"))?;
     }
     assert_eq!(played_deeds.len(), 9, "every kind of deed is among them");
-    compare("jetstream v1", &players, &ours.0, &theirs.0).await?;
-    compare("jetstream v2", &players, &ours.1, &theirs.1).await?;
+    let v1 = compare("jetstream v1", &players, &ours.0, &theirs.0).await?;
+    let v2 = compare("jetstream v2", &players, &ours.1, &theirs.1).await?;
+    println!("{v1} frames of v1 and {v2} of v2, the same");
 
     let folder = tempfile::tempdir()?;
     let over = network.arguments();
     let simulated = Plyr::command(BINARY, "serve", &folder.path().join("ours"), &over).await?;
     let over = Plyr::arguments(&peers, &Layout::Embedded);
     let real = Plyr::command(BINARY, "serve", &folder.path().join("real"), &over).await?;
-    let expected = lines(&network.dump(&namespace())?);
+    let expected = lines(&network.dump(&namespace()?)?);
     for (name, plyr) in [("simulated", &simulated), ("real", &real)] {
         wait_until(&format!("the dump over the {name} network"), || async {
             let dump = plyr.dump().await.map_err(|problem| problem.to_string())?;

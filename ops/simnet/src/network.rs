@@ -199,6 +199,11 @@ impl Network {
             .map_or_else(Vec::new, |log| log.lines())
     }
 
+    /// How many connections a stream has had.
+    pub fn connections(&self, stream: usize) -> u64 {
+        self.logs.get(stream).map_or(0, |log| log.connections())
+    }
+
     /// The options that point `plyr` at this network.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--dev".to_owned()];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use plyr_simnet::{Kind, Network, Options, Plot, Proportions, SimnetError, Story, World};
+use plyr_simnet::{Act, Kind, Network, Options, Plot, Proportions, SimnetError, Story, World};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -96,14 +96,18 @@ impl Demo {
         let (hosts, namespace) = (plot.hosts, plot.namespace.clone());
         let telling = tokio::task::spawn_blocking(move || told(plot)).await;
         let telling = telling.map_err(|problem| start(&problem))?;
-        let (world, story) = telling.map_err(|problem| start(&problem))?;
+        let (opening, story) = telling.map_err(|problem| start(&problem))?;
         let options = Options {
             hosts,
             keep: KEEP,
             ..Options::default()
         };
-        let network = Network::start(world, options).await;
+        let network = Network::start(World::new(), options).await;
         let network = Arc::new(network.map_err(|problem| start(&problem))?);
+        // The streams tell of it all: that has accounts asked about, and their handles known.
+        for act in &opening {
+            network.act(act).map_err(|problem| start(&problem))?;
+        }
         point_at(&mut config, &network)?;
         let stopped = CancellationToken::new();
         let (living, ended) = (network.clone(), stopped.clone());
@@ -132,15 +136,12 @@ fn start(problem: &dyn std::fmt::Display) -> OpsError {
     OpsError::Start(format!("the demo's network can't start: {problem}"))
 }
 
-/// The world after the story's opening, and the story as it goes on.
-fn told(plot: Plot) -> Result<(World, Story), SimnetError> {
+/// The story's opening, and the story as it goes on.
+fn told(plot: Plot) -> Result<(Vec<Act>, Story), SimnetError> {
     let mut story = Story::new(plot)?;
-    let mut world = World::new();
     let opening = story.opening();
-    for act in story.by_ref().take(opening) {
-        world.apply(&act)?;
-    }
-    Ok((world, story))
+    let acts = story.by_ref().take(opening).collect();
+    Ok((acts, story))
 }
 
 /// Has a configuration name this network and nothing else.

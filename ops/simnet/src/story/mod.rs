@@ -12,6 +12,7 @@ mod records;
 mod social;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use plyr_lexicons::{Ipld, Namespace};
 
@@ -50,9 +51,8 @@ pub struct Plot {
     pub seconds: (u32, u32),
     /// Different tunes at most; after that tracks share them, as re-uploads do.
     pub tunes: usize,
-    /// Longest time between two acts of life, in seconds of the story's clock. (In the opening
-    /// hours may pass.)
-    pub pace: u64,
+    /// Longest time between two acts of life, by the story's clock. (In the opening hours may pass.)
+    pub pace: Duration,
     /// How often what is done.
     pub proportions: Proportions,
 }
@@ -72,7 +72,7 @@ impl Plot {
             history: 400,
             seconds: (8, 20),
             tunes: usize::MAX,
-            pace: 600,
+            pace: Duration::from_secs(600),
             proportions: Proportions::default(),
         }
     }
@@ -214,6 +214,12 @@ impl Story {
         self.opening
     }
 
+    /// Has the clock go on at a later time, in microseconds since 1970; an earlier one changes
+    /// nothing. Who compares streams looks at nothing that is older than when they began to listen.
+    pub fn skip_to(&mut self, at: i64) {
+        self.now = self.now.max(at);
+    }
+
     /// What is due now of what had to follow.
     fn due(&mut self) -> Option<Later> {
         let place = self
@@ -252,12 +258,11 @@ impl Iterator for Story {
 
     fn next(&mut self) -> Option<Act> {
         // The opening takes days; what follows, minutes.
-        let longest = if self.script.is_empty() {
-            self.plot.pace
-        } else {
-            7_200
+        let longest = match self.script.is_empty() {
+            true => self.plot.pace.as_micros() as u64,
+            false => 7_200_000_000,
         };
-        self.now += self.dice.between(1_000, longest.max(1) * 1_000_000) as i64;
+        self.now += self.dice.between(1_000, longest.max(1_001)) as i64;
         self.told += 1;
         let (person, deed) = self.deed();
         let did = self.cast.people[person].did.clone();

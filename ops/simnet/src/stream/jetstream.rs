@@ -91,6 +91,14 @@ impl Stream {
         self.grown.send_replace(log.next());
     }
 
+    /// Connections that were ever made.
+    pub fn connections(&self) -> u64 {
+        *self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What it has written down and still keeps.
     pub fn lines(&self) -> Vec<Line> {
         let log = self.log();
@@ -164,7 +172,7 @@ impl Stream {
         let asked = asked.ok_or("nothing was asked")?;
         let sending = Sending {
             stream: self,
-            faults: self.log().faults().clone(),
+            may_rewind: true,
             dice: Dice::named(self.seed ^ number.rotate_left(48), "connection"),
             asked,
         };
@@ -218,13 +226,17 @@ impl Stream {
 struct Sending<'a> {
     stream: &'a Stream,
     asked: Asked,
-    faults: StreamFaults,
+    /// It goes back once, else it would never come to an end.
+    may_rewind: bool,
     dice: Dice,
 }
 
 impl Sending<'_> {
     async fn run(mut self, mut socket: WebSocketStream<TcpStream>) -> Result<(), String> {
-        let is_stranger = self.dice.once_in(self.faults.strangers);
+        let is_stranger = {
+            let strangers = self.stream.log().faults().strangers;
+            self.dice.once_in(strangers)
+        };
         let (number, time) = match is_stranger {
             true => (STRANGE_NUMBER, STRANGE_TIME),
             false => (0, 0),
@@ -233,7 +245,11 @@ impl Sending<'_> {
         let mut from = self.begin(number, time);
         loop {
             grown.borrow_and_update();
-            let lines = self.stream.log().read(from, BATCH);
+            // Faults may have ended meanwhile.
+            let (lines, faults) = {
+                let log = self.stream.log();
+                (log.read(from, BATCH), log.faults().clone())
+            };
             let is_end = lines.is_empty();
             let mut back = None;
             for mut line in lines {
@@ -247,20 +263,20 @@ impl Sending<'_> {
                     true => line.event(),
                     false => line.subscribe(self.stream.speaks == Speaks::V2),
                 };
-                if self.dice.once_in(self.faults.cuts) {
+                if self.dice.once_in(faults.cuts) {
                     return cut(socket, &text).await;
                 }
-                if self.dice.once_in(self.faults.garbage) {
+                if self.dice.once_in(faults.garbage) {
                     let garbage = self
                         .dice
                         .one(&["{", "[]", "", "{\"kind\":\"commit\"}", "\u{0}"]);
                     feed(&mut socket, garbage.to_owned()).await?;
                 }
-                if !self.asked.is_limited && self.dice.once_in(self.faults.giants) {
+                if !self.asked.is_limited && self.dice.once_in(faults.giants) {
                     return giant(socket).await;
                 }
                 feed(&mut socket, text).await?;
-                if self.dice.once_in(self.faults.rewinds) {
+                if self.may_rewind && self.dice.once_in(faults.rewinds) {
                     back = Some(from.saturating_sub(self.dice.between(1, BACK)));
                     break;
                 }
@@ -269,8 +285,7 @@ impl Sending<'_> {
             flushed.map_err(|problem| problem.to_string())?;
             if let Some(back) = back {
                 from = back.max(1);
-                // Once is enough, else it would never come to an end.
-                self.faults.rewinds = 0;
+                self.may_rewind = false;
                 continue;
             }
             if !is_end {
