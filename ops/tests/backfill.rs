@@ -206,6 +206,17 @@ async fn i01_an_empty_folder_ends_complete_with_no_stream_reachable() -> Tested 
         goes_on(&accounts[round % 2], round).await?;
     }
     complete(&plyr, &accounts).await?;
+    // No stream told of anybody, and still they have their handles.
+    for (account, name) in accounts.iter().zip(["alice", "bob", "carol", "dave"]) {
+        let query = format!("actor={}", account.did);
+        wait_until("the handle is known", || async {
+            let answer = plyr.xrpc("fm.plyr.actor.getProfile", &query).await?;
+            let handle = answer["profile"]["handle"].as_str().unwrap_or_default();
+            let is_known = handle == format!("{name}.test");
+            is_known.then_some(()).ok_or(handle.to_owned())
+        })
+        .await?;
+    }
     assert_eq!(plyr.stop().await?, Some(0));
     Ok(())
 }

@@ -53,6 +53,20 @@ impl Signed {
         document.ok_or_else(|| lacking("no-document", "the DID has no document"))
     }
 
+    /// Whether to ask once more: the document at hand names an old host. A host that an account has
+    /// left says that it is not there; the document is then asked for past every cache.
+    async fn has_moved<T>(&self, did: &Did, host: &str, asked: &Result<T, RepoError>) -> bool {
+        match asked {
+            Err(RepoError::Moved(_)) => true,
+            Err(RepoError::Unavailable(_)) => {
+                let document = self.outbound.did_document(did, Freshness::Fresh).await;
+                let now = document.ok().flatten().and_then(|document| document.pds);
+                now.is_some_and(|now| now != host)
+            }
+            _ => false,
+        }
+    }
+
     async fn ask(&self, did: &Did, known: Option<&[u8]>) -> Result<Ask, Trouble> {
         let document = self.document(did).await?;
         let known = known.and_then(|known| <[u8; 32]>::try_from(known).ok());
@@ -64,12 +78,6 @@ impl Signed {
             held: Some(self.held.clone()),
         })
     }
-}
-
-/// Whether to ask once more: the document named an old host, and was asked for past every cache by
-/// now.
-fn has_moved<T>(asked: &Result<T, RepoError>) -> bool {
-    matches!(asked, Err(RepoError::Moved(_)))
 }
 
 fn lacking(reason: &'static str, detail: &str) -> Trouble {
@@ -106,8 +114,9 @@ impl Network for Signed {
     }
 
     async fn head(&self, did: &Did) -> Result<RepoHead, Trouble> {
-        let mut head = self.fetcher.head(&self.host(did).await?, did).await;
-        if has_moved(&head) {
+        let host = self.host(did).await?;
+        let mut head = self.fetcher.head(&host, did).await;
+        if self.has_moved(did, &host, &head).await {
             head = self.fetcher.head(&self.host(did).await?, did).await;
         }
         let head = head.map_err(trouble)?;
@@ -118,8 +127,9 @@ impl Network for Signed {
     }
 
     async fn fetch(&self, did: &Did, known: Option<&[u8]>) -> Result<Fetched, Trouble> {
-        let mut fetched = self.fetcher.fetch(&self.ask(did, known).await?).await;
-        if has_moved(&fetched) {
+        let ask = self.ask(did, known).await?;
+        let mut fetched = self.fetcher.fetch(&ask).await;
+        if self.has_moved(did, &ask.pds, &fetched).await {
             fetched = self.fetcher.fetch(&self.ask(did, known).await?).await;
         }
         let plyr_repo::Fetched { state, records } = fetched.map_err(trouble)?;
@@ -151,7 +161,7 @@ impl Network for Signed {
         let (did, rkey) = (&uri.did, uri.rkey.as_str());
         let ask = self.ask(did, None).await?;
         let mut proof = self.fetcher.prove_record(&ask, collection, rkey).await;
-        if has_moved(&proof) {
+        if self.has_moved(did, &ask.pds, &proof).await {
             let ask = self.ask(did, None).await?;
             proof = self.fetcher.prove_record(&ask, collection, rkey).await;
         }

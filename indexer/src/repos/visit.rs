@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use plyr_lexicons::{Did, Namespace, RecordUri, Rev};
 use plyr_schemas::{
-    Change, DueCheck, DueRepo, Micros, Repo, RepoHead, RepoState, Store, StoreError, Urgency,
+    AccountState, Change, DueCheck, DueRepo, Micros, Repo, RepoHead, RepoState, Store, StoreError,
+    Urgency,
 };
 
 use super::merge::{Cause, MOST_TOLD, Manner, Merge, MergeError, Merged, OVERTAKEN};
@@ -17,6 +18,9 @@ use super::turns::Turns;
 
 /// Times a repo is asked that other visits merge meanwhile.
 const TRIES: usize = 5;
+
+/// How long an answer that failed may come from memory, and a little more.
+const REMEMBERED: Duration = Duration::from_secs(35);
 
 /// Who visits.
 #[derive(Clone)]
@@ -349,14 +353,18 @@ impl Visitor {
     }
 
     fn failed(&self, held: Repo, trouble: Trouble, now: Micros) -> Visit {
-        let failures = held.failures.saturating_add(1);
+        // A directory that failed is remembered for a while: told again, it is the same failure.
+        let is_recent = now - held.asked_at < micros(REMEMBERED);
+        let is_same = trouble.reason == "identity" && held.failures > 0 && is_recent;
+        let before = held.failures - u32::from(is_same);
+        let failures = before.saturating_add(1);
         let Pace {
             retry,
             longest_retry,
             verify_every,
             ..
         } = self.pace;
-        let wait = |least: Duration, most| crate::backoff(held.failures, least, most);
+        let wait = |least: Duration, most| crate::backoff(before, least, most);
         let (state, wait) = match trouble.fault {
             Fault::Host => (RepoState::Unreachable, wait(retry, longest_retry)),
             Fault::Content => (RepoState::Desynchronized, wait(retry * 10, verify_every)),
@@ -424,6 +432,14 @@ impl Visitor {
         let named = visit.merged.iter().flat_map(|merged| merged.named.iter());
         let named = named.cloned().collect();
         let snapshot = self.store.snapshot().await?;
+        // Of whom no stream ever told, nobody knows yet what they are called.
+        let known = snapshot.actors(std::slice::from_ref(did)).await?;
+        let is_unknown = known
+            .iter()
+            .any(|actor| actor.state == AccountState::Unknown);
+        if fault.is_none() && is_unknown {
+            changes.push(Change::Due(DueCheck::triggered(did.clone(), now)));
+        }
         for did in named::unmet(snapshot.as_ref(), named).await? {
             changes.extend(wanted(did, Urgency::Soon, "named", now));
         }
