@@ -1,5 +1,5 @@
-//! The network merged into an empty store by the binary: repos found, fetched, proven, written; then
-//! one large repo beside them, and a pass over repos that have not changed.
+//! The network merged into an empty store by the binary: repos found, fetched, proven, written;
+//! then one large repo beside them, and a pass over repos that have not changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

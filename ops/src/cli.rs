@@ -30,10 +30,10 @@ PLYR_DATA_DIR) and as a key of plyr.toml (data_dir). The flag beats the environm
 environment the file, the file the default.";
 
 const DEMO: &str = "\
-Everything happens on this machine: a directory, two hosts, a relay and two Jetstreams of a network
-that is made up out of a number, with people who publish, like and comment; and `plyr serve` over it.
-What to open and to try is printed once it is ready. The same seed gives the same people, records and
-at-uris. Nothing is left behind unless --data-dir names a folder.";
+Everything happens on this machine: a directory, two hosts, a relay and two Jetstreams of a
+network that is made up out of a number, with people who publish, like and comment; and `plyr
+serve` over it. What to open and to try is printed once it is ready. The same seed gives the same
+people, records and at-uris. Nothing is left behind unless --data-dir names a folder.";
 
 const INDEX: &str = "\
 Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`). Several may
@@ -59,16 +59,17 @@ are kept. Exit code 1 if the full dumps differ afterwards.
   plyr store copy --from scylla://node1:9042/plyr --to embedded:/srv/plyr-data";
 
 const REBUILD: &str = "\
-Everything goes on being served and followed meanwhile. A server that holds the data folder does it
-itself; over a cluster this process does, from any machine. What is cut off goes on where it was when
-the same is asked for again. Rows that no record derives go, missing ones come back, counts become
-the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes those first.";
+Everything goes on being served and followed meanwhile. A server that holds the data folder does
+it itself; over a cluster this process does, from any machine. What is cut off goes on where it
+was when the same is asked for again. Rows that no record derives go, missing ones come back,
+counts become the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes
+those first.";
 
 const VERIFY: &str = "\
 Fetches each repo's signed state from its host, and prints each difference as a line of JSON: its
-cause and the record's address. REPO is a DID or a handle; without one every repo that was met is verified. Nothing
-is changed without --repair, which settles what differs as the server would. Exit code 1 where
-something differs and was not settled, or a repo could not be asked.
+cause and the record's address. REPO is a DID or a handle; without one every repo that was met is
+verified. Nothing is changed without --repair, which settles what differs as the server would.
+Exit code 1 where something differs and was not settled, or a repo could not be asked.
 
   plyr verify                             the whole network; takes a while
   plyr verify --repair alice.example.com  one repo, mended
@@ -78,10 +79,10 @@ something differs and was not settled, or a repo could not be asked.
   ahead          held above the signed head, and never was   aboveHead   it may still be true";
 
 const BACKFILL: &str = "\
-The server finds and fetches repos by itself; this makes it fetch some at once, and waits. REPO is a
-DID or a handle; without one every repo that was met and isn't verified is fetched. A line of JSON
-for each: its DID, its state, and how many records or which error. Stop waiting with ctrl-c: the server goes on, and what
-is asked for is kept over a restart. Exit code 1 where a repo failed.
+The server finds and fetches repos by itself; this makes it fetch some at once, and waits. REPO is
+a DID or a handle; without one every repo that was met and isn't verified is fetched. A line of
+JSON for each: its DID, its state, and how many records or which error. Stop waiting with ctrl-c:
+the server goes on, and what is asked for is kept over a restart. Exit code 1 where a repo failed.
 
   plyr backfill alice.example.com did:plc:ewvi7nxzyoun6zhxrhs64oiz
   plyr backfill status                    what is under way, what waits, what failed";

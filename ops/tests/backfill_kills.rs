@@ -1,5 +1,6 @@
-//! i03: killed at random points of a backfill it resumes: the dump ends equal to what the PDSs hold,
-//! and a repo that was verified before a kill isn't fetched again. `PLYR_KILLS` sets how many.
+//! i03: killed at random points of a backfill it resumes: the dump ends equal to what the PDSs
+//! hold, and a repo that was verified before a kill isn't fetched again. `PLYR_KILLS` sets how
+//! many.
 
 mod ending;
 mod flood;

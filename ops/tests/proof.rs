@@ -1,5 +1,5 @@
-//! Short forms of the campaigns in `benches`: seeded histories of a simulated network, broken, and an
-//! oracle that says what the dump, every list and every count must be.
+//! Short forms of the campaigns in `benches`: seeded histories of a simulated network, broken,
+//! and an oracle that says what the dump, every list and every count must be.
 
 mod scene;
 

@@ -29,8 +29,8 @@ fn seed(number: u64) -> u64 {
     told.and_then(|text| text.parse().ok()).unwrap_or(0) + number
 }
 
-/// A plot with short sounds, of which the machine needn't make many. Nobody moves: who asks a repo's
-/// old host just then asks again minutes later.
+/// A plot with short sounds, of which the machine needn't make many. Nobody moves: who asks a
+/// repo's old host just then asks again minutes later.
 fn plot(seed: u64) -> Result<Plot, Error> {
     Ok(Plot {
         artists: 8,

@@ -1,5 +1,5 @@
-//! Proving it: seeded histories of a simulated network, broken in every way, and an oracle that says
-//! what the state must be. Each campaign prints the one command that does the same again.
+//! Proving it: seeded histories of a simulated network, broken in every way, and an oracle that
+//! says what the state must be. Each campaign prints the one command that does the same again.
 
 pub mod faults;
 pub mod kill;

@@ -217,7 +217,8 @@ impl<'a> Intake<'a> {
         (number, compared)
     }
 
-    /// Numbers that go on after the last one: what is between is in the archive, if the host has one.
+    /// Numbers that go on after the last one: what is between is in the archive, if the host has
+    /// one.
     fn tell_archive(&self, at: Option<At>) {
         let Some(news) = self.ways.archives.get(self.place) else {
             return;

@@ -1,5 +1,5 @@
-//! What nobody should write, and somebody does: all of it valid data that some host stores. (Today's
-//! `@atproto/pds` refuses blobs of the old shape and the `$type` of another collection.)
+//! What nobody should write, and somebody does: all of it valid data that some host stores.
+//! (Today's `@atproto/pds` refuses blobs of the old shape and the `$type` of another collection.)
 
 use plyr_lexicons::{Collection, Ipld};
 

@@ -51,7 +51,8 @@ pub struct Plot {
     pub seconds: (u32, u32),
     /// Different tunes at most; after that tracks share them, as re-uploads do.
     pub tunes: usize,
-    /// Longest time between two acts of life, by the story's clock. (In the opening hours may pass.)
+    /// Longest time between two acts of life, by the story's clock. (In the opening hours may
+    /// pass.)
     pub pace: Duration,
     /// How often what is done.
     pub proportions: Proportions,

@@ -41,8 +41,8 @@ impl Key {
         did.trim_start_matches("did:key:").to_owned()
     }
 
-    /// Type and point as documents of the older shape write them. (They mostly gave the point whole;
-    /// compressed ones were seen too, and need no arithmetic here.)
+    /// Type and point as documents of the older shape write them. (They mostly gave the point
+    /// whole; compressed ones were seen too, and need no arithmetic here.)
     pub fn legacy(&self) -> (&'static str, String) {
         let kind = match self {
             Key::K256(_) => "EcdsaSecp256k1VerificationKey2019",

@@ -1,5 +1,5 @@
-//! One signed repo. Its tree is made, and its commit signed, when somebody asks for a proof; a flood
-//! of writes costs no signatures that nobody looks at.
+//! One signed repo. Its tree is made, and its commit signed, when somebody asks for a proof; a
+//! flood of writes costs no signatures that nobody looks at.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
