@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{PAGE, Stand, Told, Work, alone, ask, named};
+use super::{PAGE, Stand, Told, Work, ask, here, named};
 use crate::config::{Config, StoreChoice};
 use crate::control::Request;
 use crate::error::OpsError;
@@ -85,27 +85,11 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
             .to_owned()));
         }
         None => {
-            let alone = alone(config).await?;
-            let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
-            if action == Action::Run {
-                alone.work.repos.start(&tasks, &cancel);
-            }
-            let mut last = Stand::default();
-            let mut told = Told {
-                out: &mut std::io::stdout(),
-                tell: &mut |stand| {
-                    shown.show(stand);
-                    last = stand.clone();
-                    Ok(())
-                },
-            };
-            let ran = run(&alone.work, &asked, &mut told).await;
-            cancel.cancel();
-            tasks.close();
-            tasks.wait().await;
-            let ended = alone.end().await;
-            ran.and(ended)?;
-            last
+            let mut show = |stand: &Stand| shown.show(stand);
+            here(config, &mut show, async |work, told| {
+                alone(work, &asked, told).await
+            })
+            .await?
         }
     };
     if action != Action::Run {
@@ -120,6 +104,19 @@ pub async fn backfill(config: &Config, arguments: &ArgMatches) -> Result<ExitCod
         stand.failed
     ));
     Ok(ExitCode::from(u8::from(stand.failed > 0)))
+}
+
+/// Does it where nobody else visits repos meanwhile.
+async fn alone(work: &Work, asked: &Ask, told: &mut Told<'_>) -> Result<(), OpsError> {
+    let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    if asked.action == Action::Run {
+        work.repos.start(&tasks, &cancel);
+    }
+    let ran = run(work, asked, told).await;
+    cancel.cancel();
+    tasks.close();
+    tasks.wait().await;
+    ran
 }
 
 /// Does it. Of each repo `{"repo", "state"}`, and `records`, or `error` where it isn't verified;

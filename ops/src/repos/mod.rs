@@ -79,8 +79,8 @@ pub struct Stand {
     pub waits: Option<String>,
 }
 
-/// Runs a request: by the server that holds the data folder, or here with `alone`. Answers how far
-/// it came.
+/// Has the server that holds the data folder do a request, and answers how far it came; none where
+/// there is no such server, and the work is to be done [`here`].
 pub async fn ask(
     config: &Config,
     request: &Request,
@@ -108,16 +108,13 @@ pub async fn ask(
     Ok(asked.map(|()| last))
 }
 
-/// What a command works with where no server does it.
-pub struct Alone {
-    /// The store and who asks.
-    pub work: Work,
-    beating: CancellationToken,
-}
-
-/// Opens it. Over a cluster this process has a heart of its own, like every writer: standing still
-/// for too long ends it.
-pub async fn alone(config: &Config) -> Result<Alone, OpsError> {
+/// Does the work of a command here, where no server does it; answers how far it came. Over a cluster
+/// this process has a heart of its own, like every writer: standing still for too long ends it.
+pub async fn here(
+    config: &Config,
+    show: &mut (dyn FnMut(&Stand) + Send),
+    run: impl AsyncFnOnce(&Work, &mut Told<'_>) -> Result<(), OpsError>,
+) -> Result<Stand, OpsError> {
     parts::choose_crypto();
     let store = open::once(config).await?.store;
     let outbound = parts::outbound(config)?;
@@ -132,16 +129,18 @@ pub async fn alone(config: &Config) -> Result<Alone, OpsError> {
         repos,
         is_alone: true,
     };
-    Ok(Alone { work, beating })
-}
-
-impl Alone {
-    /// Waits until counts have followed, and closes the store.
-    pub async fn end(self) -> Result<(), OpsError> {
-        self.work.store.settle().await?;
-        self.beating.cancel();
-        Ok(self.work.store.close().await?)
-    }
+    let mut last = Stand::default();
+    let mut told = Told {
+        out: &mut std::io::stdout(),
+        tell: &mut |stand| {
+            show(stand);
+            last = stand.clone();
+            Ok(())
+        },
+    };
+    let ran = run(&work, &mut told).await;
+    let ended = work.end(&beating).await;
+    ran.and(ended).map(|()| last)
 }
 
 /// The repos named on the command line, with and without `--repo`.
@@ -151,6 +150,13 @@ pub fn named(arguments: &ArgMatches) -> Vec<String> {
 }
 
 impl Work {
+    /// Waits until counts have followed, and closes the store.
+    async fn end(&self, beating: &CancellationToken) -> Result<(), OpsError> {
+        self.store.settle().await?;
+        beating.cancel();
+        Ok(self.store.close().await?)
+    }
+
     /// The DID of a repo named by DID or handle.
     pub async fn did(&self, named: &str) -> Result<Did, String> {
         let named = named.strip_prefix('@').unwrap_or(named);

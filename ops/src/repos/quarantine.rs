@@ -11,7 +11,7 @@ use plyr_schemas::{Change, QuarantineEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{PAGE, Stand, Told, Work, alone, ask};
+use super::{PAGE, Stand, Told, Work, ask, here};
 use crate::config::Config;
 use crate::control::Request;
 use crate::error::OpsError;
@@ -78,20 +78,10 @@ pub async fn quarantine(config: &Config, arguments: &ArgMatches) -> Result<ExitC
     let stand = match ask(config, &request, &mut show).await? {
         Some(stand) => stand,
         None => {
-            let alone = alone(config).await?;
-            let mut last = Stand::default();
-            let mut told = Told {
-                out: &mut std::io::stdout(),
-                tell: &mut |stand| {
-                    show(stand);
-                    last = stand.clone();
-                    Ok(())
-                },
-            };
-            let ran = run(&alone.work, &asked, &mut told).await;
-            let ended = alone.end().await;
-            ran.and(ended)?;
-            last
+            here(config, &mut show, async |work, told| {
+                run(work, &asked, told).await
+            })
+            .await?
         }
     };
     if !retry {

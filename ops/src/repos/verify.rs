@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Stand, Told, Work, alone, ask, named};
+use super::{Stand, Told, Work, ask, here, named};
 use crate::config::Config;
 use crate::control::Request;
 use crate::error::OpsError;
@@ -46,20 +46,11 @@ pub async fn verify(config: &Config, arguments: &ArgMatches) -> Result<ExitCode,
     let stand = match ask(config, &request, &mut |stand| shown.show(stand)).await? {
         Some(stand) => stand,
         None => {
-            let alone = alone(config).await?;
-            let mut last = Stand::default();
-            let mut told = Told {
-                out: &mut std::io::stdout(),
-                tell: &mut |stand| {
-                    shown.show(stand);
-                    last = stand.clone();
-                    Ok(())
-                },
-            };
-            let ran = run(&alone.work, &asked, &mut told).await;
-            let ended = alone.end().await;
-            ran.and(ended)?;
-            last
+            let mut show = |stand: &Stand| shown.show(stand);
+            here(config, &mut show, async |work, told| {
+                run(work, &asked, told).await
+            })
+            .await?
         }
     };
     shown.end(&format!(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::server::{Reply, Served};
 use crate::error::OpsError;
+use crate::repos::{Told, Work};
 
 /// A request. Its JSON names the command; the rest are the command's own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -43,4 +44,18 @@ impl Request {
             Request::Quarantine(ask) => ask.answer(served, reply).await,
         }
     }
+}
+
+/// Does what a command about repos asks; whoever asked hears how far it has come.
+async fn about_repos(
+    served: &Served,
+    reply: &mut Reply,
+    run: impl AsyncFnOnce(&Work, &mut Told<'_>) -> Result<(), OpsError>,
+) -> Result<(), OpsError> {
+    let teller = reply.clone();
+    let mut told = Told {
+        out: reply,
+        tell: &mut |stand| teller.tell(stand),
+    };
+    run(&served.work()?, &mut told).await
 }

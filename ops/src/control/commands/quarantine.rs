@@ -1,17 +1,15 @@
 //! What was refused: told, or asked about again, by the server.
 
-use super::{Reply, Served};
+use super::{Reply, Served, about_repos};
 use crate::error::OpsError;
 pub use crate::repos::quarantine::Ask;
-use crate::repos::{self, Told};
+use crate::repos::{self, Told, Work};
 
 impl Ask {
     pub(super) async fn answer(self, served: &Served, reply: &mut Reply) -> Result<(), OpsError> {
-        let teller = reply.clone();
-        let mut told = Told {
-            out: reply,
-            tell: &mut |stand| teller.tell(stand),
+        let run = async |work: &Work, told: &mut Told<'_>| {
+            repos::quarantine::run(work, &self, told).await
         };
-        repos::quarantine::run(&served.work()?, &self, &mut told).await
+        about_repos(served, reply, run).await
     }
 }
