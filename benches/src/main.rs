@@ -1,6 +1,6 @@
-//! Measuring it: one file a campaign, each figure beside what it is compared with in the same run
-//! where that can be. `cargo run --release -p plyr-benches -- all` prints the table of
-//! docs/performance.md.
+//! Measuring it, and trying to break it: one file a campaign. Each figure stands beside what it is
+//! compared with in the same run, where that can be; `cargo run --release -p plyr-benches -- all`
+//! prints the table of docs/performance.md. What tries to break it is in `proof`.
 
 mod apply;
 mod binary;
@@ -73,7 +73,7 @@ struct Arguments {
     /// Acts of a history.
     #[arg(long, default_value_t = 400)]
     acts: usize,
-    /// The first interleaving.
+    /// How a history is told: of `permute` the first interleaving.
     #[arg(long, default_value_t = 1)]
     order: u64,
     /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.

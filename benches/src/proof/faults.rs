@@ -3,47 +3,32 @@
 
 use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
-use super::permute::HOSTS;
-use super::scene::{RunError, Scene};
-use super::{Ran, tell};
+use super::scene::{HOSTS, RunError, Scene, TROUBLED};
+use super::{Case, Ran, all};
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
-    let mut told = String::new();
-    for seed in arguments.seed..arguments.seed + arguments.runs {
-        let once = |seed, acts| one(&binary, seed, acts);
-        match once(seed, arguments.acts).await {
-            Ok(last) => told = last,
-            Err(problem) => {
-                let shrunk = tell("faults", seed, arguments.acts, "", &problem, once).await;
-                shrunk.map_err(|problem| problem.to_string())?;
-                return Err(format!("seed {seed}: {problem}").into());
-            }
-        }
-    }
+    let Arguments {
+        seed,
+        order,
+        acts,
+        runs,
+        ..
+    } = *arguments;
+    let cases = (seed..seed + runs).map(|seed| Case { seed, order, acts });
+    let last = all("faults", cases, |case| one(&binary, case)).await?;
     report.add(
-        &format!(
-            "everything goes wrong: {} histories of {} acts (seeds {} on)",
-            arguments.runs, arguments.acts, arguments.seed
-        ),
-        format!("{} ended as they must (the last: {told})", arguments.runs),
+        &format!("everything goes wrong: {runs} histories of {acts} acts (seeds {seed} on)"),
+        format!("all ended as they must (the last: {last})"),
         "all",
     );
     Ok(())
 }
 
 fn faults(seed: u64) -> Faults {
-    let hosts = HostFaults {
-        fails: 30,
-        busy: 50,
-        cuts: 40,
-        lies: 40,
-        redirects: 80,
-        hangs: 0,
-    };
     let stream = |place: u64| StreamFaults {
         drops: 20 + place,
         duplicates: 15,
@@ -59,7 +44,7 @@ fn faults(seed: u64) -> Faults {
     };
     Faults {
         seed,
-        hosts,
+        hosts: TROUBLED,
         directory: HostFaults {
             fails: 40,
             ..HostFaults::default()
@@ -72,17 +57,12 @@ fn faults(seed: u64) -> Faults {
     }
 }
 
-async fn one(binary: &str, seed: u64, acts: usize) -> Ran {
-    let mut scene = Scene::open(seed, &HOSTS, faults(seed)).await?;
+async fn one(binary: &str, case: Case) -> Ran {
+    let mut scene = Scene::open(case.seed, faults(case.order)).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
     let more = ["--stream-grace", "2s", "--verify-every", "10s"];
-    let plyr = scene
-        .serve(binary, &folder.path().join("data"), &more)
-        .await?;
-    scene.go_on(acts)?;
-    scene.network.calm();
-    let (lines, questions) = scene.agrees(&plyr).await?;
-    plyr.stop().await.map_err(RunError::broken)?;
-    scene.network.stop().await;
-    Ok(format!("{lines} lines, {questions} questions"))
+    let data = folder.path().join("data");
+    let plyr = scene.serve(binary, &data, &more).await?;
+    scene.go_on(case.acts)?;
+    scene.ends(plyr).await
 }

@@ -3,16 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use plyr_simnet::{Faults, Speaks, StreamFaults};
+use plyr_simnet::{Faults, StreamFaults};
 
-use super::permute::HOSTS;
-use super::scene::{RunError, Scene};
-use super::{Ran, tell};
+use super::scene::{HOSTS, RunError, Scene};
+use super::{Case, Ran, all};
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
-/// A life ends no later than this after its ready line.
+/// A life ends no later than this after its ready line, in milliseconds.
 const LONGEST_LIFE: u64 = 400;
 /// Kills of one history.
 const KILLS: usize = 20;
@@ -20,48 +19,36 @@ const KILLS: usize = 20;
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
-    let mut told = String::new();
-    for seed in arguments.seed..arguments.seed + arguments.runs {
-        let once = |seed, acts| one(&binary, seed, acts);
-        match once(seed, arguments.acts).await {
-            Ok(last) => told = last,
-            Err(problem) => {
-                let shrunk = tell("kill", seed, arguments.acts, "", &problem, once).await;
-                shrunk.map_err(|problem| problem.to_string())?;
-                return Err(format!("seed {seed}: {problem}").into());
-            }
-        }
-    }
+    let Arguments {
+        seed,
+        order,
+        acts,
+        runs,
+        ..
+    } = *arguments;
+    let cases = (seed..seed + runs).map(|seed| Case { seed, order, acts });
+    let last = all("kill", cases, |case| one(&binary, case)).await?;
+    let (hosts, kills) = (HOSTS.len(), runs as usize * KILLS);
     report.add(
-        &format!(
-            "kill -9 under {} hosts, {} histories of {} acts (seeds {} on)",
-            HOSTS.len(),
-            arguments.runs,
-            arguments.acts,
-            arguments.seed
-        ),
-        format!(
-            "{} kills; 0 lost, 0 resurrected (the last: {told})",
-            arguments.runs as usize * KILLS
-        ),
-        "0 and 0",
+        &format!("kill -9 under {hosts} hosts, {runs} histories of {acts} acts (seeds {seed} on)"),
+        format!("{kills} kills; all as it must be (the last: {last})"),
+        "0 lost, 0 resurrected",
     );
     Ok(())
 }
 
-async fn one(binary: &str, seed: u64, acts: usize) -> Ran {
+async fn one(binary: &str, Case { seed, order, acts }: Case) -> Ran {
     let stream = StreamFaults {
         duplicates: 10,
         delays: 10,
         ..StreamFaults::default()
     };
     let faults = Faults {
-        seed,
+        seed: order,
         streams: vec![stream; HOSTS.len()],
         ..Faults::default()
     };
-    let hosts: [Speaks; 3] = HOSTS;
-    let mut scene = Scene::open(seed, &hosts, faults).await?;
+    let mut scene = Scene::open(seed, faults).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
     let data = folder.path().join("data");
     let mut random = Random::new(seed);
@@ -77,10 +64,6 @@ async fn one(binary: &str, seed: u64, acts: usize) -> Ran {
         }
         plyr.kill().await.map_err(RunError::broken)?;
     }
-    scene.network.calm();
     let plyr = scene.serve(binary, &data, &[]).await?;
-    let (lines, questions) = scene.agrees(&plyr).await?;
-    plyr.stop().await.map_err(RunError::broken)?;
-    scene.network.stop().await;
-    Ok(format!("{lines} lines, {questions} questions"))
+    scene.ends(plyr).await
 }

@@ -1,64 +1,98 @@
 //! Proving it: seeded histories of a simulated network, broken in every way, and an oracle that
-//! says what the state must be. Each campaign prints the one command that does the same again.
+//! says what the state must be. Of a failing run the one command is printed that does it again.
 
 pub mod faults;
 pub mod kill;
 pub mod permute;
 /// As the tests have it.
 #[path = "../../../ops/tests/scene/mod.rs"]
-pub mod scene;
+mod scene;
 
 use std::io::Write;
 
 use scene::RunError;
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Tries of a smaller history that fails as well.
 const SHRINKS: usize = 6;
 
-/// One run: what it came to, in a few words.
-pub type Ran = Result<String, RunError>;
+/// One run: what it came to, as lines of the dump and questions asked.
+type Ran = Result<(usize, u64), RunError>;
+
+/// What a run is made from.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    /// Of the story.
+    seed: u64,
+    /// Of how it is told.
+    order: u64,
+    /// Acts of the story, after its opening.
+    acts: usize,
+}
+
+impl Case {
+    fn command(&self, campaign: &str) -> String {
+        let Case { seed, order, acts } = self;
+        format!(
+            "cargo run --release -p plyr-benches -- {campaign} --runs 1 --seed {seed} --order \
+             {order} --acts {acts}"
+        )
+    }
+}
+
+/// Runs one case after another; answers what the last came to. The first that fails ends it: it is
+/// told, and made smaller.
+async fn all<F: Future<Output = Ran>>(
+    campaign: &str,
+    cases: impl Iterator<Item = Case>,
+    run: impl Fn(Case) -> F,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let mut told = String::new();
+    for case in cases {
+        match run(case).await {
+            Ok((lines, questions)) => told = format!("{lines} lines, {questions} questions"),
+            Err(problem) => {
+                tell(campaign, case, &problem, run).await?;
+                return Err(problem.into());
+            }
+        }
+    }
+    Ok(told)
+}
 
 fn is_finding(problem: &RunError) -> bool {
     !matches!(problem, RunError::Broken(_))
 }
 
-/// What is told of a failing run: the command that does it again, and the smallest history that
-/// fails as well.
-pub async fn tell<F: Future<Output = Ran>>(
+/// Tells of a failing run: the command that does it again, and the smallest history that fails as
+/// well.
+async fn tell<F: Future<Output = Ran>>(
     campaign: &str,
-    seed: u64,
-    acts: usize,
-    more: &str,
+    case: Case,
     problem: &RunError,
-    run: impl Fn(u64, usize) -> F,
-) -> Result<(), AnyError> {
-    let command = |acts: usize| {
-        format!(
-            "cargo run --release -p plyr-benches -- {campaign} --seed {seed} --runs 1 --acts {acts}\
-             {more}"
-        )
-    };
+    run: impl Fn(Case) -> F,
+) -> std::io::Result<()> {
     let mut out = std::io::stderr();
-    writeln!(out, "FAILED: {problem}\n  {}", command(acts))?;
+    writeln!(out, "FAILED: {problem}\n  {}", case.command(campaign))?;
     if !is_finding(problem) {
         return Ok(());
     }
-    let (mut holds, mut fails) = (0, acts);
+    let (mut holds, mut fails) = (0, case.acts);
     for _ in 0..SHRINKS {
-        let middle = holds + (fails - holds) / 2;
-        if middle == holds || middle == fails {
+        let acts = holds + (fails - holds) / 2;
+        if acts == holds {
             break;
         }
-        match run(seed, middle).await {
+        match run(Case { acts, ..case }).await {
             Err(problem) if is_finding(&problem) => {
-                fails = middle;
-                writeln!(out, "  with {middle} acts as well: {problem}")?;
+                fails = acts;
+                writeln!(out, "  with {acts} acts as well: {problem}")?;
             }
-            _ => holds = middle,
+            _ => holds = acts,
         }
     }
-    writeln!(out, "  smallest: {}", command(fails))?;
-    Ok(())
+    let smallest = Case {
+        acts: fails,
+        ..case
+    };
+    writeln!(out, "  smallest: {}", smallest.command(campaign))
 }

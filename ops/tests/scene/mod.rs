@@ -7,7 +7,7 @@ use plyr_lexicons::{Namespace, data};
 use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
 use plyr_peers::Plyr;
 use plyr_simnet::world::Standing;
-use plyr_simnet::{Faults, Network, Options, Plot, Speaks, Story, World};
+use plyr_simnet::{Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World};
 use serde_json::Value;
 
 /// Why a run failed.
@@ -31,6 +31,38 @@ impl RunError {
     }
 }
 
+/// Three hosts of streams, of both protocols.
+pub const HOSTS: [Speaks; 3] = [Speaks::V1, Speaks::V2, Speaks::V1];
+
+/// An interleaving of what the hosts tell: each late, twice, out of order across repos and from
+/// further back. One of them has everything, another one with each order; the others drop some.
+pub fn interleaved(order: u64) -> Faults {
+    let whole = order % HOSTS.len() as u64;
+    let host = |place| StreamFaults {
+        drops: if place == whole { 0 } else { 4 },
+        duplicates: 3,
+        delays: 3,
+        rewinds: 60,
+        cuts: 120,
+        ..StreamFaults::default()
+    };
+    Faults {
+        seed: order,
+        streams: (0..HOSTS.len() as u64).map(host).collect(),
+        ..Faults::default()
+    }
+}
+
+/// PDSs of which every few answers are wrong, late or none.
+pub const TROUBLED: HostFaults = HostFaults {
+    fails: 30,
+    busy: 60,
+    cuts: 40,
+    lies: 40,
+    redirects: 80,
+    hangs: 0,
+};
+
 /// How long the state may take until it is what it must be.
 const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);
@@ -45,7 +77,7 @@ pub struct Scene {
 
 impl Scene {
     /// Opens a network of a seed: what happened before is in the repos, and no stream tells of it.
-    pub async fn open(seed: u64, streams: &[Speaks], faults: Faults) -> Result<Scene, RunError> {
+    pub async fn open(seed: u64, faults: Faults) -> Result<Scene, RunError> {
         let namespace: Namespace = "fm.plyr".parse().map_err(RunError::broken)?;
         let plot = Plot {
             artists: 6,
@@ -63,7 +95,7 @@ impl Scene {
             world.apply(&act).map_err(RunError::broken)?;
         }
         let options = Options {
-            streams: streams.to_vec(),
+            streams: HOSTS.to_vec(),
             faults,
             ..Options::default()
         };
@@ -122,13 +154,13 @@ impl Scene {
 
     /// Waits until the dump is what the oracle says, then compares every list and count. Answers
     /// how many lines and questions that were.
-    pub async fn agrees(&self, plyr: &Plyr) -> Result<(usize, u64), RunError> {
+    async fn agrees(&self, plyr: &Plyr) -> Result<(usize, u64), RunError> {
         let said = self.said()?;
         let expected = Expected::of(&said);
         let by_world = self.network.dump(&self.namespace);
         let by_world = by_world.map_err(RunError::broken)?;
         if let Some(two) = dump_difference(&expected.dump, &by_world) {
-            return Err(RunError::Broken(format!(
+            return Err(RunError::broken(format!(
                 "oracle and network differ: {two}"
             )));
         }
@@ -146,6 +178,19 @@ impl Scene {
         let now = chrono::Utc::now().timestamp_micros();
         let questions = compare(&Asking(plyr), &said, now).await?;
         Ok((expected.dump.lines().count(), questions))
+    }
+
+    /// Nothing goes wrong any more: the state comes to be what it must be, and `plyr` stops as it
+    /// should. Answers how many lines the dump has, and how many questions were asked.
+    pub async fn ends(self, plyr: Plyr) -> Result<(usize, u64), RunError> {
+        self.network.calm();
+        let compared = self.agrees(&plyr).await?;
+        let code = plyr.stop().await.map_err(RunError::broken)?;
+        if code != Some(0) {
+            return Err(RunError::Never(format!("it ended with exit code {code:?}")));
+        }
+        self.network.stop().await;
+        Ok(compared)
     }
 }
 
