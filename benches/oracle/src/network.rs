@@ -18,8 +18,6 @@ pub struct Held {
 pub struct Account {
     /// Its DID.
     pub did: String,
-    /// Its handle, where both ways prove it.
-    pub handle: Option<String>,
     /// Whether it is active.
     pub is_active: bool,
     /// Its records by `collection/rkey`; those of other namespaces may be among them.

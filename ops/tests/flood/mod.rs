@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use plyr_lexicons::{Collection, Namespace, RecordUri, SortAt, Verdict, data, validate};
+use plyr_lexicons::RecordUri;
 use plyr_peers::Account;
 use serde_json::{Value, json};
 
@@ -119,44 +119,24 @@ pub async fn flood(
 
 /// What a dump must say, from what the PDSs hold.
 pub async fn truth(accounts: &[Account]) -> Result<String, Box<dyn std::error::Error>> {
-    let namespace: Namespace = "fm.plyr".parse()?;
-    let mut lines = Vec::new();
-    let mut likers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut comments: BTreeMap<String, u64> = BTreeMap::new();
+    let mut network = plyr_oracle::Network::default();
     for account in accounts {
-        for (collection, nsid) in Collection::ALL.into_iter().zip(COLLECTIONS) {
+        let mut records = BTreeMap::new();
+        for nsid in COLLECTIONS {
             for held in account.list(nsid).await? {
                 let uri: RecordUri = held["uri"].as_str().unwrap_or_default().parse()?;
-                let value = data::from_json(held["value"].to_string().as_bytes())?;
-                let verdict = validate::judge(&namespace, collection, &value).verdict;
-                let sort_at = SortAt::of(&value, uri.rkey.as_str()).to_string();
-                let line = json!({ "cid": held["cid"], "sortAt": sort_at, "uri": held["uri"],
-                    "value": held["value"], "verdict": verdict.as_str() });
-                lines.push(line.to_string());
-                let Some(subject) = held["value"]["subject"]["uri"].as_str() else {
-                    continue;
+                let record = plyr_oracle::Held {
+                    cid: held["cid"].as_str().unwrap_or_default().to_owned(),
+                    value: held["value"].clone(),
                 };
-                match collection {
-                    _ if verdict == Verdict::Invalid => {}
-                    Collection::Like => {
-                        likers
-                            .entry(subject.to_owned())
-                            .or_default()
-                            .insert(account.did.clone());
-                    }
-                    Collection::Comment => *comments.entry(subject.to_owned()).or_default() += 1,
-                    _ => {}
-                }
+                records.insert(format!("{nsid}/{}", uri.rkey.as_str()), record);
             }
         }
+        network.add(plyr_oracle::Account {
+            did: account.did.clone(),
+            is_active: true,
+            records,
+        });
     }
-    let subjects: BTreeSet<&String> = likers.keys().chain(comments.keys()).collect();
-    for subject in subjects {
-        let likes = likers.get(subject).map_or(0, BTreeSet::len);
-        let said = comments.get(subject).copied().unwrap_or(0);
-        let row = json!({ "commentCount": said, "likeCount": likes, "subject": subject });
-        lines.push(row.to_string());
-    }
-    lines.sort_unstable();
-    Ok(lines.into_iter().map(|line| line + "\n").collect())
+    Ok(plyr_oracle::Expected::of(&network).dump)
 }

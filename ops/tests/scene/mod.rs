@@ -144,7 +144,6 @@ impl Scene {
             }
             said.add(Account {
                 did: account.did.clone(),
-                handle: Some(account.handle.clone()),
                 is_active: account.standing == Standing::Active,
                 records,
             });
