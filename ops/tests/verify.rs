@@ -32,8 +32,29 @@ async fn written(peers: &Peers) -> Result<Account, BoxError> {
     Ok(account)
 }
 
-/// A store that differs from the repo in every way, and the lines that tell so.
-async fn planted(folder: &Path, account: &Account) -> Result<BTreeSet<String>, BoxError> {
+/// A repo, and a store in `data` of a folder that differs from it in every way.
+struct Planted {
+    account: Account,
+    folder: tempfile::TempDir,
+    /// The lines that tell so.
+    expected: BTreeSet<String>,
+}
+
+async fn planted(peers: &Peers) -> Result<Planted, BoxError> {
+    let account = written(peers).await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data)?;
+    let expected = differing(&data, &account).await?;
+    Ok(Planted {
+        account,
+        folder,
+        expected,
+    })
+}
+
+/// Plants the store; answers the lines.
+async fn differing(folder: &Path, account: &Account) -> Result<BTreeSet<String>, BoxError> {
     let store = EmbeddedStore::open(EmbeddedOptions::new(folder.to_owned(), "fm.plyr".parse()?))?;
     let uri = |rkey: &str| -> Result<RecordUri, BoxError> {
         Ok(format!("at://{}/fm.plyr.track/{rkey}", account.did).parse()?)
@@ -134,11 +155,12 @@ async fn i01_planted_differences_are_found_and_mended() -> Tested {
     let Some(peers) = peers().await? else {
         return Ok(());
     };
-    let account = written(&peers).await?;
-    let folder = tempfile::tempdir()?;
+    let Planted {
+        account,
+        folder,
+        expected,
+    } = planted(&peers).await?;
     let data = folder.path().join("data");
-    std::fs::create_dir(&data)?;
-    let expected = planted(&data, &account).await?;
     let mut arguments = arguments(&peers);
     arguments.extend(["--data-dir".to_owned(), data.display().to_string()]);
     let told = Told { arguments };
@@ -172,11 +194,12 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
     let Some(peers) = peers().await? else {
         return Ok(());
     };
-    let account = written(&peers).await?;
-    let folder = tempfile::tempdir()?;
+    let Planted {
+        account,
+        folder,
+        expected,
+    } = planted(&peers).await?;
     let data = folder.path().join("data");
-    std::fs::create_dir(&data)?;
-    let expected = planted(&data, &account).await?;
     let server = Plyr::start(BINARY, &data, &arguments(&peers)).await?;
     // The server's arguments count, not the command's.
     let told = Told {

@@ -14,8 +14,6 @@ use super::{judged, named};
 const KEYS: usize = 500;
 /// Changes of one batch.
 const BATCH: usize = 250;
-/// The reason of a trouble that asking once more settles.
-pub const OVERTAKEN: &str = "overtaken";
 /// Bytes of records in one batch.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -28,6 +26,9 @@ pub enum MergeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another visit merged a state while this one was asked for; asking once more settles it.
+    #[error("other visits merged the repo again and again meanwhile; ask again")]
+    Overtaken,
 }
 
 /// A way in which what is held differed from the signed state.
@@ -168,7 +169,7 @@ impl<'a> Merge<'a> {
         drop(snapshot);
         let top = floors.iter().copied().max().unwrap_or(Rev::MIN);
         if top > manner.floor {
-            return Err(overtaken().into());
+            return Err(MergeError::Overtaken);
         }
         let rev = state.head.rev;
         let mut merge = Merge::begin(store, namespace, did, manner);
@@ -209,7 +210,7 @@ impl<'a> Merge<'a> {
         let floors = snapshot.floors(&uri.did, collections).await?;
         let floor = floors.first().copied().unwrap_or(Rev::MIN);
         if floor > manner.floor {
-            return Err(overtaken().into());
+            return Err(MergeError::Overtaken);
         }
         let held = snapshot.keys(std::slice::from_ref(uri)).await?.pop();
         let mut merge = Merge::begin(store, namespace, &uri.did, manner);
@@ -453,15 +454,6 @@ impl<'a> Merge<'a> {
 /// is settled just above.
 fn settled_at(rev: Rev, floor: Rev) -> Rev {
     if rev > floor { rev } else { floor.next() }
-}
-
-/// Another visit merged a state while this one was asked for.
-fn overtaken() -> Trouble {
-    Trouble {
-        fault: Fault::Here,
-        reason: OVERTAKEN,
-        detail: "another visit merged the repo meanwhile; it is asked again".to_owned(),
-    }
 }
 
 fn out_of_order(entry: &Entry) -> Trouble {

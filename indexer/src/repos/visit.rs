@@ -10,7 +10,7 @@ use plyr_schemas::{
     Urgency,
 };
 
-use super::merge::{Cause, MOST_TOLD, Manner, Merge, MergeError, Merged, OVERTAKEN};
+use super::merge::{Cause, MOST_TOLD, Manner, Merge, MergeError, Merged};
 use super::named;
 use super::network::{Fault, Fetched, Network, State, Trouble};
 use super::pace::{Pace, micros};
@@ -91,13 +91,19 @@ impl Visitor {
             let repo = before.repo.clone();
             let trouble = match self.ask(before, asked_at).await {
                 Ok(visit) => return Ok(visit),
+                Err(MergeError::Overtaken) if tries < TRIES => {
+                    tries += 1;
+                    continue;
+                }
                 Err(MergeError::Store(problem)) => return Err(problem),
                 Err(MergeError::Network(trouble)) => trouble,
+                Err(problem @ MergeError::Overtaken) => Trouble {
+                    fault: Fault::Here,
+                    reason: "overtaken",
+                    detail: problem.to_string(),
+                },
             };
-            if trouble.reason != OVERTAKEN || tries >= TRIES {
-                return Ok(self.failed(repo, trouble, asked_at));
-            }
-            tries += 1;
+            return Ok(self.failed(repo, trouble, asked_at));
         }
     }
 
@@ -123,11 +129,7 @@ impl Visitor {
         let mut tries = 1;
         loop {
             match self.compare_once(did, most_told).await {
-                Err(MergeError::Network(trouble))
-                    if trouble.reason == OVERTAKEN && tries < TRIES =>
-                {
-                    tries += 1;
-                }
+                Err(MergeError::Overtaken) if tries < TRIES => tries += 1,
                 compared => return compared,
             }
         }
@@ -172,11 +174,7 @@ impl Visitor {
             };
             let _turn = self.turns.of(&uri.did).await;
             match Merge::one(&self.store, &self.namespace, uri, proof, manner).await {
-                Err(MergeError::Network(trouble))
-                    if trouble.reason == OVERTAKEN && tries < TRIES =>
-                {
-                    tries += 1;
-                }
+                Err(MergeError::Overtaken) if tries < TRIES => tries += 1,
                 merged => break merged?,
             }
         };
