@@ -3,6 +3,7 @@
 //!
 //! A [`Story`] tells who does what; a [`World`] is what that comes to; a [`Network`] serves it.
 
+mod accept;
 pub mod blob;
 pub mod dice;
 mod error;

@@ -15,10 +15,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::accept::accept;
 use crate::faults::{HostFault, HostFaults};
 
 const HEADERS: Duration = Duration::from_secs(30);
@@ -101,26 +101,14 @@ pub async fn serve<A: Answering>(
     cancel: CancellationToken,
 ) {
     let asked = Arc::new(AtomicU64::new(0));
-    let open = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = cancel.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
-            Err(problem) => {
-                tracing::warn!(%problem, server = name, "a connection could not be accepted");
-                tokio::task::yield_now().await;
-                continue;
-            }
-        };
-        if let Err(problem) = socket.set_nodelay(true) {
-            tracing::debug!(%problem, "nagle stays on");
-        }
+    let label = name.clone();
+    let converse = move |socket: TcpStream| {
         let (answering, name, asked) = (answering.clone(), name.clone(), asked.clone());
-        let (faults, cancel) = (faults.clone(), cancel.clone());
-        open.spawn(async move {
+        let faults = faults.clone();
+        async move {
+            if let Err(problem) = socket.set_nodelay(true) {
+                tracing::debug!(%problem, "nagle stays on");
+            }
             let service = service_fn(move |request: Request<Incoming>| {
                 let number = asked.fetch_add(1, Ordering::Relaxed);
                 let fault = faults.borrow().roll(seed, &name, number);
@@ -132,18 +120,10 @@ pub async fn serve<A: Answering>(
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADERS)
                 .serve_connection(TokioIo::new(socket), service);
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                ended = connection => {
-                    if let Err(problem) = ended {
-                        tracing::debug!(%problem, "a connection broke");
-                    }
-                }
-            }
-        });
-    }
-    open.close();
-    open.wait().await;
+            connection.await.map_err(|problem| problem.to_string())
+        }
+    };
+    accept(listener, &label, &cancel, converse).await;
 }
 
 fn question(request: &Request<Incoming>) -> Option<Question> {

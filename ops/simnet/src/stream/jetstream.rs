@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::frame::Line;
 use super::log::Log;
+use crate::accept::accept;
 use crate::dice::Dice;
 use crate::event::Event;
 use crate::faults::StreamFaults;
@@ -107,34 +107,11 @@ impl Stream {
 
     /// Accepts connections until cancelled.
     pub async fn serve(self: Arc<Stream>, listener: TcpListener, cancel: CancellationToken) {
-        let open = TaskTracker::new();
-        loop {
-            let accepted = tokio::select! {
-                () = cancel.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            let socket = match accepted {
-                Ok((socket, _)) => socket,
-                Err(problem) => {
-                    tracing::warn!(%problem, "a stream could not accept");
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            };
-            let (stream, cancel) = (self.clone(), cancel.clone());
-            open.spawn(async move {
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    ended = stream.converse(socket) => {
-                        if let Err(problem) = ended {
-                            tracing::debug!(problem, "a stream's connection ended");
-                        }
-                    }
-                }
-            });
-        }
-        open.close();
-        open.wait().await;
+        let converse = |socket: TcpStream| {
+            let stream = self.clone();
+            async move { stream.converse(socket).await }
+        };
+        accept(listener, "stream", &cancel, converse).await;
     }
 
     async fn converse(&self, socket: TcpStream) -> Result<(), String> {
