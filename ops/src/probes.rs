@@ -130,9 +130,19 @@ impl Probes {
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
                     .serve_connection(TokioIo::new(stream), answer);
-                match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
-                    Ok(Ok(())) | Err(_) => {}
-                    Ok(Err(problem)) => tracing::debug!(%peer, %problem, "probe connection ended"),
+                let mut connection = std::pin::pin!(connection);
+                let life = tokio::time::timeout(CONNECTION_TIMEOUT, connection.as_mut());
+                let ended = match life.await {
+                    Ok(ended) => ended,
+                    // Old enough: what is being asked is answered, and nothing after it.
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        let rest = tokio::time::timeout(HEADER_TIMEOUT, connection);
+                        rest.await.unwrap_or(Ok(()))
+                    }
+                };
+                if let Err(problem) = ended {
+                    tracing::debug!(%peer, %problem, "probe connection ended");
                 }
                 drop(place);
             });
