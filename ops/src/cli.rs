@@ -80,9 +80,10 @@ Exit code 1 where something differs and was not settled, or a repo could not be 
 
 const BACKFILL: &str = "\
 The server finds and fetches repos by itself; this makes it fetch some at once, and waits. REPO is
-a DID or a handle; without one every repo that was met and isn't verified is fetched. A line of
-JSON for each: its DID, its state, and how many records or which error. Stop waiting with ctrl-c:
-the server goes on, and what is asked for is kept over a restart. Exit code 1 where a repo failed.
+a DID or a handle; without one every repo that was met, isn't gone and isn't verified is fetched.
+A line of JSON for each: its DID, its state, and how many records or which error. Stop waiting
+with ctrl-c: the server goes on, and what is asked for is kept over a restart. Exit code 1 where a
+repo failed.
 
   plyr backfill alice.example.com did:plc:ewvi7nxzyoun6zhxrhs64oiz
   plyr backfill status                    what is under way, what waits, what failed";
