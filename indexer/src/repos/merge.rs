@@ -192,7 +192,7 @@ impl<'a> Merge<'a> {
             merge.raise(&collections).await?;
         }
         let after = store.snapshot().await?.told(did).await?;
-        let is_alone = !merge.overtaken && after.written == told.written;
+        let is_alone = !merge.overtaken && after == told;
         merge.merged.is_sure = is_alone && !merge.left_out;
         Ok(merge.merged)
     }

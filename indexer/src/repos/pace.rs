@@ -10,7 +10,7 @@ pub struct Pace {
     /// With several writers a repo is merged once more after this time, longer than a write may
     /// take, and only then counts as verified.
     pub once_more: Duration,
-    /// With one writer, where something was written while a repo was merged.
+    /// Where something was seen to be written while a repo was merged.
     pub soon_again: Duration,
     /// What is above a signed head, or a head that went back, is asked about again after this time.
     pub ask_again: Duration,

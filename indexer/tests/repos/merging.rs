@@ -480,38 +480,6 @@ async fn comparing_changes_nothing(world: World) -> Checked {
     Ok(())
 }
 
-/// An event at or below the rev that is written while a repo is merged, of a key that was looked at
-/// before: the repo is merged once more, and only then counts as verified.
-#[tokio::test]
-async fn i04_what_is_written_during_a_merge_is_looked_at_again() -> Checked {
-    let world = embedded(pace());
-    let a = did("a");
-    for number in 0..9 {
-        let rkey = format!("r{number}");
-        world
-            .fake
-            .put(&a, "track", &rkey, number + 1, &track(&rkey));
-    }
-    let late = plyr_schemas::Change::Version(super::told(
-        &uri(&a, "track", "r0"),
-        rev(8),
-        Some(&track("late")),
-    ));
-    let store = world.store.clone();
-    world.fake.between(Box::new(move || {
-        let (store, late) = (store.clone(), late.clone());
-        Box::pin(async move {
-            store.apply(vec![late]).await.unwrap();
-        })
-    }));
-    world.repos.repair(&a).await?;
-    assert_eq!(world.repo(&a).await.state, RepoState::Backfilling);
-    world.repos.check(&a).await?;
-    assert_eq!(world.repo(&a).await.state, RepoState::Verified);
-    assert_eq!(world.shown(&a).await, world.true_of(&a));
-    Ok(())
-}
-
 /// Where several may write, a repo counts as verified only when it was merged once more, after the
 /// longest a write may take.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,19 @@ pub fn read_json(text: &str) -> serde_json::Value {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until a question is answered with `Ok`; the last `Err` tells what was seen instead.
-pub async fn wait_until<T, F>(what: &str, mut question: impl FnMut() -> F) -> Result<T, PeersError>
+pub async fn wait_until<T, F>(what: &str, question: impl FnMut() -> F) -> Result<T, PeersError>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    wait_for(PATIENCE, what, question).await
+}
+
+/// As [`wait_until`], for what takes its time by design.
+pub async fn wait_for<T, F>(
+    patience: Duration,
+    what: &str,
+    mut question: impl FnMut() -> F,
+) -> Result<T, PeersError>
 where
     F: Future<Output = Result<T, String>>,
 {
@@ -66,8 +78,8 @@ where
         look.tick().await;
         match question().await {
             Ok(answer) => return Ok(answer),
-            Err(last) if began.elapsed() > PATIENCE => {
-                let seconds = PATIENCE.as_secs();
+            Err(last) if began.elapsed() > patience => {
+                let seconds = patience.as_secs();
                 return Err(PeersError::Waited {
                     what: what.to_owned(),
                     seconds,
