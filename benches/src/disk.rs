@@ -70,7 +70,7 @@ pub async fn run(
     Ok(())
 }
 
-fn size_of(folder: &Path) -> std::io::Result<u64> {
+pub fn size_of(folder: &Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

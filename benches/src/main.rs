@@ -11,6 +11,7 @@ mod disk;
 mod fill;
 mod hosted;
 mod idle;
+mod ingest;
 mod live;
 mod load;
 mod memory;
@@ -61,6 +62,9 @@ struct Arguments {
     /// Tracks at which both engines are asked, one size after another.
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
     cluster_sizes: Vec<usize>,
+    /// Records of each simulated network whose stream is replayed.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
+    replay_sizes: Vec<usize>,
     /// Nodes of the cluster: 1 or 3.
     #[arg(long, default_value_t = 1)]
     nodes: u8,
@@ -76,6 +80,15 @@ struct Arguments {
     /// How a history is told: of `permute` the first interleaving.
     #[arg(long, default_value_t = 1)]
     order: u64,
+    /// Minutes of `soak`.
+    #[arg(long, default_value_t = 30)]
+    minutes: u64,
+    /// Kills of one history.
+    #[arg(long, default_value_t = 20)]
+    kills: usize,
+    /// Where histories of `permute` and `kill` end.
+    #[arg(long, value_enum, default_value_t)]
+    over: proof::over::Over,
     /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -109,6 +122,8 @@ enum Campaign {
     Live,
     /// Everything a real Jetstream has, into an empty store (needs Node and Go).
     Replay,
+    /// A simulated network's stream into an empty store, in sizes ten times apart.
+    Ingest,
     /// The embedded store beside a real CQL cluster, growing (needs Java and Maven).
     Cluster,
     /// Proof: one history in `--runs` interleavings ends in one dump.
@@ -117,11 +132,13 @@ enum Campaign {
     Kill,
     /// Proof: everything goes wrong at once, then it is calm and all is as it must be.
     Faults,
+    /// Proof: as much goes as comes for `--minutes`; memory, open files and disk stay.
+    Soak,
     /// All that measure.
     All,
 }
 
-const ORDER: [Campaign; 14] = [
+const ORDER: [Campaign; 16] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -132,13 +149,20 @@ const ORDER: [Campaign; 14] = [
     Campaign::Idle,
     Campaign::Live,
     Campaign::Replay,
+    Campaign::Ingest,
     Campaign::Cluster,
     Campaign::Permute,
     Campaign::Kill,
     Campaign::Faults,
+    Campaign::Soak,
 ];
 /// Those that prove: they are run when named alone.
-const PROOFS: [Campaign; 3] = [Campaign::Permute, Campaign::Kill, Campaign::Faults];
+const PROOFS: [Campaign; 4] = [
+    Campaign::Permute,
+    Campaign::Kill,
+    Campaign::Faults,
+    Campaign::Soak,
+];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
@@ -181,10 +205,12 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Idle => idle::run(arguments, report).await,
         Campaign::Live => live::run(arguments, report).await,
         Campaign::Replay => replay::run(arguments, report).await,
+        Campaign::Ingest => ingest::run(arguments, report).await,
         Campaign::Cluster => cluster::run(arguments, report).await,
         Campaign::Permute => proof::permute::run(arguments, report).await,
         Campaign::Kill => proof::kill::run(arguments, report).await,
         Campaign::Faults => proof::faults::run(arguments, report).await,
+        Campaign::Soak => proof::soak::run(arguments, report).await,
         Campaign::All => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ pub mod tables;
 pub mod whole;
 
 pub use counted::CountedStore;
-pub use fault::{CrashPoint, FaultHook};
+pub use fault::{CRASH_POINTS, CrashPoint, FaultHook};
 pub use index::{Derived, Index, IndexEntry, Position};
 pub use log::{LogPosition, LogPositionError};
 pub use model::{

@@ -12,13 +12,9 @@ use crate::{Arguments, Outcome, binary};
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
     let Arguments {
-        seed,
-        order,
-        acts,
-        runs,
-        ..
+        seed, acts, runs, ..
     } = *arguments;
-    let cases = (seed..seed + runs).map(|seed| Case { seed, order, acts });
+    let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
     let last = all("faults", cases, |case| one(&binary, case)).await?;
     report.add(
         &format!("everything goes wrong: {runs} histories of {acts} acts (seeds {seed} on)"),

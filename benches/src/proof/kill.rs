@@ -1,69 +1,186 @@
-//! Killed at random points while a history goes on, told by three hosts: nothing is lost, and
-//! nothing comes back.
+//! Killed while a history goes on, told by three hosts: every other time at a random moment, else
+//! between two named steps of the store's write path. Nothing is lost, and nothing comes back.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use plyr_peers::Plyr;
+use plyr_schemas::{embedded, scylla};
 use plyr_simnet::{Faults, StreamFaults};
 
+use super::over::{Over, Place};
 use super::scene::{HOSTS, RunError, Scene};
 use super::{Case, Ran, all};
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
-/// A life ends no later than this after its ready line, in milliseconds.
-const LONGEST_LIFE: u64 = 400;
-/// Kills of one history.
-const KILLS: usize = 20;
+/// A life ends no later than this after its ready line, in milliseconds: over the embedded store,
+/// and over a cluster, where each step takes longer.
+const LONGEST_LIFE: [u64; 2] = [400, 2_500];
+/// A named step is one of the first so many of its kind in a life.
+const STEPS: u64 = 12;
+const AT_RANDOM: &str = "a random moment";
+
+/// How often it died where.
+type Deaths = RefCell<BTreeMap<&'static str, usize>>;
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
+    let place = Place::open(arguments.over, binary).await?;
     let Arguments {
-        seed,
-        order,
-        acts,
-        runs,
-        ..
+        seed, acts, runs, ..
     } = *arguments;
-    let cases = (seed..seed + runs).map(|seed| Case { seed, order, acts });
-    let last = all("kill", cases, |case| one(&binary, case)).await?;
-    let (hosts, kills) = (HOSTS.len(), runs as usize * KILLS);
+    let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
+    let deaths = Deaths::default();
+    let last = all("kill", cases, |case| one(&place, case, &deaths)).await?;
+    let deaths = deaths.into_inner();
+    let told: Vec<String> = deaths
+        .iter()
+        .map(|(point, times)| format!("{times} {point}"))
+        .collect();
     report.add(
-        &format!("kill -9 under {hosts} hosts, {runs} histories of {acts} acts (seeds {seed} on)"),
-        format!("{kills} kills; all as it must be (the last: {last})"),
+        &format!(
+            "kill -9 under {} hosts, {}, {runs} histories of {acts} acts (seeds {seed} on)",
+            HOSTS.len(),
+            place.name()
+        ),
+        format!(
+            "{} kills ({}); all as it must be (the last: {last})",
+            deaths.values().sum::<usize>(),
+            told.join(", ")
+        ),
         "0 lost, 0 resurrected",
     );
     Ok(())
 }
 
-async fn one(binary: &str, Case { seed, order, acts }: Case) -> Ran {
+async fn one(place: &Place, case: Case, deaths: &Deaths) -> Ran {
+    place.empty().await?;
     let stream = StreamFaults {
         duplicates: 10,
         delays: 10,
         ..StreamFaults::default()
     };
     let faults = Faults {
-        seed: order,
+        seed: case.order,
         streams: vec![stream; HOSTS.len()],
         ..Faults::default()
     };
-    let mut scene = Scene::open(seed, faults).await?;
+    let mut scene = Scene::open(case.seed, faults).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
-    let data = folder.path().join("data");
-    let mut random = Random::new(seed);
-    let each = (acts / KILLS).max(1);
-    for _ in 0..KILLS {
-        let plyr = scene.serve(binary, &data, &[]).await?;
+    let mut random = Random::new(case.seed);
+    let kills = case.kills.max(1);
+    // One indexer goes on while the other one is killed.
+    let other = match place.is_apart() {
+        true => Some(folder.path().join("index-1")),
+        false => None,
+    };
+    let mut standing = match &other {
+        Some(folder) => Some(place.start(&scene, "index", folder, &[], &[]).await?),
+        None => None,
+    };
+    for number in 0..kills {
+        let life = Life::of(case.over, number, &mut random);
+        let acts = case.acts * (number + 1) / kills - case.acts * number / kills;
+        let died = life.live(place, &mut scene, folder.path(), acts).await?;
+        *deaths.borrow_mut().entry(died).or_default() += 1;
+    }
+    if let Some(standing) = standing.take() {
+        standing.kill().await.map_err(RunError::broken)?;
+    }
+    let servers = place.serve(&scene, folder.path(), &[]).await?;
+    servers.end(scene).await
+}
+
+/// One life of a server.
+struct Life {
+    /// The step it is to die at, and the how manieth of its kind.
+    at: Option<(&'static str, u64)>,
+    /// When it is killed at the latest.
+    lasts: Duration,
+}
+
+impl Life {
+    fn of(over: Over, number: usize, random: &mut Random) -> Life {
+        let (points, longest): (&[_], _) = match over {
+            Over::Embedded => (
+                &[embedded::BEFORE_COMMIT, embedded::AFTER_COMMIT],
+                LONGEST_LIFE[0],
+            ),
+            Over::Cluster | Over::Indexers => (
+                &[
+                    scylla::BEFORE_TRUTH,
+                    scylla::AFTER_TRUTH,
+                    scylla::AFTER_READ_BACK,
+                    scylla::AFTER_DERIVED,
+                    scylla::AFTER_LOG,
+                ],
+                LONGEST_LIFE[1],
+            ),
+        };
+        let lasts = Duration::from_millis(random.next() % longest);
+        let point = points[(random.next() % points.len() as u64) as usize];
+        let step = 1 + random.next() % STEPS;
+        match number.is_multiple_of(2) {
+            true => Life { at: None, lasts },
+            false => Life {
+                at: Some((point.0, step)),
+                lasts: Duration::from_millis(longest),
+            },
+        }
+    }
+
+    /// Starts a server and has it die; answers where it died.
+    async fn live(
+        &self,
+        place: &Place,
+        scene: &mut Scene,
+        folder: &Path,
+        acts: usize,
+    ) -> Result<&'static str, RunError> {
+        let (command, name) = match place.is_apart() {
+            true => ("index", "index-0"),
+            false => ("serve", "data"),
+        };
+        let asked = self.at.map(|(point, step)| format!("{point}:{step}"));
+        let environment: Vec<_> = asked
+            .into_iter()
+            .map(|asked| ("PLYR_CRASH_AT".to_owned(), asked))
+            .collect();
+        let folder = folder.join(name);
+        let started = place
+            .start(scene, command, &folder, &[], &environment)
+            .await;
+        let mut plyr = match (started, self.at) {
+            (Ok(plyr), _) => plyr,
+            // It came to the step before it could say that it was ready.
+            (Err(_), Some((point, _))) => {
+                scene.go_on(acts)?;
+                return Ok(point);
+            }
+            (Err(problem), None) => return Err(problem),
+        };
         let began = Instant::now();
-        let life = Duration::from_millis(random.next() % LONGEST_LIFE);
-        for number in 0..each {
+        for number in 0..acts {
             scene.go_on(1)?;
-            let at = life.mul_f64((number + 1) as f64 / each as f64);
+            let at = self.lasts.mul_f64((number + 1) as f64 / acts as f64);
             tokio::time::sleep(at.saturating_sub(began.elapsed())).await;
         }
-        plyr.kill().await.map_err(RunError::broken)?;
+        match self.at {
+            Some((point, _)) if has_ended(&mut plyr).await => Ok(point),
+            _ => {
+                plyr.kill().await.map_err(RunError::broken)?;
+                Ok(AT_RANDOM)
+            }
+        }
     }
-    let plyr = scene.serve(binary, &data, &[]).await?;
-    scene.ends(plyr).await
+}
+
+/// Whether it has ended by itself; the step may still be about to come.
+async fn has_ended(plyr: &mut Plyr) -> bool {
+    plyr.ended(Duration::from_millis(200)).await.is_ok()
 }

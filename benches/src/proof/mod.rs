@@ -3,14 +3,21 @@
 
 pub mod faults;
 pub mod kill;
+pub mod over;
 pub mod permute;
 /// As the tests have it.
 #[path = "../../../ops/tests/scene/mod.rs"]
 mod scene;
+pub mod soak;
 
 use std::io::Write;
+use std::time::Instant;
 
+use clap::ValueEnum;
+use over::Over;
 use scene::RunError;
+
+use crate::Arguments;
 
 /// Tries of a smaller history that fails as well.
 const SHRINKS: usize = 6;
@@ -27,14 +34,36 @@ struct Case {
     order: u64,
     /// Acts of the story, after its opening.
     acts: usize,
+    /// Kills of one history, where there are any.
+    kills: usize,
+    /// Where it ends.
+    over: Over,
 }
 
 impl Case {
+    fn of(arguments: &Arguments, seed: u64) -> Case {
+        Case {
+            seed,
+            order: arguments.order,
+            acts: arguments.acts,
+            kills: arguments.kills,
+            over: arguments.over,
+        }
+    }
+
     fn command(&self, campaign: &str) -> String {
-        let Case { seed, order, acts } = self;
+        let Case {
+            seed,
+            order,
+            acts,
+            kills,
+            over,
+        } = self;
+        let over = over.to_possible_value();
+        let over = over.as_ref().map_or("", |value| value.get_name());
         format!(
             "cargo run --release -p plyr-benches -- {campaign} --runs 1 --seed {seed} --order \
-             {order} --acts {acts}"
+             {order} --acts {acts} --kills {kills} --over {over}"
         )
     }
 }
@@ -47,9 +76,14 @@ async fn all<F: Future<Output = Ran>>(
     run: impl Fn(Case) -> F,
 ) -> Result<String, Box<dyn std::error::Error>> {
     let mut told = String::new();
-    for case in cases {
+    let began = Instant::now();
+    for (number, case) in cases.enumerate() {
         match run(case).await {
-            Ok((lines, questions)) => told = format!("{lines} lines, {questions} questions"),
+            Ok((lines, questions)) => {
+                told = format!("{lines} lines, {questions} questions");
+                let (done, seconds) = (number + 1, began.elapsed().as_secs());
+                writeln!(std::io::stderr(), "{campaign}: {done} held, {seconds} s")?;
+            }
             Err(problem) => {
                 tell(campaign, case, &problem, run).await?;
                 return Err(problem.into());

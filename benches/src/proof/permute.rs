@@ -1,6 +1,7 @@
 //! One history in many interleavings: told by three hosts, each late, twice, out of order across
 //! repos and from further back, in a way of its own. All end in one dump.
 
+use super::over::Place;
 use super::scene::{RunError, Scene, interleaved};
 use super::{Case, Ran, all};
 use crate::report::Report;
@@ -9,28 +10,33 @@ use crate::{Arguments, Outcome, binary};
 /// Runs the campaign: `--runs` interleavings of the history of `--seed`, from `--order` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
+    let place = Place::open(arguments.over, binary).await?;
     let Arguments {
-        seed,
-        order,
-        acts,
-        runs,
-        ..
+        seed, order, runs, ..
     } = *arguments;
-    let cases = (order..order + runs).map(|order| Case { seed, order, acts });
-    let last = all("permute", cases, |case| one(&binary, case)).await?;
+    let cases = (order..order + runs).map(|order| Case {
+        order,
+        ..Case::of(arguments, seed)
+    });
+    let last = all("permute", cases, |case| one(&place, case)).await?;
     report.add(
-        &format!("{runs} interleavings of one history of {acts} acts (seed {seed})"),
+        &format!(
+            "{runs} interleavings (orders {order} on) of one history of {} acts (seed {seed}), {}",
+            arguments.acts,
+            place.name()
+        ),
         format!("all ended in one dump (the last: {last})"),
         "all",
     );
     Ok(())
 }
 
-async fn one(binary: &str, case: Case) -> Ran {
+async fn one(place: &Place, case: Case) -> Ran {
+    place.empty().await?;
     let mut scene = Scene::open(case.seed, interleaved(case.order)).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
-    let (data, more) = (folder.path().join("data"), ["--stream-grace", "2s"]);
-    let plyr = scene.serve(binary, &data, &more).await?;
+    let more = ["--stream-grace", "2s"];
+    let servers = place.serve(&scene, folder.path(), &more).await?;
     scene.go_on(case.acts)?;
-    scene.ends(plyr).await
+    servers.end(scene).await
 }

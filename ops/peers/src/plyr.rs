@@ -106,6 +106,17 @@ impl Plyr {
         data_dir: &Path,
         arguments: &[String],
     ) -> Result<Plyr, PeersError> {
+        Plyr::command_within(&[], binary, command, data_dir, arguments).await
+    }
+
+    /// The same with variables of the environment besides.
+    pub async fn command_within(
+        environment: &[(String, String)],
+        binary: &str,
+        command: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
         let start = |detail: std::io::Error| PeersError::Start(format!("plyr: {detail}"));
         std::fs::create_dir_all(data_dir).map_err(start)?;
         let log = std::fs::File::options()
@@ -128,6 +139,7 @@ impl Plyr {
             .arg(data_dir)
             .args(defaults)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -7,6 +7,7 @@ use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore, Rejudging};
 use plyr_schemas::scylla::{ScyllaOptions, ScyllaStore};
 use plyr_schemas::{Store, StoreError};
 
+use super::crash;
 use crate::config::{Config, StoreChoice};
 use crate::error::OpsError;
 
@@ -58,6 +59,7 @@ pub async fn embedded(config: &Config) -> Result<Opened, OpsError> {
     let mut options = EmbeddedOptions::new(config.data_dir.clone(), config.namespace.clone());
     options.reserve_bytes = config.disk_reserve;
     options.cache_bytes = CACHE;
+    options.fault = crash::hook()?;
     let store = EmbeddedStore::open(options)?;
     let mut told = 0;
     let rejudged = store.rejudge(|progress| {
@@ -93,6 +95,7 @@ pub async fn patiently(
 ) -> Result<Opened, OpsError> {
     // The waiting is ours, so that the probes can tell of it.
     options.connect_patience = Duration::ZERO;
+    options.fault = crash::hook()?;
     let mut wait = FIRST_WAIT;
     loop {
         let problem = match tokio::time::timeout(TRY, ScyllaStore::open(options.clone())).await {

@@ -78,8 +78,17 @@ pub struct Scene {
 impl Scene {
     /// Opens a network of a seed: what happened before is in the repos, and no stream tells of it.
     pub async fn open(seed: u64, faults: Faults) -> Result<Scene, RunError> {
+        Scene::open_as(seed, faults, |plot| plot).await
+    }
+
+    /// The same, of a plot that is otherwise.
+    pub async fn open_as(
+        seed: u64,
+        faults: Faults,
+        otherwise: impl Fn(Plot) -> Plot,
+    ) -> Result<Scene, RunError> {
         let namespace: Namespace = "fm.plyr".parse().map_err(RunError::broken)?;
-        let plot = Plot {
+        let plot = otherwise(Plot {
             artists: 6,
             listeners: 8,
             tracks: 24,
@@ -87,7 +96,7 @@ impl Scene {
             seconds: (1, 2),
             tunes: 4,
             ..Plot::of_seed(seed, namespace.clone())
-        };
+        });
         let mut story = Story::new(plot).map_err(RunError::broken)?;
         let mut world = World::new();
         let opening = story.opening();
@@ -122,9 +131,21 @@ impl Scene {
         folder: &Path,
         more: &[&str],
     ) -> Result<Plyr, RunError> {
+        self.start(&[], binary, "serve", folder, more).await
+    }
+
+    /// Starts a part of it over it, with variables of the environment.
+    pub async fn start(
+        &self,
+        environment: &[(String, String)],
+        binary: &str,
+        command: &str,
+        folder: &Path,
+        more: &[&str],
+    ) -> Result<Plyr, RunError> {
         let mut arguments = self.network.arguments();
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
-        let started = Plyr::start(binary, folder, &arguments).await;
+        let started = Plyr::command_within(environment, binary, command, folder, &arguments).await;
         started.map_err(RunError::broken)
     }
 
@@ -170,13 +191,38 @@ impl Scene {
                 break;
             };
             if began.elapsed() > PATIENCE {
-                return Err(RunError::Never(difference.to_string()));
+                let told = self.told_of(&difference.to_string());
+                return Err(RunError::Never(format!("{difference}{told}")));
             }
             tokio::time::sleep(LOOK).await;
         }
         let now = chrono::Utc::now().timestamp_micros();
-        let questions = compare(&Asking(plyr), &said, now).await?;
+        let questions = compare(&Asking(plyr), &said, now).await;
+        let questions = questions.map_err(|mut wrong| {
+            wrong.answered += &self.told_of(&wrong.to_string());
+            wrong
+        })?;
         Ok((expected.dump.lines().count(), questions))
+    }
+
+    /// What each stream told of the first record that a disagreement names: what led to it.
+    fn told_of(&self, wrong: &str) -> String {
+        let Some((_, named)) = wrong.split_once("at://") else {
+            return String::new();
+        };
+        let end = |of: char| !(of.is_ascii_alphanumeric() || ":./_~-".contains(of));
+        let named = named.split(end).next().unwrap_or_default();
+        let parts: Vec<&str> = named.split('/').collect();
+        let mut told = format!("\n  what the streams told of at://{named}:");
+        for host in 0..HOSTS.len() {
+            for line in self.network.lines(host) {
+                let text = line.subscribe(true);
+                if parts.iter().all(|part| text.contains(part)) {
+                    told += &format!("\n    host {host}: {text}");
+                }
+            }
+        }
+        told
     }
 
     /// Nothing goes wrong any more: the state comes to be what it must be, and `plyr` stops as it

@@ -29,6 +29,7 @@ use plyr_lexicons::Namespace;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::fault::FaultHook;
+pub use crate::fault::{AFTER_COMMIT, BEFORE_COMMIT};
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
 use crate::rebuild::{Pass, Passing, Stage};
@@ -41,7 +42,6 @@ use layers::{Engine, Layers, failed};
 use reader::EmbeddedSnapshot;
 pub use rejudge::Rejudging;
 use rows::LogRow;
-pub use writer::{AFTER_COMMIT, BEFORE_COMMIT};
 use writer::{Command, Writer};
 
 /// The engine's name.

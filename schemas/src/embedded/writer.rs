@@ -15,7 +15,7 @@ use super::mend::Mend;
 use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
 use super::{cells, observations, repos, versions};
-use crate::fault::{CrashPoint, FaultHook};
+use crate::fault::{AFTER_COMMIT, BEFORE_COMMIT, CrashPoint, FaultHook};
 use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
 use crate::rebuild::Passing;
 use crate::store::StoreError;
@@ -29,11 +29,6 @@ const TRIM: usize = 10_000;
 const MOST_QUARANTINED: usize = 100_000;
 /// Rows removed since the last compaction that make one worth it.
 const WORTH_COMPACTING: usize = 50_000;
-
-/// Before the batch reaches the disk.
-pub const BEFORE_COMMIT: CrashPoint = CrashPoint("before commit");
-/// After it is durable, before anybody is told.
-pub const AFTER_COMMIT: CrashPoint = CrashPoint("after commit");
 
 type Applied = Result<Vec<Outcome>, StoreError>;
 /// A batch and who waits for it.

@@ -11,10 +11,8 @@ use super::derived::Rows;
 use super::placing::RECORD_SHARDS;
 use super::settle::Touch;
 use super::statements::Statement::ReadRepo;
-use super::writer::{
-    AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH, Versions, derive_key,
-    erased, is_erased, swept,
-};
+use super::writer::{Versions, derive_key, erased, is_erased, swept};
+use crate::fault::{AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH};
 use crate::held::HeldVersion;
 use crate::model::{AccountState, Floor, LogSubject, Outcome};
 use crate::store::StoreError;

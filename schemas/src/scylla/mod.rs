@@ -35,6 +35,7 @@ use async_trait::async_trait;
 use plyr_lexicons::Namespace;
 
 use crate::fault::FaultHook;
+pub use crate::fault::{AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH};
 use crate::log::LogPosition;
 use crate::model::{Change, LogEntry, Micros, Outcome};
 use crate::rebuild::{Pass, Passing};
@@ -45,7 +46,6 @@ pub use migrate::empty;
 pub use migrate::{FORMAT, Replication, migrate, plan};
 pub use nodes::datacenters;
 pub use options::ScyllaOptions;
-pub use writer::{AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH};
 
 /// The engine's name.
 pub const NAME: &str = "scylla";

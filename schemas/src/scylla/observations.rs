@@ -10,8 +10,8 @@ use super::cql::write;
 use super::derived::FeedRow;
 use super::placing::{Feed, actor_shard};
 use super::statements::Statement::{ReadActor, ReadDue, ReadHandle, ReadHiddenOne, ReadQuarantine};
-use super::writer::{AFTER_DERIVED, AFTER_LOG, BEFORE_TRUTH};
 use crate::embedded::rows::QuarantineRow;
+use crate::fault::{AFTER_DERIVED, AFTER_LOG, BEFORE_TRUTH};
 use crate::model::{
     Account, AccountState, BlueskyProfile, DueCheck, Floor, HandleClaim, Identity, LogSubject,
     Micros, Outcome, QuarantineEntry, StreamCursor,

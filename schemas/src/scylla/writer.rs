@@ -14,22 +14,13 @@ use super::placing::record_shard;
 use super::rebuild::write_judged;
 use super::settle::Touch;
 use super::statements::Statement::{ReadFloor, ReadVersions};
-use crate::fault::CrashPoint;
+use crate::fault::{
+    AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH, CrashPoint,
+};
 use crate::held::{self, HeldVersion, current, derived_if_valid, derived_of, settled};
 use crate::index::Derived;
 use crate::model::{LogSubject, Outcome, Standing, Version};
 use crate::store::StoreError;
-
-/// Before a version is written.
-pub const BEFORE_TRUTH: CrashPoint = CrashPoint("before truth");
-/// Versions are acknowledged, nothing is derived yet.
-pub const AFTER_TRUTH: CrashPoint = CrashPoint("after truth");
-/// Versions and floors are read back, nothing is derived yet.
-pub const AFTER_READ_BACK: CrashPoint = CrashPoint("after read-back");
-/// Derived rows are acknowledged, the log entry isn't written yet.
-pub const AFTER_DERIVED: CrashPoint = CrashPoint("after derived");
-/// The log entry is acknowledged, whoever waits isn't told yet.
-pub const AFTER_LOG: CrashPoint = CrashPoint("after log");
 
 /// Versions of one key, newest first.
 pub type Versions = Vec<(Rev, HeldVersion)>;
