@@ -24,8 +24,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const FLAT: f64 = 1.15;
 const METHODS: [&str; 4] = [
     "fm.plyr.stats.getStats",
-    "fm.plyr.feed.getLatestTracks",
-    "fm.plyr.feed.getTopTracks",
+    "fm.plyr.feed.getLatest",
+    "fm.plyr.sync.getQuarantine",
     "fm.plyr.sync.getCoverage",
 ];
 
