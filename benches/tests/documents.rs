@@ -20,10 +20,11 @@ fn sources(folder: &Path, into: &mut String) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether a text between backticks is a test's name: words in a row, and several of them.
+/// Whether a text between backticks is a test's name: words in a row, and several of them; no
+/// metric's.
 fn is_name(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    text.matches('_').count() >= 2 && text.bytes().all(is_word)
+    text.matches('_').count() >= 2 && !text.starts_with("plyr_") && text.bytes().all(is_word)
 }
 
 #[test]

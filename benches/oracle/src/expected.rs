@@ -250,6 +250,7 @@ impl Expected {
         let state_of = |uri: &str| match self.shown.get(uri) {
             Some(one) if one.collection == TRACK => Item::Track,
             Some(_) => Item::NotFound,
+            None if network.is_gone(uri) => Item::OfGone,
             None => match network.at(uri) {
                 Some((_, path, _)) if is_ours(path) => Item::Hidden,
                 _ => Item::NotFound,
@@ -346,6 +347,9 @@ pub enum Item {
     Track,
     /// Something that is held and doesn't show.
     Hidden,
+    /// Of an account that isn't active, and whose host gives nothing away: what is held of it
+    /// depends on when it was heard of. It doesn't show, either way.
+    OfGone,
     /// Nothing.
     NotFound,
 }

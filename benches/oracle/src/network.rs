@@ -37,6 +37,13 @@ impl Network {
         self.accounts.insert(account.did.clone(), account);
     }
 
+    /// Whether an address is of an account that isn't active.
+    pub fn is_gone(&self, uri: &str) -> bool {
+        let of = |uri: &str| Some(uri.strip_prefix("at://")?.split('/').next()?.to_owned());
+        let account = of(uri).and_then(|did| self.accounts.get(&did));
+        account.is_some_and(|account| !account.is_active)
+    }
+
     /// The record at an address, and whose it is.
     pub fn at(&self, uri: &str) -> Option<(&Account, &str, &Held)> {
         let (did, path) = uri.strip_prefix("at://")?.split_once('/')?;

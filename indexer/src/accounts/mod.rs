@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Collection, Did, Namespace};
 use plyr_outbound::{Outbound, OutboundError};
-use plyr_schemas::{Change, DueCheck, Outcome, Store, StoreError};
+use plyr_schemas::{Change, DueCheck, Outcome, RepoState, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -206,6 +206,7 @@ impl Shared {
         let Some(held) = held else { return Ok(()) };
         let actor = snapshot.actors(std::slice::from_ref(&did)).await?.pop();
         let shown = actor.and_then(|actor| actor.handle);
+        let repo = snapshot.repos(std::slice::from_ref(&did)).await?.pop();
         drop(snapshot);
         let asked_at = crate::now();
         let mut said = Said::default();
@@ -214,9 +215,16 @@ impl Shared {
             Ok(end) => end,
             Err(_) => End::Missing(Missing::Account(took_too_long(&did))),
         };
-        let follow_up = self
+        let mut follow_up = self
             .pace
             .follow_up(&check, &held, said, end, (asked_at, crate::now()));
+        // Its repo was asked for just while it was inactive, and no check saw it so.
+        let was_gone = repo
+            .flatten()
+            .is_some_and(|repo| repo.state == RepoState::Gone && repo.asked_at < asked_at);
+        if was_gone && follow_up.is_active() && !follow_up.repo.contains(&RepoChange::Activated) {
+            follow_up.repo.push(RepoChange::Activated);
+        }
         let outcome = match &follow_up.problem {
             None => "answered",
             Some(problem) => {

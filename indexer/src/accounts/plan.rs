@@ -102,6 +102,15 @@ pub struct FollowUp {
     pub problem: Option<String>,
 }
 
+impl FollowUp {
+    /// Whether the account was seen to be active.
+    pub fn is_active(&self) -> bool {
+        self.observed.iter().any(|change| {
+            matches!(change, Change::Account(account) if account.state == AccountState::Active)
+        })
+    }
+}
+
 /// A check's count of questions ends here.
 const MOST_ASKED: u8 = 254;
 /// Tries to prove a handle; after that what is known stays until the next trigger.

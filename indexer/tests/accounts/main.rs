@@ -13,7 +13,7 @@ use plyr_indexer::{AccountPace, RepoChange};
 use plyr_lexicons::Did;
 use plyr_schemas::conformance;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{AccountState, Change, DueCheck, Observed, Store};
+use plyr_schemas::{AccountState, Change, DueCheck, Observed, Repo, RepoState, Store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -350,6 +350,29 @@ async fn a_move_and_a_new_key_are_told_with_what_was_observed() {
         .await;
     let told = running.told.lock().unwrap().clone();
     assert_eq!(told[2..], [(who, RepoChange::Activated)]);
+    running.stop().await;
+}
+
+/// A repo is asked for while its account is away, and the account is back before any check.
+#[tokio::test]
+async fn i01_a_repo_that_was_gone_is_asked_for_when_its_account_is_active() {
+    let (plc, pds) = (Server::start().await, Server::start().await);
+    let who = did(1);
+    plc.answers(&who, document(&who, &pds, KEY));
+    pds.answers(&who, status("active"));
+    let running = Running::start(&plc, hurried());
+    let gone = Repo {
+        state: RepoState::Gone,
+        asked_at: 1,
+        ..Repo::met(who.clone(), 1)
+    };
+    running.store.apply(vec![Change::Repo(gone)]).await.unwrap();
+    running.trigger(std::slice::from_ref(&who)).await;
+    running
+        .until("its return is told", async |running| {
+            running.told.lock().unwrap().first() == Some(&(who.clone(), RepoChange::Activated))
+        })
+        .await;
     running.stop().await;
 }
 

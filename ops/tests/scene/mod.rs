@@ -66,6 +66,8 @@ pub const TROUBLED: HostFaults = HostFaults {
 /// How long the state may take until it is what it must be.
 const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);
+/// Characters of a line of a stream that are printed.
+const TOLD: usize = 400;
 
 /// The network, and what goes on in it.
 pub struct Scene {
@@ -218,6 +220,7 @@ impl Scene {
             for line in self.network.lines(host) {
                 let text = line.subscribe(true);
                 if parts.iter().all(|part| text.contains(part)) {
+                    let text: String = text.chars().take(TOLD).collect();
                     told += &format!("\n    host {host}: {text}");
                 }
             }
