@@ -2,6 +2,7 @@
 //! where they are asked for (microseconds, seldom a wait for the disk).
 
 mod cells;
+mod create;
 mod disk;
 mod erase;
 mod folder;
@@ -130,7 +131,8 @@ impl EmbeddedStore {
         folder::look(&folder, &namespace)?;
         let lock = folder::lock(&folder)?;
         folder::prepare(&folder, &namespace)?;
-        let database = Database::builder(folder.join("store"))
+        create::create(&folder)?;
+        let database = Database::builder(folder.join(create::STORE))
             .cache_size(cache_bytes)
             .max_journaling_size(JOURNAL)
             .worker_threads(1)
