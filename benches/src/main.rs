@@ -115,13 +115,15 @@ enum Campaign {
     Permute,
     /// Proof: killed at random points of `--runs` histories, nothing is lost or comes back.
     Kill,
+    /// Proof: cut from power at random points of `--runs` histories, what was synced is enough.
+    Power,
     /// Proof: everything goes wrong at once, then it is calm and all is as it must be.
     Faults,
     /// All that measure.
     All,
 }
 
-const ORDER: [Campaign; 14] = [
+const ORDER: [Campaign; 15] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -135,10 +137,16 @@ const ORDER: [Campaign; 14] = [
     Campaign::Cluster,
     Campaign::Permute,
     Campaign::Kill,
+    Campaign::Power,
     Campaign::Faults,
 ];
 /// Those that prove: they are run when named alone.
-const PROOFS: [Campaign; 3] = [Campaign::Permute, Campaign::Kill, Campaign::Faults];
+const PROOFS: [Campaign; 4] = [
+    Campaign::Permute,
+    Campaign::Kill,
+    Campaign::Power,
+    Campaign::Faults,
+];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
@@ -184,6 +192,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Cluster => cluster::run(arguments, report).await,
         Campaign::Permute => proof::permute::run(arguments, report).await,
         Campaign::Kill => proof::kill::run(arguments, report).await,
+        Campaign::Power => proof::power::run(arguments, report).await,
         Campaign::Faults => proof::faults::run(arguments, report).await,
         Campaign::All => Ok(()),
     }

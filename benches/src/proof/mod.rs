@@ -4,6 +4,7 @@
 pub mod faults;
 pub mod kill;
 pub mod permute;
+pub mod power;
 /// As the tests have it.
 #[path = "../../../ops/tests/scene/mod.rs"]
 mod scene;

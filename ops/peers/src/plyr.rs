@@ -99,8 +99,28 @@ impl Plyr {
         Plyr::command(binary, "serve", data_dir, arguments).await
     }
 
+    /// Starts `plyr serve` under another program, of which the words come before the binary's name.
+    pub async fn start_under(
+        under: &[String],
+        binary: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        Plyr::launch(under, binary, "serve", data_dir, arguments).await
+    }
+
     /// Starts `plyr serve`, `index` or `appview` with arguments of the test's own.
     pub async fn command(
+        binary: &str,
+        command: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        Plyr::launch(&[], binary, command, data_dir, arguments).await
+    }
+
+    async fn launch(
+        under: &[String],
         binary: &str,
         command: &str,
         data_dir: &Path,
@@ -122,8 +142,9 @@ impl Plyr {
             .iter()
             .filter(|(name, _)| !arguments.iter().any(|one| one == name));
         let defaults = defaults.flat_map(|(name, value)| [*name, *value]);
-        let mut child = Command::new(binary)
-            .arg(command)
+        let mut words = under.iter().map(String::as_str).chain([binary, command]);
+        let mut child = Command::new(words.next().unwrap_or(binary))
+            .args(words)
             .arg("--data-dir")
             .arg(data_dir)
             .args(defaults)

@@ -16,6 +16,7 @@ mod repos;
 pub(crate) mod rows;
 mod scan;
 mod sums;
+mod torn;
 mod versions;
 mod whole;
 mod writer;
@@ -132,12 +133,14 @@ impl EmbeddedStore {
         let lock = folder::lock(&folder)?;
         folder::prepare(&folder, &namespace)?;
         create::create(&folder)?;
-        let database = Database::builder(folder.join(create::STORE))
-            .cache_size(cache_bytes)
-            .max_journaling_size(JOURNAL)
-            .worker_threads(1)
-            .open()
-            .map_err(|problem| failed("open", &problem))?;
+        let place = folder.join(create::STORE);
+        let database = torn::open(&place, || {
+            Database::builder(&place)
+                .cache_size(cache_bytes)
+                .max_journaling_size(JOURNAL)
+                .worker_threads(1)
+                .open()
+        })?;
         let engine = Engine::open(database)?;
         let newest = engine.keyspace(Kind::Log).last_key_value();
         let newest = newest.map(|row| row.key()).transpose();

@@ -74,7 +74,11 @@ impl Program {
         let bytes = self.memory(at, count * 8)?;
         let words = bytes.chunks_exact(8);
         Ok(words
-            .map(|word| word.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+            .map(|word| {
+                word.iter()
+                    .rev()
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+            })
             .collect())
     }
 
@@ -236,7 +240,11 @@ fn open(
     let Some(path) = program.path(folder, at)?.filter(|path| disk.watches(path)) else {
         return Ok(None);
     };
-    if flags & libc::O_TMPFILE == libc::O_TMPFILE || flags & libc::O_SYNC != 0 {
+    if flags & libc::O_TMPFILE == libc::O_TMPFILE {
+        // What has no name is gone at the cut.
+        return Ok(None);
+    }
+    if flags & libc::O_SYNC != 0 {
         let told = format!("open of {} with flags {flags:o}", path.display());
         return Err(PowerError::Unknown(told));
     }
