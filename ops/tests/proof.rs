@@ -61,20 +61,22 @@ async fn i03_cut_from_power_the_disk_holds_what_was_answered_and_the_oracle_agre
     };
     let mut scene = Scene::open(4, Faults::default()).await?;
     let mut power = Power::new(&tool, BINARY)?;
+    // In the making of the store, in its recovery, and in the midst of the story.
     let cuts = [
         (16, "everything"),
         (120, "nothing"),
-        (700, "nothing"),
-        (500, "pages"),
-        (40, "prefix"),
-        (400, "prefix"),
+        (330, "nothing"),
+        (20, "prefix"),
+        (61, "nothing"),
+        (81, "pages"),
+        (70, "prefix"),
     ];
     for (seed, (at, way)) in (1..).zip(cuts) {
         let cut = Cut { at, way, seed };
         power.life(&mut scene, cut, 30).await?;
     }
     let (lines, questions) = power.ends(scene).await?;
-    println!("{:?}", power.seen);
+    println!("{}", power.seen);
     assert!(lines > 100 && questions > 500, "{lines}, {questions}");
     assert!(power.seen.unsynced > 0, "{:?}", power.seen);
     Ok(())

@@ -14,10 +14,10 @@ use crate::{Arguments, Outcome, binary};
 
 /// Cuts of one history.
 const CUTS: usize = 10;
-/// A cut comes before one of this many calls of a life: while the store is made or recovered.
-const EARLY: usize = 250;
-/// The same of other lives.
-const LATE: usize = 900;
+/// A first life is cut before one of this many calls: about as many make a store.
+const FIRST: usize = 260;
+/// The same of other lives: the first dozens recover the store.
+const LATER: usize = 140;
 /// What survives of the unsynced; by turns that the seed decides.
 const WAYS: [&str; 3] = ["nothing", "prefix", "pages"];
 
@@ -61,8 +61,9 @@ async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran 
     let mut scene = Scene::open(seed, faults).await?;
     let mut power = Power::new(tool, binary)?;
     let mut random = Random::new(seed);
-    for _ in 0..CUTS {
-        let calls = if random.below(4) == 0 { EARLY } else { LATE };
+    power.seen = seen.take();
+    for number in 0..CUTS {
+        let calls = if number == 0 { FIRST } else { LATER };
         let cut = Cut {
             at: 1 + random.below(calls) as u64,
             way: WAYS[random.below(WAYS.len())],
@@ -71,6 +72,6 @@ async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran 
         power.life(&mut scene, cut, (acts / CUTS).max(1)).await?;
     }
     let ended = power.ends(scene).await;
-    seen.borrow_mut().add(&power.seen);
+    seen.replace(power.seen);
     ended
 }

@@ -1,6 +1,6 @@
 //! What a store holds, as far as a cut of the power could take it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use plyr_lexicons::Namespace;
@@ -20,6 +20,8 @@ pub struct Held {
     versions: BTreeMap<String, String>,
     /// Of each repo's collection, as `did/collection`.
     floors: BTreeMap<String, String>,
+    /// At-uris and revs that were refused.
+    refused: BTreeSet<(String, String)>,
     /// Where each source is read on.
     pub cursors: BTreeMap<String, u64>,
 }
@@ -31,6 +33,11 @@ impl Held {
         for line in dump.lines() {
             let row: Value = serde_json::from_str(line).map_err(RunError::broken)?;
             let text = |name: &str| row[name].as_str().map(str::to_owned);
+            if text("refused").is_some() {
+                let refused = text("uri").zip(text("rev"));
+                held.refused.extend(refused);
+                continue;
+            }
             let (place, rev) = if let (Some(uri), Some(rev)) = (text("version"), text("rev")) {
                 (held.versions.entry(uri).or_default(), rev)
             } else if let (Some(did), Some(collection), Some(rev)) =
@@ -55,6 +62,12 @@ impl Held {
         let version = self.versions.get(uri);
         let reached = version.into_iter().chain(self.floors.get(range));
         reached.max().is_some_and(|held| held.as_str() >= rev)
+    }
+
+    /// Whether a version was refused.
+    pub fn refused(&self, uri: &str, rev: &str) -> bool {
+        let version = (uri.to_owned(), rev.to_owned());
+        self.refused.contains(&version)
     }
 
     /// How many versions there are.

@@ -39,6 +39,8 @@ pub struct Seen {
     pub cuts: u64,
     /// Cuts before it was ready.
     pub early: u64,
+    /// Cuts in the end of a life, when nothing happened any more.
+    pub late: u64,
     pub writes: u64,
     pub syncs: u64,
     pub folder_syncs: u64,
@@ -54,31 +56,16 @@ pub struct Seen {
     pub frames: u64,
 }
 
-impl Seen {
-    /// Adds what another history came to.
-    pub fn add(&mut self, other: &Seen) {
-        self.cuts += other.cuts;
-        self.early += other.early;
-        self.writes += other.writes;
-        self.syncs += other.syncs;
-        self.folder_syncs += other.folder_syncs;
-        self.unsynced += other.unsynced;
-        self.taken += other.taken;
-        self.names += other.names;
-        self.answered += other.answered;
-        self.frames += other.frames;
-    }
-}
-
 impl std::fmt::Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} cuts, {} of them before it was ready; {} writes, {} syncs of files and {} of \
+            "{} cuts, {} of them before it was ready and {} when nothing happened; {} writes, {} syncs of files and {} of \
              folders; of {} unsynced bytes {} taken back, and {} names; {} answered versions and \
              {} frames up to a cursor looked for",
             self.cuts,
             self.early,
+            self.late,
             self.writes,
             self.syncs,
             self.folder_syncs,
@@ -172,7 +159,7 @@ impl Power {
             Ok(mut plyr) => {
                 answered = self.until_cut(scene, &mut plyr, &report, acts).await?;
             }
-            Err(_) if report.exists() => {
+            Err(_) if is_cut(&report) => {
                 self.seen.early += 1;
                 scene.go_on(acts)?;
             }
@@ -187,7 +174,7 @@ impl Power {
 
     /// Goes on until the power is cut. Answers what the server answered last.
     async fn until_cut(
-        &self,
+        &mut self,
         scene: &mut Scene,
         plyr: &mut Plyr,
         report: &Path,
@@ -211,6 +198,7 @@ impl Power {
                 let pid = plyr.pid().unwrap_or_default().to_string();
                 let told = Command::new("kill").args(["-USR1", &pid]).status().await;
                 told.map_err(RunError::broken)?;
+                self.seen.late += 1;
                 break;
             }
         }
@@ -221,7 +209,14 @@ impl Power {
 
     /// Reads what the tool has seen. Nothing written or synced in a life means that it was blind.
     fn count(&mut self, report: &Path) -> Result<(), RunError> {
-        let text = std::fs::read_to_string(report).map_err(RunError::broken)?;
+        let text = std::fs::read_to_string(report).map_err(|problem| {
+            let log = std::fs::read_to_string(self.data().with_extension("log"));
+            let log = log.unwrap_or_default();
+            let last = log.lines().last().unwrap_or_default();
+            RunError::broken(format!(
+                "{problem}: the tool ended without a report: {last}"
+            ))
+        })?;
         std::fs::remove_file(report).map_err(RunError::broken)?;
         let said: Value = serde_json::from_str(&text).map_err(RunError::broken)?;
         if said["cut"] != true {
@@ -271,7 +266,7 @@ impl Power {
                 }
                 self.seen.frames += 1;
                 let rev = rev.to_string();
-                if !held.covers(&uri, &rev) {
+                if !held.covers(&uri, &rev) && !held.refused(&uri, &rev) {
                     self.missed.push((uri, rev, url.clone()));
                 }
             }
@@ -297,6 +292,11 @@ impl Power {
         }
         Ok(compared)
     }
+}
+
+fn is_cut(report: &Path) -> bool {
+    let text = std::fs::read_to_string(report).unwrap_or_default();
+    text.contains("\"cut\":true")
 }
 
 /// Copies files and folders; sockets are left out.
