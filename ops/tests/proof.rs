@@ -74,6 +74,8 @@ async fn i03_cut_from_power_the_disk_holds_what_was_answered_and_the_oracle_agre
     for (seed, (at, way)) in (1..).zip(cuts) {
         let cut = Cut { at, way, seed };
         power.life(&mut scene, cut, 30).await?;
+        // The first two lives end before there is one.
+        assert_eq!(power.has_store(), seed > 2, "{cut:?}");
     }
     let (lines, questions) = power.ends(scene).await?;
     println!("{}", power.seen);

@@ -63,7 +63,7 @@ fn what_was_synced_stays_and_the_rest_is_gone() -> Tested {
         ("mkdir d; printf x > d/f; sync d/f; sync d; sync .", "d="),
         // In place, longer, shorter, anew.
         ("printf new >> f", "f=old"),
-        ("printf new | dd of=f conv=notrunc 2>&-", "f=old"),
+        ("printf new | dd of=f conv=notrunc status=none", "f=old"),
         ("truncate -s 1 f", "f=old"),
         ("truncate -s 99 f", "f=old"),
         (": > f", "f=old"),
@@ -134,7 +134,7 @@ fn a_call_that_no_model_is_known_for_is_an_error() -> Tested {
 /// A script that overwrites a synced page and adds two, which are not synced.
 const THREE_PAGES: &str = "head -c 4096 /dev/zero | tr '\\0' a > f; sync f; sync .; \
                            head -c 12288 /dev/zero | tr '\\0' b | dd of=f bs=12288 \
-                           iflag=fullblock conv=notrunc 2>&-";
+                           iflag=fullblock conv=notrunc status=none";
 
 #[test]
 fn a_prefix_of_it_may_survive_torn_anywhere() -> Tested {

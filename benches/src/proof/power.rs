@@ -14,10 +14,10 @@ use crate::{Arguments, Outcome, binary};
 
 /// Cuts of one history.
 const CUTS: usize = 10;
-/// A first life is cut before one of this many calls: about as many make a store.
-const FIRST: usize = 260;
-/// The same of other lives: the first dozens recover the store.
-const LATER: usize = 140;
+/// The calls that make a store, about.
+const MAKING: usize = 250;
+/// A life over a store is cut before one of this many calls; some dozens recover it.
+const LIFE: usize = 140;
 /// What survives of the unsynced; by turns that the seed decides.
 const WAYS: [&str; 3] = ["nothing", "prefix", "pages"];
 
@@ -63,9 +63,14 @@ async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran 
     let mut random = Random::new(seed);
     power.seen = seen.take();
     for number in 0..CUTS {
-        let calls = if number == 0 { FIRST } else { LATER };
+        let calls = match power.has_store() {
+            true => random.below(LIFE),
+            // The first may be cut while it makes the store.
+            false if number == 0 => random.below(MAKING + LIFE),
+            false => MAKING + random.below(LIFE),
+        };
         let cut = Cut {
-            at: 1 + random.below(calls) as u64,
+            at: 1 + calls as u64,
             way: WAYS[random.below(WAYS.len())],
             seed: random.next(),
         };

@@ -138,6 +138,11 @@ impl Power {
         self.folder.path().join("data")
     }
 
+    /// Whether the disk holds a store. Where it doesn't, the next life makes one.
+    pub fn has_store(&self) -> bool {
+        self.data().join("store").exists()
+    }
+
     /// One life, in which the story goes on for some acts, until the cut; then what the disk holds
     /// is looked at, in a copy.
     pub async fn life(&mut self, scene: &mut Scene, cut: Cut, acts: usize) -> Result<(), RunError> {

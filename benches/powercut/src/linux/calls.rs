@@ -50,7 +50,7 @@ pub fn registers(thread: Pid) -> nix::Result<Registers> {
     })
 }
 
-/// What the program has in its memory and its table of files.
+/// What a thread sees: the memory and the table of files of its process.
 struct Program(Pid);
 
 impl Program {
@@ -127,11 +127,11 @@ impl Program {
 
 /// Reads a call that begins; none where it doesn't concern the folder.
 pub fn read(
-    program: Pid,
+    thread: Pid,
     registers: &Registers,
     disk: &mut Disk,
 ) -> Result<Option<Call>, PowerError> {
-    let program = Program(program);
+    let program = Program(thread);
     let [a, b, c, d, e, _] = registers.given;
     let here = libc::AT_FDCWD as u64;
     #[cfg(target_arch = "x86_64")]

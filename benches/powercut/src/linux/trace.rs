@@ -136,7 +136,7 @@ impl Tracer {
             }
             return Ok(false);
         }
-        let Some(call) = calls::read(self.program, &registers, disk)? else {
+        let Some(call) = calls::read(thread, &registers, disk)? else {
             return Ok(false);
         };
         disk.seen.calls += 1;
