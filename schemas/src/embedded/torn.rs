@@ -1,6 +1,6 @@
 //! A commit that a cut of the power tore. Of what was not synced yet a disk may have written any
-//! pages: the engine discards a commit without its end, but where the end is there and something
-//! before it is not, it refuses to open at all. Each commit is synced before the next one begins,
+//! pages: the engine discards a commit that it can't read to its end, but where only a page within
+//! a long value is missing, it refuses to open at all. Each commit is synced before the next one begins,
 //! so only the last of the newest journal can be torn, and nobody was told of it: it is left out.
 
 use std::fs::File;
@@ -123,11 +123,15 @@ mod tests {
         let mut ends = Vec::new();
         for number in 0..3u8 {
             let mut batch = database.batch().durability(Some(PersistMode::SyncData));
-            for row in 0..10u8 {
-                // What can't be packed.
-                let value = (0..2_000u32).map(|byte| (byte * byte * 31 >> 3) as u8);
-                batch.insert(&rows, [number, row], value.collect::<Vec<u8>>());
-            }
+            // What can't be packed, so that a page of zeros in its midst still reads as a value.
+            let mut state = 1u64;
+            let value = (0..40_000).map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (state >> 56) as u8
+            });
+            batch.insert(&rows, [number, 0], value.collect::<Vec<u8>>());
             batch.commit()?;
             let (_, at) = last_end(store)?.ok_or("no commit")?;
             ends.push(at + END.len() as u64);
