@@ -130,6 +130,8 @@ enum Campaign {
     Permute,
     /// Proof: killed at random points of `--runs` histories, nothing is lost or comes back.
     Kill,
+    /// Proof: cut from power at random points of `--runs` histories, what was synced is enough.
+    Power,
     /// Proof: everything goes wrong at once, then it is calm and all is as it must be.
     Faults,
     /// Proof: as much goes as comes for `--minutes`; memory, open files and disk stay.
@@ -138,7 +140,7 @@ enum Campaign {
     All,
 }
 
-const ORDER: [Campaign; 16] = [
+const ORDER: [Campaign; 17] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -153,13 +155,15 @@ const ORDER: [Campaign; 16] = [
     Campaign::Cluster,
     Campaign::Permute,
     Campaign::Kill,
+    Campaign::Power,
     Campaign::Faults,
     Campaign::Soak,
 ];
 /// Those that prove: they are run when named alone.
-const PROOFS: [Campaign; 4] = [
+const PROOFS: [Campaign; 5] = [
     Campaign::Permute,
     Campaign::Kill,
+    Campaign::Power,
     Campaign::Faults,
     Campaign::Soak,
 ];
@@ -209,6 +213,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Cluster => cluster::run(arguments, report).await,
         Campaign::Permute => proof::permute::run(arguments, report).await,
         Campaign::Kill => proof::kill::run(arguments, report).await,
+        Campaign::Power => proof::power::run(arguments, report).await,
         Campaign::Faults => proof::faults::run(arguments, report).await,
         Campaign::Soak => proof::soak::run(arguments, report).await,
         Campaign::All => Ok(()),

@@ -6,6 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use plyr_simnet::{Faults, StreamFaults};
+use scene::power::{self, Cut, Power};
 use scene::{HOSTS, RunError, Scene, TROUBLED, interleaved};
 
 type Tested = Result<(), RunError>;
@@ -50,6 +51,37 @@ async fn i03_killed_under_three_hosts_the_oracle_agrees() -> Tested {
     }
     let plyr = scene.serve(BINARY, &data, &[]).await?;
     ends(scene, plyr).await
+}
+
+#[tokio::test]
+async fn i03_cut_from_power_the_disk_holds_what_was_answered_and_the_oracle_agrees() -> Tested {
+    let Some(tool) = power::tool().await? else {
+        println!("skipped: power is cut on Linux alone");
+        return Ok(());
+    };
+    let mut scene = Scene::open(4, Faults::default()).await?;
+    let mut power = Power::new(&tool, BINARY)?;
+    // In the making of the store, in its recovery, and in the midst of the story.
+    let cuts = [
+        (16, "everything"),
+        (120, "nothing"),
+        (330, "nothing"),
+        (20, "prefix"),
+        (61, "nothing"),
+        (81, "pages"),
+        (70, "prefix"),
+    ];
+    for (seed, (at, way)) in (1..).zip(cuts) {
+        let cut = Cut { at, way, seed };
+        power.life(&mut scene, cut, 30).await?;
+        // The first two lives end before there is one.
+        assert_eq!(power.has_store(), seed > 2, "{cut:?}");
+    }
+    let (lines, questions) = power.ends(scene).await?;
+    println!("{}", power.seen);
+    assert!(lines > 100 && questions > 500, "{lines}, {questions}");
+    assert!(power.seen.unsynced > 0, "{:?}", power.seen);
+    Ok(())
 }
 
 #[tokio::test]

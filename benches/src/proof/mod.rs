@@ -5,6 +5,7 @@ pub mod faults;
 pub mod kill;
 pub mod over;
 pub mod permute;
+pub mod power;
 /// As the tests have it.
 #[path = "../../../ops/tests/scene/mod.rs"]
 mod scene;

@@ -99,6 +99,16 @@ impl Plyr {
         Plyr::command(binary, "serve", data_dir, arguments).await
     }
 
+    /// Starts `plyr serve` under another program, of which the words come before the binary's name.
+    pub async fn start_under(
+        under: &[String],
+        binary: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        Plyr::launch(under, &[], binary, "serve", data_dir, arguments).await
+    }
+
     /// Starts `plyr serve`, `index` or `appview` with arguments of the test's own.
     pub async fn command(
         binary: &str,
@@ -106,11 +116,22 @@ impl Plyr {
         data_dir: &Path,
         arguments: &[String],
     ) -> Result<Plyr, PeersError> {
-        Plyr::command_within(&[], binary, command, data_dir, arguments).await
+        Plyr::launch(&[], &[], binary, command, data_dir, arguments).await
     }
 
     /// The same with variables of the environment besides.
     pub async fn command_within(
+        environment: &[(String, String)],
+        binary: &str,
+        command: &str,
+        data_dir: &Path,
+        arguments: &[String],
+    ) -> Result<Plyr, PeersError> {
+        Plyr::launch(&[], environment, binary, command, data_dir, arguments).await
+    }
+
+    async fn launch(
+        under: &[String],
         environment: &[(String, String)],
         binary: &str,
         command: &str,
@@ -133,8 +154,9 @@ impl Plyr {
             .iter()
             .filter(|(name, _)| !arguments.iter().any(|one| one == name));
         let defaults = defaults.flat_map(|(name, value)| [*name, *value]);
-        let mut child = Command::new(binary)
-            .arg(command)
+        let mut words = under.iter().map(String::as_str).chain([binary, command]);
+        let mut child = Command::new(words.next().unwrap_or(binary))
+            .args(words)
             .arg("--data-dir")
             .arg(data_dir)
             .args(defaults)

@@ -1,5 +1,8 @@
 //! A simulated network with a story that goes on, and whether `plyr` ends as it must.
 
+mod held;
+pub mod power;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

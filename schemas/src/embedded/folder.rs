@@ -40,7 +40,7 @@ pub struct Lock {
     _file: File,
 }
 
-fn unusable(folder: &Path, problem: impl ToString) -> StoreError {
+pub fn unusable(folder: &Path, problem: impl ToString) -> StoreError {
     StoreError::Unusable {
         path: folder.display().to_string(),
         problem: problem.to_string(),

@@ -2,6 +2,7 @@
 //! where they are asked for (microseconds, seldom a wait for the disk).
 
 mod cells;
+mod create;
 mod disk;
 mod erase;
 mod folder;
@@ -15,6 +16,7 @@ mod repos;
 pub(crate) mod rows;
 mod scan;
 mod sums;
+mod torn;
 mod versions;
 mod whole;
 mod writer;
@@ -130,12 +132,15 @@ impl EmbeddedStore {
         folder::look(&folder, &namespace)?;
         let lock = folder::lock(&folder)?;
         folder::prepare(&folder, &namespace)?;
-        let database = Database::builder(folder.join("store"))
-            .cache_size(cache_bytes)
-            .max_journaling_size(JOURNAL)
-            .worker_threads(1)
-            .open()
-            .map_err(|problem| failed("open", &problem))?;
+        create::create(&folder)?;
+        let place = folder.join(create::STORE);
+        let database = torn::open(&place, || {
+            Database::builder(&place)
+                .cache_size(cache_bytes)
+                .max_journaling_size(JOURNAL)
+                .worker_threads(1)
+                .open()
+        })?;
         let engine = Engine::open(database)?;
         let newest = engine.keyspace(Kind::Log).last_key_value();
         let newest = newest.map(|row| row.key()).transpose();

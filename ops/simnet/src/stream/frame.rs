@@ -55,6 +55,19 @@ impl Line {
         }
     }
 
+    /// The record of a commit, as an at-uri, and the rev.
+    pub fn version(&self) -> Option<(String, Rev)> {
+        match &self.told {
+            Told::Commit {
+                rev,
+                collection,
+                rkey,
+                ..
+            } => Some((format!("at://{}/{collection}/{rkey}", self.did), *rev)),
+            Told::Identity(_) | Told::Account(..) => None,
+        }
+    }
+
     /// As `/subscribe` sends it; a v2 host adds its number.
     pub fn subscribe(&self, with_number: bool) -> String {
         let (kind, body) = self.body();
