@@ -61,8 +61,8 @@ impl std::fmt::Display for Seen {
         write!(
             f,
             "{} cuts, {} of them before it was ready and {} when nothing happened; {} writes, {} \
-             syncs of files and {} of folders; of {} unsynced bytes {} taken back, and {} names; {} answered versions and \
-             {} frames up to a cursor looked for",
+             syncs of files and {} of folders; of {} unsynced bytes {} taken back, and {} \
+             names; {} answered versions and {} frames up to a cursor looked for",
             self.cuts,
             self.early,
             self.late,
