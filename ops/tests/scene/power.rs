@@ -60,9 +60,9 @@ impl std::fmt::Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} cuts, {} of them before it was ready and {} when nothing happened; {} writes, {} syncs of files and {} of \
-             folders; of {} unsynced bytes {} taken back, and {} names; {} answered versions and \
-             {} frames up to a cursor looked for",
+            "{} cuts, {} of them before it was ready and {} when nothing happened; {} writes, {} \
+             syncs of files and {} of folders; of {} unsynced bytes {} taken back, and {} \
+             names; {} answered versions and {} frames up to a cursor looked for",
             self.cuts,
             self.early,
             self.late,

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -78,9 +79,9 @@ impl Disk {
     pub fn know(&mut self, path: &Path) -> Result<Id, PowerError> {
         let about = on(path, std::fs::metadata(path))?;
         let id = (about.dev(), about.ino());
-        if !self.files.contains_key(&id) {
+        if let Entry::Vacant(place) = self.files.entry(id) {
             let file = File::options().read(true).write(true).open(path);
-            self.files.insert(id, on(path, file)?);
+            place.insert(on(path, file)?);
         }
         Ok(id)
     }
