@@ -378,6 +378,24 @@ async fn i15_likes_of_what_is_gone_leave_no_holes_in_a_page() {
 }
 
 #[tokio::test]
+async fn i07_who_likes_twice_shows_once() {
+    let served = filled(100).await;
+    let one = "at://did:plc:a/fm.plyr.track/one";
+    for uri in [
+        "at://did:plc:b/fm.plyr.like/y",
+        "at://did:plc:c/fm.plyr.like/x",
+    ] {
+        served.put(uri, 2, about(one)).await;
+    }
+    let path = format!("/xrpc/fm.plyr.feed.getLikes?uri={one}");
+    let (_, page) = served.get(&path).await;
+    let likes = page["likes"].as_array().unwrap().iter();
+    let authors: Vec<&Value> = likes.map(|like| &like["author"]["did"]).collect();
+    assert_eq!(authors.len(), 2, "{page}");
+    assert_ne!(authors[0], authors[1], "{page}");
+}
+
+#[tokio::test]
 async fn i11_pages_of_large_records_are_short_and_lose_none() {
     let served = Served::start(100).await;
     for number in 0..12 {

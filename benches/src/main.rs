@@ -79,6 +79,8 @@ struct Arguments {
     /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.
     #[arg(long)]
     binary: Option<PathBuf>,
+    #[command(flatten)]
+    mutants: proof::mutants::Options,
 }
 
 impl Arguments {
@@ -117,11 +119,13 @@ enum Campaign {
     Kill,
     /// Proof: everything goes wrong at once, then it is calm and all is as it must be.
     Faults,
+    /// Proof: deliberate bugs, each of which the tests must notice.
+    Mutants,
     /// All that measure.
     All,
 }
 
-const ORDER: [Campaign; 14] = [
+const ORDER: [Campaign; 15] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -136,9 +140,15 @@ const ORDER: [Campaign; 14] = [
     Campaign::Permute,
     Campaign::Kill,
     Campaign::Faults,
+    Campaign::Mutants,
 ];
 /// Those that prove: they are run when named alone.
-const PROOFS: [Campaign; 3] = [Campaign::Permute, Campaign::Kill, Campaign::Faults];
+const PROOFS: [Campaign; 4] = [
+    Campaign::Permute,
+    Campaign::Kill,
+    Campaign::Faults,
+    Campaign::Mutants,
+];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
@@ -185,6 +195,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Permute => proof::permute::run(arguments, report).await,
         Campaign::Kill => proof::kill::run(arguments, report).await,
         Campaign::Faults => proof::faults::run(arguments, report).await,
+        Campaign::Mutants => proof::mutants::run(&arguments.mutants, report).await,
         Campaign::All => Ok(()),
     }
 }

@@ -1,0 +1,228 @@
+//! Deliberate bugs, each of which the tests must notice: applied one after another to a copy of the
+//! tree, built, and the tests that should fail are run. One that survives is a hole in the tests.
+
+mod ground;
+mod patch;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::Outcome;
+use crate::report::Report;
+use ground::{Ground, Ran, git};
+use patch::{Choice, Filter, Mutant};
+
+/// Tests that take so much longer than on the unchanged tree hang.
+const LONGER: u32 = 5;
+/// And never before this has passed.
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
+/// On the unchanged tree tests may take this long.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Between them stands the table in docs/proof.md.
+const BEGIN: &str = "<!-- mutants: written by the campaign -->\n";
+const END: &str = "<!-- /mutants -->\n";
+
+/// What of the campaign can be chosen.
+#[derive(Args)]
+pub struct Options {
+    /// Mutants to try, by name; without any, all of them.
+    #[arg(long = "mutant", value_delimiter = ',')]
+    names: Vec<String>,
+    /// Only the mutants of files that changed since this revision.
+    #[arg(long)]
+    since: Option<String>,
+    /// Of those at most so many.
+    #[arg(long, default_value_t = usize::MAX)]
+    at_most: usize,
+    /// Only so many mutants (besides those of --since), others with every commit.
+    #[arg(long, default_value_t = 0)]
+    rotation: usize,
+    /// Where the copy of the tree and its target folder stay; by default in cargo's target folder.
+    #[arg(long)]
+    mutants_folder: Option<PathBuf>,
+    /// Write the table into docs/proof.md; only with all mutants.
+    #[arg(long, conflicts_with_all = ["names", "since", "rotation"])]
+    write: bool,
+}
+
+/// What became of a mutant.
+struct Tried {
+    mutant: Mutant,
+    /// By which test it was killed; none where it survived.
+    killed_by: Option<String>,
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs the campaign: fails where a mutant survives.
+pub async fn run(options: &Options, report: &mut Report) -> Outcome {
+    let began = Instant::now();
+    let workspace = workspace().canonicalize()?;
+    let all = Mutant::all(&workspace)?;
+    let chosen = choice(options, &workspace).await?.of(&all)?;
+    let folder = options.mutants_folder.clone();
+    let folder = std::path::absolute(folder.unwrap_or_else(|| usual_folder(&workspace)))?;
+    let ground = Ground::level(&workspace, &folder).await?;
+    let patience = unchanged(&ground, &chosen).await?;
+    let mut tried = Vec::new();
+    for (place, mutant) in chosen.iter().enumerate() {
+        let started = Instant::now();
+        let result = one(&ground, mutant, &patience).await;
+        ground.revert(mutant)?;
+        let killed_by = result?;
+        let verdict = killed_by
+            .as_deref()
+            .map_or("SURVIVED".to_owned(), |test| format!("killed by {test}"));
+        let (number, of, seconds) = (place + 1, chosen.len(), started.elapsed().as_secs());
+        let name = &mutant.name;
+        writeln!(
+            std::io::stderr(),
+            "{number} of {of}, {seconds} s: {name}: {verdict}"
+        )?;
+        let mutant = mutant.clone();
+        tried.push(Tried { mutant, killed_by });
+    }
+    tried.sort_by(|one, other| one.mutant.name.cmp(&other.mutant.name));
+    let survivors = tried.iter().filter(|one| one.killed_by.is_none());
+    let survivors: Vec<&str> = survivors.map(|one| one.mutant.name.as_str()).collect();
+    let killed = tried.len() - survivors.len();
+    let seconds = began.elapsed().as_secs();
+    let figure = format!("{killed} killed in {seconds} s");
+    report.add(&format!("{} mutants", tried.len()), figure, "all");
+    report.note(table(&tried));
+    if options.write {
+        let revision = git(&workspace, &["rev-parse", "--short", "HEAD"]).await?;
+        let revision = revision.trim();
+        let told = format!(
+            "{} mutants, {killed} killed; {seconds} s, dev profile, on revision {revision}.",
+            tried.len()
+        );
+        let path = workspace.join("docs/proof.md");
+        let text = std::fs::read_to_string(&path)?;
+        std::fs::write(
+            &path,
+            written(&text, &format!("{told}\n\n{}", table(&tried)))?,
+        )?;
+    }
+    if survivors.is_empty() {
+        return Ok(());
+    }
+    Err(format!("no test noticed {}", survivors.join(", ")).into())
+}
+
+async fn choice<'a>(
+    options: &'a Options,
+    workspace: &Path,
+) -> Result<Choice<'a>, Box<dyn std::error::Error>> {
+    let changed = match &options.since {
+        None => None,
+        Some(revision) => {
+            let words = ["diff", "--name-only", "--end-of-options", revision, "--"];
+            let changed = git(workspace, &words).await?;
+            Some(changed.lines().map(PathBuf::from).collect())
+        }
+    };
+    let commits = git(workspace, &["rev-list", "--count", "HEAD"]).await?;
+    Ok(Choice {
+        names: &options.names,
+        changed,
+        at_most: options.at_most,
+        rotation: options.rotation,
+        turn: commits.trim().parse()?,
+    })
+}
+
+fn usual_folder(workspace: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target
+        .unwrap_or_else(|| workspace.join("target"))
+        .join("mutants")
+}
+
+/// How long the tests of each filter may take: they are run on the unchanged tree first, where they
+/// must be there and pass.
+async fn unchanged(
+    ground: &Ground,
+    chosen: &[Mutant],
+) -> Result<Vec<(Filter, Duration)>, Box<dyn std::error::Error>> {
+    let mut patience: Vec<(Filter, Duration)> = Vec::new();
+    for mutant in chosen {
+        let filter = &mutant.filter;
+        if patience.last().is_some_and(|(known, _)| known == filter) {
+            continue;
+        }
+        let program = ground.build(filter).await?;
+        let began = Instant::now();
+        match ground.run(&program, filter, PATIENCE).await? {
+            Ran::Passed(0) => return Err(format!("{filter} names no test").into()),
+            Ran::Passed(_) => {}
+            Ran::Failed(test) => {
+                return Err(format!("{test} fails on the unchanged tree ({filter})").into());
+            }
+            Ran::Hung => return Err(format!("{filter} hangs on the unchanged tree").into()),
+        }
+        let limit = (began.elapsed() * LONGER).max(LEAST_PATIENCE);
+        patience.push((filter.clone(), limit));
+        let tests = patience.len();
+        let seconds = began.elapsed().as_secs();
+        writeln!(
+            std::io::stderr(),
+            "unchanged {tests}, {seconds} s: {filter}: passes"
+        )?;
+    }
+    Ok(patience)
+}
+
+/// Tries one; answers by what it was killed. A patch that doesn't build kills nothing.
+async fn one(
+    ground: &Ground,
+    mutant: &Mutant,
+    patience: &[(Filter, Duration)],
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let filter = &mutant.filter;
+    let known = patience.iter().find(|(known, _)| known == filter);
+    let limit = known.map_or(PATIENCE, |(_, limit)| *limit);
+    ground.apply(mutant).await?;
+    let program = ground.build(filter).await;
+    let program = program.map_err(|problem| format!("{}: {problem}", mutant.name))?;
+    Ok(match ground.run(&program, filter, limit).await? {
+        Ran::Passed(_) => None,
+        Ran::Failed(test) => Some(test),
+        Ran::Hung => Some(format!("time out after {} s", limit.as_secs())),
+    })
+}
+
+fn table(tried: &[Tried]) -> String {
+    let mut table = "| mutant | invariant | verdict | by |\n|---|---|---|---|\n".to_owned();
+    for Tried { mutant, killed_by } in tried {
+        let (verdict, by) = match killed_by {
+            // The module is in the mutant's head.
+            Some(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
+            None => ("survived", ""),
+        };
+        let Mutant {
+            name, invariant, ..
+        } = mutant;
+        table.push_str(&format!("| {name} | {invariant} | {verdict} | {by} |\n"));
+    }
+    table
+}
+
+/// A document with another text between the two marks.
+fn written(document: &str, text: &str) -> Result<String, String> {
+    let parts = document.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.ok_or_else(|| {
+        format!("docs/proof.md has no place for the table; write {BEGIN}and {END} into it")
+    })?;
+    Ok(format!("{before}{BEGIN}\n{text}\n{END}{after}"))
+}
