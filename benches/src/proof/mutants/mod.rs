@@ -51,11 +51,26 @@ pub struct Options {
 }
 
 /// What became of a mutant.
-struct Tried {
-    mutant: Mutant,
-    /// By which test it was killed; none where it survived.
-    killed_by: Option<String>,
+enum Verdict {
+    /// By which test.
+    Killed(String),
+    /// No test failed.
+    Survived,
+    /// It could not be tried, which says nothing of the tests.
+    Broken(String),
 }
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Verdict::Killed(test) => write!(to, "killed by {test}"),
+            Verdict::Survived => write!(to, "SURVIVED"),
+            Verdict::Broken(problem) => write!(to, "NOT TRIED: {problem}"),
+        }
+    }
+}
+
+type Tried = (Mutant, Verdict);
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -71,50 +86,41 @@ pub async fn run(options: &Options, report: &mut Report) -> Outcome {
     let folder = std::path::absolute(folder.unwrap_or_else(|| usual_folder(&workspace)))?;
     let ground = Ground::level(&workspace, &folder).await?;
     let patience = unchanged(&ground, &chosen).await?;
-    let mut tried = Vec::new();
+    let mut tried: Vec<Tried> = Vec::new();
     for (place, mutant) in chosen.iter().enumerate() {
         let started = Instant::now();
-        let result = one(&ground, mutant, &patience).await;
+        let verdict = one(&ground, mutant, &patience).await;
         ground.revert(mutant)?;
-        let killed_by = result?;
-        let verdict = killed_by
-            .as_deref()
-            .map_or("SURVIVED".to_owned(), |test| format!("killed by {test}"));
+        let verdict = verdict.unwrap_or_else(|problem| Verdict::Broken(problem.to_string()));
         let (number, of, seconds) = (place + 1, chosen.len(), started.elapsed().as_secs());
         let name = &mutant.name;
-        writeln!(
-            std::io::stderr(),
-            "{number} of {of}, {seconds} s: {name}: {verdict}"
-        )?;
-        let mutant = mutant.clone();
-        tried.push(Tried { mutant, killed_by });
+        let told = format!("{number} of {of}, {seconds} s: {name}: {verdict}");
+        writeln!(std::io::stderr(), "{told}")?;
+        tried.push((mutant.clone(), verdict));
     }
-    tried.sort_by(|one, other| one.mutant.name.cmp(&other.mutant.name));
-    let survivors = tried.iter().filter(|one| one.killed_by.is_none());
-    let survivors: Vec<&str> = survivors.map(|one| one.mutant.name.as_str()).collect();
-    let killed = tried.len() - survivors.len();
-    let seconds = began.elapsed().as_secs();
+    tried.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    let is_killed = |(_, verdict): &&Tried| matches!(verdict, Verdict::Killed(_));
+    let killed = tried.iter().filter(is_killed).count();
+    let (count, seconds) = (tried.len(), began.elapsed().as_secs());
     let figure = format!("{killed} killed in {seconds} s");
-    report.add(&format!("{} mutants", tried.len()), figure, "all");
-    report.note(table(&tried));
+    report.add(&format!("{count} mutants"), figure, "all");
+    let table = table(&tried);
     if options.write {
         let revision = git(&workspace, &["rev-parse", "--short", "HEAD"]).await?;
         let revision = revision.trim();
-        let told = format!(
-            "{} mutants, {killed} killed; {seconds} s, dev profile, on revision {revision}.",
-            tried.len()
-        );
+        let told =
+            format!("{count} mutants, {killed} killed; {seconds} s, dev profile, on {revision}.");
         let path = workspace.join("docs/proof.md");
         let text = std::fs::read_to_string(&path)?;
-        std::fs::write(
-            &path,
-            written(&text, &format!("{told}\n\n{}", table(&tried)))?,
-        )?;
+        std::fs::write(&path, written(&text, &format!("{told}\n\n{table}"))?)?;
     }
-    if survivors.is_empty() {
-        return Ok(());
+    report.note(table);
+    let others = tried.iter().filter(|one| !is_killed(one));
+    let others: Vec<&str> = others.map(|(mutant, _)| mutant.name.as_str()).collect();
+    match others.is_empty() {
+        true => Ok(()),
+        false => Err(format!("not killed: {}", others.join(", ")).into()),
     }
-    Err(format!("no test noticed {}", survivors.join(", ")).into())
 }
 
 async fn choice<'a>(
@@ -180,32 +186,32 @@ async fn unchanged(
     Ok(patience)
 }
 
-/// Tries one; answers by what it was killed. A patch that doesn't build kills nothing.
+/// Tries one. A patch that doesn't build kills nothing.
 async fn one(
     ground: &Ground,
     mutant: &Mutant,
     patience: &[(Filter, Duration)],
-) -> Result<Option<String>, Box<dyn std::error::Error>> {
+) -> Result<Verdict, Box<dyn std::error::Error>> {
     let filter = &mutant.filter;
     let known = patience.iter().find(|(known, _)| known == filter);
     let limit = known.map_or(PATIENCE, |(_, limit)| *limit);
     ground.apply(mutant).await?;
-    let program = ground.build(filter).await;
-    let program = program.map_err(|problem| format!("{}: {problem}", mutant.name))?;
+    let program = ground.build(filter).await?;
     Ok(match ground.run(&program, filter, limit).await? {
-        Ran::Passed(_) => None,
-        Ran::Failed(test) => Some(test),
-        Ran::Hung => Some(format!("time out after {} s", limit.as_secs())),
+        Ran::Passed(_) => Verdict::Survived,
+        Ran::Failed(test) => Verdict::Killed(test),
+        Ran::Hung => Verdict::Killed(format!("time out after {} s", limit.as_secs())),
     })
 }
 
 fn table(tried: &[Tried]) -> String {
     let mut table = "| mutant | invariant | verdict | by |\n|---|---|---|---|\n".to_owned();
-    for Tried { mutant, killed_by } in tried {
-        let (verdict, by) = match killed_by {
+    for (mutant, verdict) in tried {
+        let (verdict, by) = match verdict {
             // The module is in the mutant's head.
-            Some(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
-            None => ("survived", ""),
+            Verdict::Killed(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
+            Verdict::Survived => ("survived", ""),
+            Verdict::Broken(_) => ("not tried", ""),
         };
         let Mutant {
             name, invariant, ..
