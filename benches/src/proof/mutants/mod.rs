@@ -3,9 +3,11 @@
 
 mod ground;
 mod patch;
+mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,9 +25,6 @@ const LONGER: u32 = 5;
 const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 /// On the unchanged tree tests may take this long.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Between them stands the table in docs/proof.md.
-const BEGIN: &str = "<!-- mutants: written by the campaign -->\n";
-const END: &str = "<!-- /mutants -->\n";
 
 /// What of the campaign can be chosen.
 #[derive(Args)]
@@ -45,8 +44,8 @@ pub struct Options {
     /// Where the copy of the tree and its target folder stay; by default in cargo's target folder.
     #[arg(long)]
     mutants_folder: Option<PathBuf>,
-    /// Write the table into docs/proof.md; only with all mutants.
-    #[arg(long, conflicts_with_all = ["names", "since", "rotation"])]
+    /// Write what came of them into the table of docs/proof.md; rows of others stay.
+    #[arg(long)]
     write: bool,
 }
 
@@ -71,6 +70,8 @@ impl std::fmt::Display for Verdict {
 }
 
 type Tried = (Mutant, Verdict);
+/// How long tests may take, or why they can't be used.
+type Patience = BTreeMap<Filter, Result<Duration, String>>;
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -104,17 +105,18 @@ pub async fn run(options: &Options, report: &mut Report) -> Outcome {
     let (count, seconds) = (tried.len(), began.elapsed().as_secs());
     let figure = format!("{killed} killed in {seconds} s");
     report.add(&format!("{count} mutants"), figure, "all");
-    let table = table(&tried);
+    let rows: Vec<String> = tried.iter().map(row).collect();
     if options.write {
         let revision = git(&workspace, &["rev-parse", "--short", "HEAD"]).await?;
-        let revision = revision.trim();
-        let told =
-            format!("{count} mutants, {killed} killed; {seconds} s, dev profile, on {revision}.");
+        let told = format!(
+            "{count} in {seconds} s, dev profile, on {}",
+            revision.trim()
+        );
         let path = workspace.join("docs/proof.md");
         let text = std::fs::read_to_string(&path)?;
-        std::fs::write(&path, written(&text, &format!("{told}\n\n{table}"))?)?;
+        std::fs::write(&path, table::written(&text, &all, &rows, &told)?)?;
     }
-    report.note(table);
+    report.note(table::of(&rows));
     let others = tried.iter().filter(|one| !is_killed(one));
     let others: Vec<&str> = others.map(|(mutant, _)| mutant.name.as_str()).collect();
     match others.is_empty() {
@@ -153,48 +155,54 @@ fn usual_folder(workspace: &Path) -> PathBuf {
 }
 
 /// How long the tests of each filter may take: they are run on the unchanged tree first, where they
-/// must be there and pass.
-async fn unchanged(
-    ground: &Ground,
-    chosen: &[Mutant],
-) -> Result<Vec<(Filter, Duration)>, Box<dyn std::error::Error>> {
-    let mut patience: Vec<(Filter, Duration)> = Vec::new();
-    for mutant in chosen {
-        let filter = &mutant.filter;
-        if patience.last().is_some_and(|(known, _)| known == filter) {
+/// must be there and pass. Else what is wrong with them.
+async fn unchanged(ground: &Ground, chosen: &[Mutant]) -> std::io::Result<Patience> {
+    let mut patience = Patience::new();
+    for Mutant { filter, .. } in chosen {
+        if patience.contains_key(filter) {
             continue;
         }
-        let program = ground.build(filter).await?;
         let began = Instant::now();
-        match ground.run(&program, filter, PATIENCE).await? {
-            Ran::Passed(0) => return Err(format!("{filter} names no test").into()),
-            Ran::Passed(_) => {}
-            Ran::Failed(test) => {
-                return Err(format!("{test} fails on the unchanged tree ({filter})").into());
-            }
-            Ran::Hung => return Err(format!("{filter} hangs on the unchanged tree").into()),
-        }
-        let limit = (began.elapsed() * LONGER).max(LEAST_PATIENCE);
-        patience.push((filter.clone(), limit));
-        let tests = patience.len();
-        let seconds = began.elapsed().as_secs();
+        let limit = usual(ground, filter)
+            .await
+            .map_err(|problem| problem.to_string());
+        let said = match &limit {
+            Ok(_) => "passes",
+            Err(problem) => problem,
+        };
+        let (number, seconds) = (patience.len() + 1, began.elapsed().as_secs());
         writeln!(
             std::io::stderr(),
-            "unchanged {tests}, {seconds} s: {filter}: passes"
+            "unchanged {number}, {seconds} s: {filter}: {said}"
         )?;
+        patience.insert(filter.clone(), limit);
     }
     Ok(patience)
+}
+
+async fn usual(ground: &Ground, filter: &Filter) -> Result<Duration, Box<dyn std::error::Error>> {
+    let program = ground.build(filter).await?;
+    let began = Instant::now();
+    match ground.run(&program, filter, PATIENCE).await? {
+        Ran::Passed(0) => Err("there is no such test".into()),
+        Ran::Passed(_) => Ok((began.elapsed() * LONGER).max(LEAST_PATIENCE)),
+        Ran::Failed(test) => Err(format!("{test} fails on the unchanged tree").into()),
+        Ran::Hung => Err("it hangs on the unchanged tree".into()),
+    }
 }
 
 /// Tries one. A patch that doesn't build kills nothing.
 async fn one(
     ground: &Ground,
     mutant: &Mutant,
-    patience: &[(Filter, Duration)],
+    patience: &Patience,
 ) -> Result<Verdict, Box<dyn std::error::Error>> {
     let filter = &mutant.filter;
-    let known = patience.iter().find(|(known, _)| known == filter);
-    let limit = known.map_or(PATIENCE, |(_, limit)| *limit);
+    let limit = match patience.get(filter) {
+        Some(Ok(limit)) => *limit,
+        Some(Err(problem)) => return Err(format!("{filter}: {problem}").into()),
+        None => PATIENCE,
+    };
     ground.apply(mutant).await?;
     let program = ground.build(filter).await?;
     Ok(match ground.run(&program, filter, limit).await? {
@@ -204,31 +212,16 @@ async fn one(
     })
 }
 
-fn table(tried: &[Tried]) -> String {
-    let mut table = "| mutant | invariant | verdict | by |\n|---|---|---|---|\n".to_owned();
-    for (mutant, verdict) in tried {
-        let (verdict, by) = match verdict {
-            // The module is in the mutant's head.
-            Verdict::Killed(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
-            Verdict::Survived => ("survived", ""),
-            Verdict::Broken(_) => ("not tried", ""),
-        };
-        let Mutant {
-            name, invariant, ..
-        } = mutant;
-        table.push_str(&format!("| {name} | {invariant} | {verdict} | {by} |\n"));
-    }
-    table
-}
-
-/// A document with another text between the two marks.
-fn written(document: &str, text: &str) -> Result<String, String> {
-    let parts = document.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
-    });
-    let (before, after) = parts.ok_or_else(|| {
-        format!("docs/proof.md has no place for the table; write {BEGIN}and {END} into it")
-    })?;
-    Ok(format!("{before}{BEGIN}\n{text}\n{END}{after}"))
+/// A mutant's row of the table.
+fn row((mutant, verdict): &Tried) -> String {
+    let (verdict, by) = match verdict {
+        // The module is in the mutant's head.
+        Verdict::Killed(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
+        Verdict::Survived => ("survived", ""),
+        Verdict::Broken(_) => ("not tried", ""),
+    };
+    let Mutant {
+        name, invariant, ..
+    } = mutant;
+    format!("| {name} | {invariant} | {verdict} | {by} |")
 }

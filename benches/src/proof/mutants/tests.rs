@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::ground::{failed, passed};
 use super::patch::{Choice, Filter, Mutant};
-use super::{BEGIN, END, workspace, written};
+use super::table::{self, BEGIN, END};
+use super::workspace;
 
 const PATCH: &str = "\
 breaks: What was said is not.
@@ -102,12 +103,22 @@ fn what_a_test_program_says_is_read() {
 }
 
 #[test]
-fn a_table_replaces_the_one_before() {
-    let before = format!("# Proof\n{BEGIN}old\n{END}\nmore\n");
-    let after = written(&before, "new").unwrap();
-    assert!(!after.contains("old") && after.ends_with("\nmore\n"));
-    assert_eq!(written(&after, "new").unwrap(), after);
-    assert!(written("# Proof\n", "new").is_err());
+fn rows_replace_older_ones_and_others_stay() {
+    let all = mutants(&["a", "b"]);
+    let row = |name: &str, verdict: &str| format!("| {name} | I4 | {verdict} | t |");
+    let empty = format!("# Proof\n{BEGIN}{END}\nmore\n");
+    let before = [row("a", "survived"), row("gone", "killed")];
+    let first = table::written(&empty, &all, &before, "2 in 1 s").unwrap();
+    assert!(first.contains("1 mutants, 0 killed. Tried last: 2 in 1 s."));
+    let then = [row("b", "killed")];
+    let second = table::written(&first, &all, &then, "1 in 1 s").unwrap();
+    assert!(second.starts_with("# Proof\n") && second.ends_with("\nmore\n"));
+    assert!(second.contains("2 mutants, 1 killed."), "{second}");
+    for kept in [row("a", "survived"), row("b", "killed")] {
+        assert_eq!(second.matches(&kept).count(), 1, "{second}");
+    }
+    assert!(!second.contains("gone"));
+    assert!(table::written("# Proof\n", &all, &then, "").is_err());
 }
 
 #[test]
