@@ -336,6 +336,8 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
         .await;
     assert_eq!((status, &refused["error"]), (400, &json!("TrackHidden")));
     assert_eq!(refused["message"], "accountDeactivated");
+    let bad = "/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:a/fm.plyr.track/bad01";
+    assert_eq!(served.get(bad).await.1["message"], "invalid");
 }
 
 #[tokio::test]
