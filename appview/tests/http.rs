@@ -336,6 +336,8 @@ async fn i15_pages_hold_everything_once_and_i06_bad_records_hurt_nobody() {
         .await;
     assert_eq!((status, &refused["error"]), (400, &json!("TrackHidden")));
     assert_eq!(refused["message"], "accountDeactivated");
+    let bad = "/xrpc/fm.plyr.feed.getTrack?uri=at://did:plc:a/fm.plyr.track/bad01";
+    assert_eq!(served.get(bad).await.1["message"], "invalid");
 }
 
 #[tokio::test]
@@ -375,6 +377,24 @@ async fn i15_likes_of_what_is_gone_leave_no_holes_in_a_page() {
     assert_eq!(likes.len(), 1, "{page}");
     assert_eq!(likes[0]["track"]["uri"], "at://did:plc:a/fm.plyr.track/one");
     assert_eq!(page.get("cursor"), None);
+}
+
+#[tokio::test]
+async fn i07_who_likes_twice_shows_once() {
+    let served = filled(100).await;
+    let one = "at://did:plc:a/fm.plyr.track/one";
+    for uri in [
+        "at://did:plc:b/fm.plyr.like/y",
+        "at://did:plc:c/fm.plyr.like/x",
+    ] {
+        served.put(uri, 2, about(one)).await;
+    }
+    let path = format!("/xrpc/fm.plyr.feed.getLikes?uri={one}");
+    let (_, page) = served.get(&path).await;
+    let likes = page["likes"].as_array().unwrap().iter();
+    let authors: Vec<&Value> = likes.map(|like| &like["author"]["did"]).collect();
+    assert_eq!(authors.len(), 2, "{page}");
+    assert_ne!(authors[0], authors[1], "{page}");
 }
 
 #[tokio::test]

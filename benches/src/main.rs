@@ -92,6 +92,8 @@ struct Arguments {
     /// The `plyr` binary to measure; without it, this workspace's is built, in this profile.
     #[arg(long)]
     binary: Option<PathBuf>,
+    #[command(flatten)]
+    mutants: proof::mutants::Options,
 }
 
 impl Arguments {
@@ -136,11 +138,13 @@ enum Campaign {
     Faults,
     /// Proof: as much goes as comes for `--minutes`; memory, open files and disk stay.
     Soak,
+    /// Proof: deliberate bugs, each of which the tests must notice.
+    Mutants,
     /// All that measure.
     All,
 }
 
-const ORDER: [Campaign; 17] = [
+const ORDER: [Campaign; 18] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -158,14 +162,16 @@ const ORDER: [Campaign; 17] = [
     Campaign::Power,
     Campaign::Faults,
     Campaign::Soak,
+    Campaign::Mutants,
 ];
 /// Those that prove: they are run when named alone.
-const PROOFS: [Campaign; 5] = [
+const PROOFS: [Campaign; 6] = [
     Campaign::Permute,
     Campaign::Kill,
     Campaign::Power,
     Campaign::Faults,
     Campaign::Soak,
+    Campaign::Mutants,
 ];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -216,6 +222,7 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Power => proof::power::run(arguments, report).await,
         Campaign::Faults => proof::faults::run(arguments, report).await,
         Campaign::Soak => proof::soak::run(arguments, report).await,
+        Campaign::Mutants => proof::mutants::run(&arguments.mutants, report).await,
         Campaign::All => Ok(()),
     }
 }

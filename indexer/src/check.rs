@@ -225,4 +225,46 @@ mod tests {
         assert_eq!(entry.reason, "data-model");
         assert!(entry.detail.len() <= LONGEST_PROBLEM, "{}", entry.detail);
     }
+
+    fn checked(json: String) -> Checked {
+        let record = data::from_json(json.as_bytes()).unwrap();
+        let cid = data::cid_of(&data::to_cbor(&record).unwrap());
+        let operation = Operation {
+            did: "did:plc:a".to_owned(),
+            rev: "3lfvhszifvc2c".to_owned(),
+            collection: "fm.plyr.track".to_owned(),
+            rkey: "one".to_owned(),
+            cid: Some(cid.to_string()),
+            record: Some(json),
+            is_delete: false,
+        };
+        let namespace = "fm.plyr".parse().unwrap();
+        check(&namespace, "test", &operation, 1_800_000_000_000_000)
+    }
+
+    /// It decides as any other: else the version before it would still show.
+    #[test]
+    fn i05_an_invalid_record_is_a_version_that_derives_nothing() {
+        let Checked::Version(version, verdict) = checked(r#"{"title":7}"#.to_owned()) else {
+            panic!("it is no version");
+        };
+        assert_eq!(verdict, Verdict::Invalid);
+        let Body::Record { derived, .. } = version.body else {
+            panic!("it is no record");
+        };
+        assert_eq!(derived, Derived::default());
+    }
+
+    #[test]
+    fn i11_a_record_above_the_limit_is_refused() {
+        let padded = |bytes: usize| format!(r#"{{"title":"{}"}}"#, "x".repeat(bytes));
+        assert!(matches!(
+            checked(padded(LARGEST_RECORD / 2)),
+            Checked::Version(..)
+        ));
+        let Checked::Quarantined(entry) = checked(padded(LARGEST_RECORD)) else {
+            panic!("it was taken");
+        };
+        assert_eq!(entry.reason, "too-large");
+    }
 }

@@ -311,3 +311,68 @@ impl Lane {
 fn due(did: Did, now: i64) -> Change {
     Change::Due(DueCheck::triggered(did, now))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::source::ComparisonOptions;
+
+    /// A store whose disk is full takes nothing: then no event is finished, and none is given up.
+    #[tokio::test]
+    async fn i03_nothing_is_finished_before_it_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let namespace: Namespace = "fm.plyr".parse().unwrap();
+        let (free, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let mut options = EmbeddedOptions::new(folder.path().to_owned(), namespace.clone());
+        options.reserve_bytes = 1;
+        let (room, times) = (free.clone(), asked.clone());
+        options.probe = Some(Arc::new(move |_| {
+            times.fetch_add(1, Ordering::SeqCst);
+            Ok(room.load(Ordering::SeqCst))
+        }));
+        let store = Arc::new(EmbeddedStore::open(options).unwrap());
+        let (suspicions, _suspected) = crate::suspicion::channel();
+        let watch = Watch {
+            comparison: Arc::new(Comparison::new(
+                std::iter::empty(),
+                namespace.clone(),
+                ComparisonOptions::default(),
+                suspicions.clone(),
+            )),
+            suspicions,
+        };
+        let lane = Lane::new(0, namespace, store.clone(), Arc::default(), watch);
+        let progress = Arc::new(Progress::default());
+        let places = Arc::new(Semaphore::new(1));
+        let refused = check::malformed("test", b"{", "it is none", 1);
+        let event = Event {
+            work: Work::Refused(Box::new(refused.clone())),
+            source: "test".into(),
+            received: Instant::now(),
+            progress: progress.clone(),
+            number: progress.begin(7, None, None),
+            compared: None,
+            _room: places.acquire_owned().await.unwrap(),
+        };
+        let (events, inbox) = mpsc::channel(1);
+        assert!(events.send(event).await.is_ok());
+        let running = tokio::spawn(lane.run(inbox, CancellationToken::new()));
+        // Refused, and tried again.
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        while asked.load(Ordering::SeqCst) < 2 {
+            look.tick().await;
+        }
+        assert_eq!((progress.position(), progress.unfinished()), (None, 1));
+        free.store(1, Ordering::SeqCst);
+        drop(events);
+        running.await.unwrap();
+        assert_eq!(progress.position(), Some((7, Vec::new())));
+        let snapshot = store.snapshot().await.unwrap();
+        assert_eq!(snapshot.quarantine(None, 2).await.unwrap(), [refused]);
+    }
+}

@@ -193,4 +193,13 @@ mod tests {
             "at://did:plc:abc123/space/fm.plyr.privateMedia/self/did:plc:abc/fm.plyr.track/x";
         assert!(text.parse::<AtUri>().is_err());
     }
+
+    #[test]
+    fn nothing_stands_behind_a_record_key() {
+        let record = "at://did:plc:vs3hnzq2daqbszxlysywzy54/fm.plyr.track/3lfvhszifvc2c";
+        for tail in ["/", "/x", "/fm.plyr.track", "#x", "?x=y"] {
+            let text = format!("{record}{tail}");
+            assert_eq!(text.parse::<AtUri>(), Err(AtUriError::Shape), "{text}");
+        }
+    }
 }

@@ -439,4 +439,12 @@ mod tests {
             .join()
             .unwrap();
     }
+
+    /// As everybody else computes it: CIDv1, dag-cbor, sha2-256.
+    #[test]
+    fn i09_a_record_has_the_cid_that_everybody_gives_it() {
+        let empty = to_cbor(&from_json(b"{}").unwrap()).unwrap();
+        let known = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
+        assert_eq!(cid_of(&empty).to_string(), known);
+    }
 }

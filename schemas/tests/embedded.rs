@@ -2,17 +2,19 @@
 
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use plyr_lexicons::Verdict;
 use plyr_schemas::FaultHook;
 use plyr_schemas::conformance::{self, BoxError, Checked, Place, Spoilt};
-use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+use plyr_schemas::embedded::{BEFORE_COMMIT, EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::tables::{self, Key};
 use plyr_schemas::{
-    Change, Index, IndexEntry, Position, Store, StoreError, StreamCursor, store_conformance,
+    Account, AccountState, Change, Index, IndexEntry, Position, Store, StoreError, StreamCursor,
+    store_conformance,
 };
+use tokio::runtime::Handle;
 
 struct Folder(tempfile::TempDir);
 
@@ -138,6 +140,79 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     let held = store.snapshot().await?.cursor("wss://one").await?;
     assert_eq!(held.map(|cursor| cursor.position), Some(3));
     store.close().await?;
+    Ok(())
+}
+
+/// Those who follow the log hear of nothing that no disk has.
+#[tokio::test]
+async fn i03_followers_hear_of_what_was_written_alone() -> Checked {
+    let folder = folder();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let opened: Arc<OnceLock<Arc<EmbeddedStore>>> = Arc::default();
+    let (here, store, heads) = (Handle::current(), opened.clone(), seen.clone());
+    let mut options = folder.options();
+    options.fault = Some(Arc::new(move |point| {
+        if point == BEFORE_COMMIT
+            && let Some(store) = store.get()
+        {
+            let head = here.block_on(store.log_head()).unwrap();
+            heads.lock().unwrap().push(head.to_string());
+        }
+        false
+    }));
+    let store = opened.get_or_init(|| Arc::new(EmbeddedStore::open(options).unwrap()));
+    let account = |asked_at, state| {
+        Change::Account(Account {
+            did: "did:plc:a".parse().unwrap(),
+            state,
+            since: asked_at,
+            asked_at,
+        })
+    };
+    for (asked_at, state) in [(1, AccountState::Active), (2, AccountState::TakenDown)] {
+        store.apply(vec![account(asked_at, state)]).await?;
+    }
+    assert_eq!(*seen.lock().unwrap(), ["", "log.1"]);
+    assert_eq!(store.log_head().await?.to_string(), "log.2");
+    store.close().await?;
+    Ok(())
+}
+
+/// Changes that the test below waits for, one after another.
+const SYNCED: u64 = 20;
+
+/// What is answered was handed to the disk before: as the kernel saw it, each commit is synced.
+#[tokio::test]
+async fn i03_what_is_answered_was_synced() -> Checked {
+    const WATCHED: &str = "PLYR_WATCHED_BY_STRACE";
+    if std::env::var_os(WATCHED).is_some() {
+        let folder = folder();
+        let store = EmbeddedStore::open(folder.options())?;
+        for position in 1..=SYNCED {
+            store.apply(cursor(position)).await?;
+        }
+        // Nothing that closing it syncs may count.
+        std::process::exit(0);
+    }
+    let told = tempfile::NamedTempFile::new()?;
+    let watched = std::process::Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-o"])
+        .arg(told.path())
+        .arg(std::env::current_exe()?)
+        .args(["--exact", "i03_what_is_answered_was_synced"])
+        .env(WATCHED, "1")
+        .output();
+    let watched = match watched {
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: the kernel's calls are seen with strace");
+            return Ok(());
+        }
+        watched => watched?,
+    };
+    assert!(watched.status.success(), "{watched:?}");
+    let told = std::fs::read_to_string(told.path())?;
+    let syncs = told.lines().filter(|line| line.contains("fdatasync("));
+    assert!(syncs.count() as u64 >= SYNCED, "{told}");
     Ok(())
 }
 

@@ -114,3 +114,61 @@ impl Hydrated {
             .contains(row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plyr_lexicons::{Judgement, Rev};
+    use plyr_schemas::Index;
+
+    use super::*;
+
+    fn like(subject: &str) -> Hydrated {
+        let json = format!(
+            r#"{{"$type":"fm.plyr.like","createdAt":"2026-01-01T00:00:00Z",
+                "subject":{{"uri":"at://did:plc:a/fm.plyr.track/{subject}","cid":"c"}}}}"#
+        );
+        let value = data::from_json(json.as_bytes()).unwrap();
+        let bytes = data::to_cbor(&value).unwrap();
+        let uri: RecordUri = "at://did:plc:b/fm.plyr.like/x".parse().unwrap();
+        let author = Actor {
+            did: uri.did.clone(),
+            state: AccountState::Active,
+            handle: None,
+            pds: None,
+            display_name: None,
+            avatar: None,
+        };
+        let judgement = Judgement {
+            verdict: Verdict::Valid,
+            reasons: Vec::new(),
+        };
+        Hydrated {
+            record: Record {
+                uri,
+                rev: Rev::MIN,
+                cid: data::cid_of(&bytes),
+                bytes,
+                judgement,
+                seen_at: 1,
+            },
+            value,
+            collection: Collection::Like,
+            author,
+            counts: Counts::default(),
+        }
+    }
+
+    /// A like that is of another track by now is none of the track that its old row names.
+    #[test]
+    fn i07_a_row_counts_only_if_its_record_derives_it() {
+        let (before, now) = (like("one"), like("two"));
+        let of = |hydrated: &Hydrated| {
+            Derived::of(&hydrated.record.uri, Collection::Like, &hydrated.value).rows
+        };
+        assert!(of(&now).iter().all(|row| now.bears_out(row)));
+        for row in of(&before) {
+            let is_same = matches!(row.index, Index::ActorLikes(_));
+            assert_eq!(now.bears_out(&row), is_same, "{row:?}");
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Proving it: seeded histories of a simulated network, broken in every way, and an oracle that
 //! says what the state must be. Of a failing run the one command is printed that does it again.
+//! And bugs made on purpose, which the tests must notice.
 
 pub mod faults;
 pub mod kill;
+pub mod mutants;
 pub mod over;
 pub mod permute;
 pub mod power;

@@ -190,7 +190,7 @@ async fn i10_bodies_are_bounded() {
         assert!(
             matches!(
                 &told,
-                OutboundError::Malformed { detail, .. } if detail.contains("more than")
+                OutboundError::Malformed { detail, .. } if detail == "more than 65536 bytes"
             ),
             "{told}"
         );

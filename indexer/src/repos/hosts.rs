@@ -168,6 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_does_well_again_rests_as_at_first() {
+        let (mut hosts, pace) = (Hosts::default(), Pace::default());
+        let mut rests = Vec::new();
+        for failed in [true, true, false, true] {
+            assert_eq!(hosts.take("host", due(1), false, &pace), Taken::Waits);
+            assert_eq!(hosts.start(1, &pace).len(), 1);
+            rests.push(hosts.ended("host", failed).1);
+            // It has rested.
+            if let Some(host) = hosts.0.get_mut("host") {
+                host.rests_until = None;
+            }
+        }
+        assert!(rests[1] > LEAST_REST, "{rests:?}");
+        assert!(
+            rests[3] > Duration::ZERO && rests[3] <= LEAST_REST,
+            "{rests:?}"
+        );
+    }
+
+    #[test]
     fn i17_a_host_takes_only_so_many_new_repos_an_hour() {
         let (mut hosts, mut pace) = (Hosts::default(), Pace::default());
         pace.new_per_host_hour = 3;

@@ -1,7 +1,7 @@
 //! What a merge settles, and what it leaves alone.
 
 use plyr_indexer::repos::{Cause, Fault, MergeError};
-use plyr_schemas::{Index, Outcome, RepoState};
+use plyr_schemas::{Index, Outcome, RepoState, Standing};
 
 use super::fake::{Ill, did, rev, track, uri};
 use super::{Checked, World, clustered, embedded, pace};
@@ -65,15 +65,19 @@ async fn i01_an_empty_store_ends_as_the_repo(world: World) -> Checked {
     }
     let subject = serde_json::json!({ "uri": "at://did:plc:b/fm.plyr.track/x",
         "cid": "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i" });
-    let like = serde_json::json!({ "$type": "fm.plyr.like", "subject": subject,
-        "createdAt": "2026-01-01T00:00:00Z" });
-    world.fake.put(&a, "like", "x", 30, &like);
+    let about = |collection: &str| {
+        serde_json::json!({ "$type": format!("fm.plyr.{collection}"), "subject": subject,
+            "createdAt": "2026-01-01T00:00:00Z", "text": "t", "timestampMs": 1 })
+    };
+    for (at, collection) in [(30, "like"), (31, "comment")] {
+        world.fake.put(&a, collection, "x", at, &about(collection));
+    }
     settle(&world, &a).await?;
     assert_eq!(world.shown(&a).await, world.true_of(&a));
     let repo = world.repo(&a).await;
     assert_eq!(repo.state, RepoState::Verified);
     assert_eq!(repo.head, Some(world.fake.get(&a).head()));
-    assert_eq!(repo.records, 26);
+    assert_eq!(repo.records, 27);
     assert!(repo.bytes > 1_000 && repo.verified_at > 0 && repo.merged_at > 0);
     assert_eq!(repo.pds.as_deref(), Some("https://one.example"));
     let snapshot = world.store.snapshot().await?;
@@ -436,6 +440,10 @@ async fn what_is_only_listed_is_never_verified(world: World) -> Checked {
         .floors(&a, &collections)
         .await?;
     assert_eq!(floors, [plyr_lexicons::Rev::MIN]);
+    let one = [uri(&a, "track", "one")];
+    let held = world.store.snapshot().await?.keys(&one).await?;
+    let mut versions = held.iter().flat_map(|key| &key.versions);
+    assert!(versions.all(|held| held.standing == Standing::Event));
     Ok(())
 }
 

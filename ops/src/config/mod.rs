@@ -244,3 +244,32 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(words: &[&str]) -> Result<Config, OpsError> {
+        let words = ["plyr", "serve"].iter().chain(words);
+        let arguments = crate::cli::command().try_get_matches_from(words).unwrap();
+        let (_, serve) = arguments.subcommand().unwrap();
+        Config::from_settings(&gather(serve)?)
+    }
+
+    #[test]
+    fn i12_beyond_loopback_a_server_has_an_address_and_no_dev() {
+        let everywhere = ["--listen", "0.0.0.0:8080"];
+        let url = ["--public-url", "https://music.example.com"];
+        let told = |words: &[&str]| checked(words).err().map(|problem| problem.to_string());
+        assert_eq!(told(&["--dev"]), None);
+        assert_eq!(told(&[&everywhere[..], &url].concat()), None);
+        let told_of_url = told(&everywhere).unwrap();
+        assert!(
+            told_of_url.contains("public_url is not set"),
+            "{told_of_url}"
+        );
+        let with_dev = [&everywhere[..], &url, &["--dev"]].concat();
+        let told_of_dev = told(&with_dev).unwrap();
+        assert!(told_of_dev.contains("turn dev off"), "{told_of_dev}");
+    }
+}

@@ -152,3 +152,38 @@ fn end(why: &str) {
     debug_assert!(told.is_ok());
     std::process::exit(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+
+    use super::*;
+
+    /// A store whose disk is full takes no beat, and the reason is told.
+    #[tokio::test]
+    async fn a_beat_that_was_not_taken_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let namespace = "fm.plyr".parse().unwrap();
+        let mut options = EmbeddedOptions::new(folder.path().to_owned(), namespace);
+        options.reserve_bytes = 1;
+        options.probe = Some(Arc::new(|_| Ok(0)));
+        let store = Arc::new(EmbeddedStore::open(options).unwrap());
+        let heart = Arc::new(Heart {
+            began: Instant::now(),
+            taken: AtomicU64::new(u64::MAX),
+            came_round: AtomicU64::new(u64::MAX),
+            problem: Mutex::new(None),
+        });
+        let cancel = CancellationToken::new();
+        let beating = tokio::spawn(heart.clone().beat(store, cancel.clone()));
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        while heart.came_round.load(Ordering::Acquire) == u64::MAX {
+            look.tick().await;
+        }
+        // The first beat is tried to its end.
+        cancel.cancel();
+        beating.await.unwrap();
+        assert!(heart.problem().is_some_and(|told| told.contains("disk")));
+        assert_eq!(heart.taken.load(Ordering::Acquire), u64::MAX);
+    }
+}

@@ -229,6 +229,10 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
     }
     copied_to.settle().await?;
     assert_eq!(full_dump(copied_to.as_ref()).await?, said);
+    // The dump leaves out how far streams were followed.
+    let cursor = copied_to.snapshot().await?.cursor("wss://one").await?;
+    let cursor = cursor.map(|cursor| (cursor.position, cursor.recent));
+    assert_eq!(cursor, Some((77, vec![1])));
     store.close().await?;
     copied_to.close().await?;
     Ok(())

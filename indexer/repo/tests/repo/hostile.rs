@@ -357,6 +357,14 @@ fn nodes_in_other_words_are_refused() {
             "too-large",
         ),
         (
+            "a key written out that shares its beginning",
+            node(
+                None,
+                &[entry(&key_at(0, 0), None), entry(&key_at(0, 500), None)],
+            ),
+            "tree",
+        ),
+        (
             "a key that is none",
             node(None, &[entry("fm.plyr.track/a/b", None)]),
             "tree",
