@@ -97,20 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cid_is_written_in_a_base_that_is_known() {
+    fn a_cid_is_plain_text_and_short() {
         let base32 = "bafkreifnvhfnyy7p3ara2gdyv6krztsd26luv2mi45j7hw3sreq7xjpd24";
         assert!(is_format("cid", base32));
         // The base that is no base: the bytes themselves behind a zero.
         let bytes = "\0\u{1}\0\0\0\0\0\t\0\0\u{1}";
         let path = format!("x/ipfs/{base32}");
-        for text in [
-            bytes,
-            &base32.to_uppercase(),
-            &path,
-            &"z".repeat(1 << 20),
-            "",
-            "b",
-        ] {
+        for text in [bytes, &path, &"z".repeat(1 << 20), "", "b"] {
             assert!(!is_format("cid", text), "{text:?}");
         }
     }
