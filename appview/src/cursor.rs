@@ -16,6 +16,7 @@ const CHECK: usize = 8;
 pub struct ListName(String);
 
 impl ListName {
+    /// The list of a method, `parts` being the parameters that choose it.
     pub fn new(method: &str, parts: &[&str]) -> ListName {
         ListName(format!("{method}\0{}", parts.join("\0")))
     }
@@ -61,7 +62,7 @@ impl ListName {
 
     /// The row a cursor stands after.
     pub fn position(&self, cursor: Option<&str>) -> Result<Option<Position>, XrpcError> {
-        let Some(place) = self.open(cursor)? else {
+        let (Some(place), Some(cursor)) = (self.open(cursor)?, cursor) else {
             return Ok(None);
         };
         let read = || {
@@ -74,7 +75,9 @@ impl ListName {
                 uri: parts.next()?.parse().ok()?,
             })
         };
+        // A number may be written in several ways, and a list gives out one.
         read()
+            .filter(|position| self.after(position) == cursor)
             .map(Some)
             .ok_or_else(|| XrpcError::invalid("cursor: names no place"))
     }
@@ -113,5 +116,10 @@ mod tests {
             assert!(list.position(Some(wrong)).is_err(), "{wrong}");
         }
         assert_eq!(list.position(None), Ok(None));
+        let uri = "at://did:plc:a/fm.plyr.track/3lfvhszifvc2c";
+        for other_way in ["+7 3", "07 3", "-0 3", "7 +3"] {
+            let cursor = list.seal(&format!("{other_way} {uri}"));
+            assert!(list.position(Some(&cursor)).is_err(), "{other_way}");
+        }
     }
 }

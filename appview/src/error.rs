@@ -23,12 +23,16 @@ pub enum AppViewError {
 /// An XRPC error: status, name and message. Messages carry no internals.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct XrpcError {
+    /// The HTTP status.
     pub status: StatusCode,
+    /// Its name, one that the method declares or a general one.
     pub name: &'static str,
+    /// A sentence for people.
     pub message: String,
 }
 
 impl XrpcError {
+    /// One with a status of its own.
     pub fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> XrpcError {
         XrpcError {
             status,
@@ -42,10 +46,12 @@ impl XrpcError {
         XrpcError::new(StatusCode::BAD_REQUEST, name, message)
     }
 
+    /// 400: the request can't be used as it is.
     pub fn invalid(message: impl Into<String>) -> XrpcError {
         XrpcError::declared("InvalidRequest", message)
     }
 
+    /// 503: too much at once.
     pub fn overloaded() -> XrpcError {
         let message = "too much at once; try again in a moment";
         XrpcError::new(StatusCode::SERVICE_UNAVAILABLE, "Overloaded", message)

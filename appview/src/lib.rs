@@ -21,7 +21,8 @@ use plyr_schemas::Store;
 use url::Url;
 
 pub use coverage::{AskSources, SourceReport};
-pub use error::AppViewError;
+pub use cursor::ListName;
+pub use error::{AppViewError, XrpcError};
 pub use server::AppView;
 
 /// What the AppView needs to know.

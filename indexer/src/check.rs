@@ -4,6 +4,8 @@
 use plyr_lexicons::{Did, Namespace, Nsid, RecordKey, RecordUri, Rev, Verdict, data, validate};
 use plyr_schemas::{Body, Derived, Micros, QuarantineEntry, Standing, Version};
 
+use crate::frame::{self, Commit};
+
 /// How far ahead of our clock a rev may be, in microseconds.
 pub const AHEAD: Micros = 300 * 1_000_000;
 /// Largest record, in bytes of its DAG-CBOR; a PDS takes at most a megabyte. (Its JSON may be six
@@ -29,6 +31,20 @@ pub struct Operation {
     pub record: Option<String>,
     /// Whether it is a delete.
     pub is_delete: bool,
+}
+
+impl From<Commit<'_>> for Operation {
+    fn from(commit: Commit<'_>) -> Operation {
+        Operation {
+            is_delete: commit.operation == frame::Operation::Delete,
+            did: commit.did.into_owned(),
+            rev: commit.rev.into_owned(),
+            collection: commit.collection.into_owned(),
+            rkey: commit.rkey.into_owned(),
+            cid: commit.cid.map(|cid| cid.into_owned()),
+            record: commit.record.map(|record| record.get().to_owned()),
+        }
+    }
 }
 
 /// What a checked operation came to.

@@ -24,8 +24,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub use accounts::{AccountPace, OnRepoChange, RepoChange};
+pub use archive::{Block, BlockError, Row};
 pub use repos::{Pace, Repos};
 pub use source::{Canary, ComparisonOptions, MOST_HOSTS, Patience, SourceStatus};
+pub use source::{Protocol, Unzip, Unzipped};
 
 /// What the indexer needs to know.
 #[derive(Clone, Debug)]

@@ -22,14 +22,20 @@ pub enum DataError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels")]
     Depth,
-    /// Not DAG-CBOR.
+    /// Not DAG-CBOR, or DAG-CBOR outside the data model (a float).
     #[error("not DAG-CBOR: {0}")]
     Cbor(String),
+    /// DAG-CBOR in another form than the canonical one.
+    #[error("not in canonical form")]
+    NotCanonical,
 }
 
 /// Levels of nesting that are read. A PDS stores records a thousand levels deep, more than JSON
 /// parsers commonly take.
 pub const MAX_DEPTH: usize = 1100;
+
+/// How long a CID's text may be, in bytes, as the protocol's implementations have it.
+const CID_LENGTHS: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// Stack that a value of [`MAX_DEPTH`] needs in any of the recursive walks here, with room.
 const DEEP_STACK: usize = 16 << 20;
@@ -70,7 +76,7 @@ pub fn to_json(value: &Ipld) -> serde_json::Value {
             // DAG-CBOR reaches from -2^64: beyond JSON's integers.
             _ => serde_json::Value::Null,
         },
-        // The data model has no floats; none is ever read.
+        // The data model has no floats; no record that is taken in has one.
         Ipld::Float(_) => serde_json::Value::Null,
         Ipld::String(text) => text.as_str().into(),
         Ipld::Bytes(bytes) => serde_json::json!({ "$bytes": encode_base64(bytes) }),
@@ -123,7 +129,21 @@ pub fn to_cbor(value: &Ipld) -> Result<Vec<u8>, DataError> {
     })
 }
 
-/// Reads canonical DAG-CBOR.
+/// Reads DAG-CBOR that is the canonical form of a value of the data model, as the bytes of every
+/// record and commit have to be: only then JSON that says the same has the same CID.
+pub fn from_canonical(bytes: &[u8]) -> Result<Ipld, DataError> {
+    let value = from_cbor(bytes)?;
+    if has_float(&value) {
+        let problem = "the data model has no floats";
+        return Err(DataError::Cbor(problem.to_owned()));
+    }
+    if to_cbor(&value)? != bytes {
+        return Err(DataError::NotCanonical);
+    }
+    Ok(value)
+}
+
+/// Reads DAG-CBOR that was checked before, or whose form doesn't matter.
 pub fn from_cbor(bytes: &[u8]) -> Result<Ipld, DataError> {
     match decode(bytes, SHALLOW) {
         Err(DataError::Depth) => with_stack(MAX_DEPTH, || decode(bytes, MAX_DEPTH)),
@@ -141,6 +161,19 @@ fn decode(bytes: &[u8], levels: usize) -> Result<Ipld, DataError> {
     let value = Ipld::deserialize(&mut reader).map_err(refused)?;
     reader.end().map_err(refused)?;
     Ok(value)
+}
+
+fn has_float(value: &Ipld) -> bool {
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Ipld::Float(_) => return true,
+            Ipld::List(items) => open.extend(items),
+            Ipld::Map(fields) => open.extend(fields.values()),
+            _ => {}
+        }
+    }
+    false
 }
 
 fn refused(problem: DecodeError<std::convert::Infallible>) -> DataError {
@@ -187,6 +220,17 @@ pub fn cid_of(bytes: &[u8]) -> Cid {
     // 32 bytes always fit the 64 of the multihash.
     let hash = Multihash::<64>::wrap(SHA2_256, &Sha256::digest(bytes)).unwrap_or_default();
     Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// Reads a CID as texts write it: 8 to 256 letters, digits, `+` and `=` in any base, and nothing
+/// beside it. (The library passes over all that stands before `/ipfs/`, takes bare bytes behind a
+/// zero for a base, and for base 58 takes time with the square of the length.)
+pub fn cid_of_text(text: &str) -> Option<Cid> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=');
+    if !CID_LENGTHS.contains(&text.len()) || !text.bytes().all(is_plain) {
+        return None;
+    }
+    Cid::try_from(text).ok()
 }
 
 /// Runs a recursive walk on a stack that is deep enough for it.
@@ -331,7 +375,7 @@ fn special(fields: BTreeMap<String, Ipld>) -> Result<Ipld, String> {
         let (Ipld::String(text), 1) = (link, fields.len()) else {
             return Err("a $link object has one field, a CID".to_owned());
         };
-        let cid = Cid::try_from(text.as_str()).map_err(|_| "$link holds no CID".to_owned())?;
+        let cid = cid_of_text(text).ok_or("$link holds no CID")?;
         return Ok(Ipld::Link(cid));
     }
     if let Some(bytes) = fields.get("$bytes") {
@@ -406,6 +450,7 @@ mod tests {
             r#"{"a":1,"a":2}"#,
             r#"{"$link":"nope"}"#,
             r#"{"$link":"x","y":1}"#,
+            r#"{"$link":"/ipfs/bafkreifnvhfnyy7p3ara2gdyv6krztsd26luv2mi45j7hw3sreq7xjpd24"}"#,
             r#"{"$bytes":"***"}"#,
             r#"{"$type":"blob"}"#,
             r#"{"$type":1}"#,
@@ -415,6 +460,22 @@ mod tests {
         ] {
             assert!(from_json(json.as_bytes()).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn cbor_has_no_floats_and_one_form_is_canonical() {
+        let one_and_a_half = [0xfb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0];
+        let not_a_number = [0xfb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0];
+        for float in [one_and_a_half, not_a_number] {
+            let within = [&[0xa1, 0x61, b'a', 0x81][..], &float].concat();
+            for bytes in [&float[..], &within] {
+                assert!(matches!(from_canonical(bytes), Err(DataError::Cbor(_))));
+            }
+        }
+        let ascending = [0xa2, 0x61, b'a', 1, 0x61, b'b', 2];
+        let descending = [0xa2, 0x61, b'b', 2, 0x61, b'a', 1];
+        assert!(from_canonical(&ascending).is_ok());
+        assert!(from_canonical(&descending).is_err());
     }
 
     #[test]

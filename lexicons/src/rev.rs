@@ -8,13 +8,16 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Rev(u64);
 
-/// The text is no TID (13 characters of `234567abcdefghijklmnopqrstuvwxyz`, the first at most `j`).
+/// The text is no TID: 13 characters of `234567abcdefghijklmnopqrstuvwxyz`, the first at most `b`,
+/// since the top bit of the 64 is always 0. (The lexicons' format `tid` lets it be at most `j`.)
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no TID: 13 characters of 2-7 and a-z, the first one 2-7 or a-j")]
+#[error("`{0}` is no TID: 13 characters of 2-7 and a-z, the first one 2-7, a or b")]
 pub struct RevError(pub String);
 
 const ALPHABET: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 const LENGTH: usize = 13;
+/// The first character stands for 4 bits of the 64, of which the top one is 0.
+const LARGEST_FIRST: u8 = b'b';
 
 impl Rev {
     /// The smallest rev; below it there is nothing.
@@ -41,15 +44,19 @@ impl Rev {
         (self.0 >> 10) as i64
     }
 
-    /// The next greater TID.
+    /// The next greater TID; the greatest one itself.
     pub const fn next(self) -> Rev {
-        Rev::from_u64(self.0.saturating_add(1))
+        let greatest = Rev::from_u64(u64::MAX);
+        if self.0 == greatest.0 {
+            return greatest;
+        }
+        Rev(self.0 + 1)
     }
 
     /// Reads a TID in its 13 characters.
     pub fn parse(text: &str) -> Option<Rev> {
         let bytes = text.as_bytes();
-        if bytes.len() != LENGTH || bytes[0] > b'j' {
+        if bytes.len() != LENGTH || bytes[0] > LARGEST_FIRST {
             return None;
         }
         let mut value = 0u64;
@@ -106,9 +113,15 @@ mod tests {
             "3lfvhszifvc2cc",
             "zlfvhszifvc2c",
             "3lfvhszifvc1c",
+            // The top bit is not 0: read as a number and written again it would be another TID.
+            "c222222222222",
+            "jzzzzzzzzzzzz",
         ] {
             assert!(Rev::parse(text).is_none(), "{text}");
         }
         assert_eq!(Rev::parse("2222222222222"), Some(Rev::MIN));
+        let greatest = Rev::from_u64(u64::MAX);
+        assert_eq!(Rev::parse("bzzzzzzzzzzzz"), Some(greatest));
+        assert_eq!(greatest.next(), greatest);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::data::cid_of_text;
 use crate::{Cid, Ipld};
 
 /// Fields by name, as a value of the data model holds them.
@@ -273,8 +274,8 @@ impl Typed for Blob {
             Some(_) => return Err(Misfit::here("blob").under("$type")),
             None => match fields.get("cid") {
                 Some(Ipld::String(text)) => {
-                    let cid = Cid::try_from(text.as_str());
-                    (cid.map_err(|_| Misfit::here("a CID").under("cid"))?, None)
+                    let cid = cid_of_text(text);
+                    (cid.ok_or_else(|| Misfit::here("a CID").under("cid"))?, None)
                 }
                 _ => return Err(Misfit::here("a blob")),
             },

@@ -2,7 +2,7 @@
 
 /// The version of the rules. It rises whenever a record could be judged differently; records
 /// judged under an older one are judged again.
-pub const RULES_VERSION: u16 = 2;
+pub const RULES_VERSION: u16 = 3;
 
 /// The three verdicts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

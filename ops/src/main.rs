@@ -2,10 +2,8 @@
 //! about them. Everything it can do stands in `plyr --help`.
 
 mod cli;
-mod config;
 mod control;
 mod demo;
-mod error;
 mod logs;
 mod probes;
 mod repos;
@@ -16,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use error::OpsError;
+use plyr::{config, error};
 
 fn main() -> ExitCode {
     let matches = match cli::command().try_get_matches() {

@@ -86,15 +86,18 @@ pub fn read_document(did: &Did, json: &[u8]) -> Result<DidDocument, String> {
     })
 }
 
-/// A PDS is an origin and nothing more.
+/// A PDS is an origin and nothing more, written as a URL's parser understood it: what is joined to
+/// it later can't make another address of it.
 fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let bare = matches!(url.scheme(), "https" | "http")
         && url.host().is_some()
+        && url.username().is_empty()
+        && url.password().is_none()
         && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none();
-    bare.then(|| text.trim_end_matches('/').to_owned())
+    bare.then(|| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
@@ -127,6 +130,26 @@ mod tests {
             assert_eq!(document.pds.as_deref(), Some("http://localhost:2583"));
             assert_eq!(document.signing_key.as_deref(), Some(KEY));
             assert!(document.handle.is_some());
+        }
+    }
+
+    #[test]
+    fn a_pds_is_an_origin() {
+        let one = Some("https://pds.example:8443");
+        for (text, origin_of_it) in [
+            ("https://pds.example:8443", one),
+            ("HTTPS://PDS.example:8443/", one),
+            ("https:\\\\pds.example:8443\\", one),
+            (" https://pds.exa\nmple:8443 ", one),
+            ("https://pds.example:443", Some("https://pds.example")),
+            ("https://user@pds.example", None),
+            ("https://:secret@pds.example", None),
+            ("https://pds.example/path", None),
+            ("https://pds.example?query", None),
+            ("ftp://pds.example", None),
+            ("pds.example", None),
+        ] {
+            assert_eq!(origin(text).as_deref(), origin_of_it, "{text:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::client::{Answer, Named, Outbound, OutboundError, XrpcError, status_error};
 use crate::document::{DidDocument, read_document};
+use crate::handle::{read_texts, read_well_known};
 
 /// Largest DID document or handle answer, in bytes.
 const LARGEST_DOCUMENT: usize = 64 << 10;
@@ -254,14 +255,7 @@ impl Outbound {
                 .collect();
             String::from_utf8_lossy(&parts).into_owned()
         });
-        let mut dids: Vec<String> = texts
-            .filter_map(|text| Some(text.strip_prefix("did=")?.to_owned()))
-            .collect();
-        dids.dedup();
-        match dids.as_slice() {
-            [did] => Ok(Did::new(did.clone()).ok()),
-            _ => Ok(None),
-        }
+        Ok(read_texts(texts))
     }
 
     async fn by_well_known(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {
@@ -270,8 +264,7 @@ impl Outbound {
         if !answered(&url, &answer)? {
             return Ok(None);
         }
-        let text = String::from_utf8_lossy(&answer.body);
-        Ok(Did::new(text.trim().to_owned()).ok())
+        Ok(read_well_known(&answer.body))
     }
 
     async fn ask_resolvers(&self, handle: &Handle) -> Result<Option<Did>, OutboundError> {

@@ -101,9 +101,9 @@ impl Outbound {
         );
         let body = self.small(Named::ByNetwork, &url, LARGEST_ANSWER).await?;
         let said: CommitAnswer = parse(&url, &body)?;
-        let cid = Cid::try_from(said.cid.as_str());
+        let cid = data::cid_of_text(&said.cid);
         match (cid, Rev::parse(&said.rev)) {
-            (Ok(cid), Some(rev)) => Ok(LatestCommit { cid, rev }),
+            (Some(cid), Some(rev)) => Ok(LatestCommit { cid, rev }),
             _ => Err(malformed(&url, "its cid is no CID, or its rev no TID")),
         }
     }
@@ -177,8 +177,8 @@ impl Outbound {
             let rkey = uri
                 .rkey
                 .ok_or_else(|| malformed(&url, "a uri of no record"))?;
-            let cid = Cid::try_from(record.cid.as_str());
-            let cid = cid.map_err(|_| malformed(&url, "a cid that is none"))?;
+            let cid = data::cid_of_text(&record.cid);
+            let cid = cid.ok_or_else(|| malformed(&url, "a cid that is none"))?;
             let value = data::from_json(record.value.get().as_bytes());
             let value = value.map_err(|problem| malformed(&url, &problem.to_string()))?;
             Ok(ListedRecord { rkey, cid, value })

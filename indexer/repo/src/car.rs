@@ -8,6 +8,7 @@ use plyr_lexicons::{Cid, Ipld, data};
 use sha2::{Digest as _, Sha256};
 
 use crate::blocks::{Blocks, Digest, SHA2_256, digest_of};
+use crate::commit::Commit;
 use crate::error::RepoError;
 
 /// Largest header, in bytes.
@@ -24,6 +25,23 @@ pub struct Car {
     pub roots: Vec<Cid>,
     /// What was read, and what was there before.
     pub blocks: Blocks,
+}
+
+impl Car {
+    /// The commit that the first root names, its CID, and the root of its tree. Nothing says yet
+    /// whose it is and whether that account signed it.
+    pub fn commit(&self) -> Result<(Cid, Commit, Digest), RepoError> {
+        let cid = self.roots.first().copied();
+        let cid = cid.ok_or_else(|| RepoError::Malformed("the CAR names no commit".to_owned()))?;
+        let digest = digest_of(&cid);
+        let digest =
+            digest.ok_or_else(|| RepoError::Malformed("its root is no commit's CID".to_owned()))?;
+        let block = self.blocks.get(&digest)?;
+        let commit = Commit::read(&block.ok_or(RepoError::MissingBlock(cid))?)?;
+        // The commit was refused if this is no node's CID.
+        let root = digest_of(&commit.data).ok_or(RepoError::MissingBlock(commit.data))?;
+        Ok((cid, commit, root))
+    }
 }
 
 /// Reads a CAR in chunks of any size.

@@ -36,11 +36,8 @@ impl Commit {
             let (what, limit) = ("the commit", LARGEST as u64);
             return Err(RepoError::TooLarge { what, limit });
         }
-        let value = data::from_cbor(block).map_err(|problem| malformed(&problem.to_string()))?;
-        let canonical = data::to_cbor(&value).map_err(|problem| malformed(&problem.to_string()))?;
-        if canonical != block {
-            return Err(malformed("not in canonical form"));
-        }
+        let value = data::from_canonical(block);
+        let value = value.map_err(|problem| malformed(&problem.to_string()))?;
         let Ipld::Map(mut fields) = value else {
             return Err(malformed("no map"));
         };

@@ -45,6 +45,7 @@ pub struct Row<'a> {
     pub number: u64,
     /// Whether it is a record's; else an account's.
     pub is_record: bool,
+    /// Whose.
     pub did: &'a [u8],
     /// Empty for an account's row.
     pub collection: &'a [u8],

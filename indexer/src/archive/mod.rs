@@ -8,5 +8,6 @@ mod reader;
 #[cfg(test)]
 mod reading;
 
+pub use block::{Block, BlockError, Row};
 pub use news::News;
 pub use reader::Archive;

@@ -32,7 +32,7 @@ pub fn version(
     let Some(collection) = namespace.collection(uri.collection.as_str()) else {
         return Err(refuse("address", "not one of our collections".to_owned()));
     };
-    let record = data::from_cbor(&bytes);
+    let record = data::from_canonical(&bytes);
     let record = record.map_err(|problem| refuse("data-model", problem.to_string()))?;
     let judgement = validate::judge(namespace, collection, &record);
     let derived = match judgement.verdict {

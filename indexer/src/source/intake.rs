@@ -14,7 +14,7 @@ use super::protocol::{Protocol, Start};
 use crate::IndexerError;
 use crate::archive::News;
 use crate::check::{self, AHEAD, Operation};
-use crate::frame::{self, At, Commit, Frame, Trigger};
+use crate::frame::{At, Commit, Frame, Trigger};
 use crate::lane::{Event, Work};
 use crate::progress::Progress;
 
@@ -115,15 +115,7 @@ impl<'a> Intake<'a> {
             Frame::Commit(commit) => {
                 let (at, key) = (Some(commit.at), event_key(&commit));
                 let (number, compared) = self.begin(at, key, Some(&commit));
-                let operation = Operation {
-                    is_delete: commit.operation == frame::Operation::Delete,
-                    did: commit.did.into_owned(),
-                    rev: commit.rev.into_owned(),
-                    collection: commit.collection.into_owned(),
-                    rkey: commit.rkey.into_owned(),
-                    cid: commit.cid.map(|cid| cid.into_owned()),
-                    record: commit.record.map(|record| record.get().to_owned()),
-                };
+                let operation = Operation::from(commit);
                 let did = operation.did.clone();
                 let work = Work::Operation(operation);
                 self.hand_over(&did, work, number, compared, bytes.len())

@@ -22,7 +22,9 @@ use std::time::Duration;
 pub use canary::Canary;
 pub use compare::{Comparison, ComparisonOptions, MOST_HOSTS};
 pub use intake::{Room, Ways};
+pub use protocol::Protocol;
 pub use status::{SourceStatus, Status, name};
+pub use unzip::{Unzip, Unzipped};
 
 /// How long a source waits for what.
 #[derive(Clone, Copy, Debug)]

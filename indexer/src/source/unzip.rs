@@ -2,11 +2,13 @@
 
 use crate::IndexerError;
 
-/// Why a frame could not be unzipped.
+/// What a compressed frame turned out to be.
 pub enum Unzipped<'a> {
+    /// A frame.
     Frame(&'a [u8]),
     /// It would be larger than a frame may be.
     TooLarge,
+    /// None; why.
     Broken(String),
 }
 

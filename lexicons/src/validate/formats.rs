@@ -7,9 +7,10 @@ use atrium_api::types::string::{
     AtIdentifier, Datetime, Did, Handle, Language, Nsid, RecordKey, Tid,
 };
 use chrono::Datelike;
-use ipld_core::cid::{Cid, Version};
+use ipld_core::cid::Version;
 
 use crate::at_uri::AtUri;
+use crate::data::cid_of_text;
 
 /// Longest `uri`, in bytes.
 const LONGEST_URI: usize = 8192;
@@ -38,7 +39,7 @@ fn is_datetime(text: &str) -> bool {
 }
 
 fn is_cid(text: &str) -> bool {
-    Cid::try_from(text).is_ok_and(|cid| cid.version() == Version::V1)
+    cid_of_text(text).is_some_and(|cid| cid.version() == Version::V1)
 }
 
 /// A scheme (in either case, RFC 3986), a colon, and something without blanks behind it.
@@ -89,4 +90,21 @@ fn repeats_itself(text: &str) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cid_is_plain_text_and_short() {
+        let base32 = "bafkreifnvhfnyy7p3ara2gdyv6krztsd26luv2mi45j7hw3sreq7xjpd24";
+        assert!(is_format("cid", base32));
+        // The base that is no base: the bytes themselves behind a zero.
+        let bytes = "\0\u{1}\0\0\0\0\0\t\0\0\u{1}";
+        let path = format!("x/ipfs/{base32}");
+        for text in [bytes, &path, &"z".repeat(1 << 20), "", "b"] {
+            assert!(!is_format("cid", text), "{text:?}");
+        }
+    }
 }

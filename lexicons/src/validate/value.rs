@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use ipld_core::cid::Cid;
 use ipld_core::ipld::Ipld;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::formats;
+use crate::data::cid_of_text;
 use crate::document::{
     ArrayRules, Catalog, Document, IntegerRules, ObjectRules, Schema, StringRules,
 };
@@ -278,7 +278,7 @@ impl<'a> Walk<'a> {
             && matches!(fields.get("ref"), Some(Ipld::Link(_)))
             && matches!(fields.get("size"), Some(Ipld::Integer(size)) if *size >= -1)
             && text("mimeType");
-        let cid = |text: &str| Cid::try_from(text).is_ok();
+        let cid = |text: &str| cid_of_text(text).is_some();
         let legacy = only(&["cid", "mimeType"])
             && matches!(fields.get("cid"), Some(Ipld::String(text)) if cid(text))
             && text("mimeType");

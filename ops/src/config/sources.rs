@@ -40,6 +40,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What a file says by itself, and the defaults of the rest: no flags, no environment. `path`
+    /// is what problems call it.
+    pub fn of_file(path: &str, text: &str) -> Result<Settings, OpsError> {
+        let file = Some((path.to_owned(), read_table(path, text)?));
+        all(|option, problems| from_file(option, &file, problems))
+    }
+
     /// One option's setting.
     pub fn get(&self, flag: &str) -> Option<&Setting> {
         self.rows.get(flag)
@@ -72,13 +79,15 @@ pub fn gather(arguments: &ArgMatches) -> Result<Settings, OpsError> {
             .and_then(|paths| paths.first())
             .map(String::as_str),
     )?;
+    all(|option, problems| setting(option, arguments, &environment, &file, problems))
+}
+
+/// Every option's setting, or every problem.
+fn all(setting: impl Fn(&OptionRow, &mut Vec<String>) -> Setting) -> Result<Settings, OpsError> {
     let mut problems = Vec::new();
     let mut rows = BTreeMap::new();
     for option in OPTIONS {
-        rows.insert(
-            option.flag,
-            setting(option, arguments, &environment, &file, &mut problems),
-        );
+        rows.insert(option.flag, setting(option, &mut problems));
     }
     if problems.is_empty() {
         Ok(Settings { rows })
@@ -110,6 +119,15 @@ fn setting(
             origin: Origin::Environment,
         };
     }
+    from_file(option, file, problems)
+}
+
+/// What the file says, else the default.
+fn from_file(
+    option: &OptionRow,
+    file: &Option<(String, toml::Table)>,
+    problems: &mut Vec<String>,
+) -> Setting {
     if let Some((path, table)) = file
         && let Some(value) = table.get(&option.key())
     {
@@ -184,6 +202,11 @@ fn read_file(named: Option<&str>) -> Result<Option<(String, toml::Table)>, OpsEr
             "  config = {path:?}: {problem}; name a readable file"
         )])
     })?;
+    Ok(Some((path.to_owned(), read_table(path, &text)?)))
+}
+
+/// The keys of a file, each one of an option.
+fn read_table(path: &str, text: &str) -> Result<toml::Table, OpsError> {
     let table: toml::Table = text
         .parse()
         .map_err(|problem| OpsError::Config(vec![format!("  {path} is no TOML: {problem}")]))?;
@@ -196,7 +219,7 @@ fn read_file(named: Option<&str>) -> Result<Option<(String, toml::Table)>, OpsEr
         })
         .collect();
     if unknown.is_empty() {
-        Ok(Some((path.to_owned(), table)))
+        Ok(table)
     } else {
         Err(OpsError::Config(unknown))
     }

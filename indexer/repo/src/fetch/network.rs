@@ -7,7 +7,7 @@ use plyr_lexicons::{Cid, Nsid};
 use plyr_outbound::{Body, Freshness, MOST_BLOCKS, OutboundError};
 use tokio::sync::mpsc;
 
-use crate::blocks::{Blocks, Digest, cid_of, digest_of};
+use crate::blocks::{Blocks, Digest, cid_of};
 use crate::car::{Car, CarReader, LARGEST_SECTION};
 use crate::commit::Commit;
 use crate::error::RepoError;
@@ -174,17 +174,9 @@ impl<'a> Asked<'a> {
     }
 
     async fn signed(&mut self, car: Car) -> Result<Signed, RepoError> {
-        let cid = car.roots.first().copied();
-        let cid = cid.ok_or_else(|| RepoError::Malformed("the CAR names no commit".to_owned()))?;
-        let digest = digest_of(&cid);
-        let digest =
-            digest.ok_or_else(|| RepoError::Malformed("its root is no commit's CID".to_owned()))?;
-        let block = car.blocks.get(&digest)?;
-        let commit = Commit::read(&block.ok_or(RepoError::MissingBlock(cid))?)?;
+        let (cid, commit, root) = car.commit()?;
         commit.check_did(&self.ask.did)?;
         let signing_key = self.check_signature(&commit).await?;
-        // The commit was refused if this is no node's CID.
-        let root = digest_of(&commit.data).ok_or(RepoError::MissingBlock(commit.data))?;
         Ok(Signed {
             commit,
             cid,
