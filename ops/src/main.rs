@@ -1,7 +1,6 @@
 //! The `plyr` binary: one process that follows the network for music records and answers queries
 //! about them. Everything it can do stands in `plyr --help`.
 
-mod cli;
 mod control;
 mod demo;
 mod logs;
@@ -14,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use error::OpsError;
-use plyr::{config, error};
+use plyr::{cli, config, error};
 
 fn main() -> ExitCode {
     let matches = match cli::command().try_get_matches() {

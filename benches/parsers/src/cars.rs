@@ -78,7 +78,7 @@ fn whole(bytes: &[u8]) {
     );
     assert!(size <= bytes.len() as u64);
     let told = walked(car, bytes.len());
-    if bytes.len() % SELDOM == 0 {
+    if bytes.len().is_multiple_of(SELDOM) {
         let mut from_files = read(bytes, 1 + bytes.len() % 97, LITTLE).expect("it was read before");
         assert_eq!(
             told,
@@ -103,8 +103,11 @@ fn read(bytes: &[u8], piece: usize, memory: usize) -> Result<Car, RepoError> {
     reader.finish()
 }
 
+/// Keys and the CIDs of their records.
+type Keys = Vec<(Vec<u8>, Cid)>;
+
 /// The records that the walk tells of, and the nodes it misses; none where the repo is refused.
-fn walked(car: &Car, bytes: usize) -> Option<(Vec<(Vec<u8>, Cid)>, Vec<Digest>)> {
+fn walked(car: &Car, bytes: usize) -> Option<(Keys, Vec<Digest>)> {
     let (cid, commit, root) = car.commit().ok()?;
     checked_block(car, &cid);
     for key in KEYS {
