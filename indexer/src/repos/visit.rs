@@ -312,7 +312,7 @@ impl Visitor {
                     (false, true) => RepoState::Backfilling,
                     (false, false) => RepoState::Desynchronized,
                 };
-                // What is known to have been written meanwhile need not wait for what may have been.
+                // What was seen to be written meanwhile need not wait for what may have been.
                 let wait = match several && merged.is_sure {
                     true => self.pace.once_more,
                     false => self.pace.soon_again,
