@@ -425,12 +425,16 @@ impl Visitor {
             }),
         ];
         let fault = visit.trouble.as_ref().map(|trouble| trouble.fault);
-        if fault == Some(Fault::Account) && visit.repo.failures == 1 {
+        let snapshot = self.store.snapshot().await?;
+        let before = snapshot.repos(std::slice::from_ref(did)).await?.pop();
+        let was_gone = before
+            .flatten()
+            .is_some_and(|repo| repo.state == RepoState::Gone);
+        if fault == Some(Fault::Account) && !was_gone {
             changes.push(Change::Due(DueCheck::triggered(did.clone(), now)));
         }
         let named = visit.merged.iter().flat_map(|merged| merged.named.iter());
         let named = named.cloned().collect();
-        let snapshot = self.store.snapshot().await?;
         // Of whom no stream ever told, nobody knows yet what they are called.
         let known = snapshot.actors(std::slice::from_ref(did)).await?;
         let is_unknown = known

@@ -410,9 +410,22 @@ async fn what_cannot_be_proven_is_refused(world: World) -> Checked {
     let second = world.repo(&a).await;
     assert_eq!(second.unreachable_since, first.unreachable_since);
     assert_eq!(second.failures, first.failures + 1);
+    let due = async || {
+        let checks = world.store.snapshot().await?;
+        let checks = checks.due_checks(i64::MAX, 100).await?;
+        Ok::<_, plyr_schemas::StoreError>(checks.into_iter().find(|check| check.did == a))
+    };
+    if let Some(check) = due().await? {
+        let (did, triggered_at) = (check.did, check.triggered_at);
+        let checked = plyr_schemas::Change::Checked { did, triggered_at };
+        world.store.apply(vec![checked]).await?;
+    }
+    assert_eq!(due().await?, None);
     world.fake.change(&a, |repo| repo.ill = Some(Ill::Gone));
     assert!(world.repos.repair(&a).await.is_err());
     assert_eq!(world.repo(&a).await.state, RepoState::Gone);
+    // Its account is asked about, though the host had failed before.
+    assert!(due().await?.is_some());
     world.fake.change(&a, |repo| repo.ill = None);
     settle(&world, &a).await?;
     let repo = world.repo(&a).await;

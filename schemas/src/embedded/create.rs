@@ -19,8 +19,10 @@ const DRAFT: &str = "store.new";
 pub fn create(folder: &Path) -> Result<(), StoreError> {
     let (store, draft) = (folder.join(STORE), folder.join(DRAFT));
     let problem = |problem: std::io::Error| unusable(folder, format!("{DRAFT}: {problem}"));
+    let sync = || File::open(folder).and_then(|folder| folder.sync_all());
     if store.exists() {
-        return Ok(());
+        // A kill between the renaming and its sync left a name that a cut could still take back.
+        return sync().map_err(problem);
     }
     if draft.exists() {
         std::fs::remove_dir_all(&draft).map_err(problem)?;
@@ -30,8 +32,7 @@ pub fn create(folder: &Path) -> Result<(), StoreError> {
     drop(Engine::open(database)?);
     sync_folders(&draft).map_err(problem)?;
     std::fs::rename(&draft, &store).map_err(problem)?;
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(problem)
+    sync().map_err(problem)
 }
 
 /// Makes the names in a folder durable, and those in its folders: the engine leaves out some.
