@@ -41,8 +41,8 @@ struct Arguments {
     /// What to measure.
     #[arg(required = true, value_enum)]
     campaigns: Vec<Campaign>,
-    /// Seed of the corpus.
-    #[arg(long, default_value_t = 1)]
+    /// Seed of the corpus, or of the first history.
+    #[arg(long, default_value_t = 1, value_parser = number(0, LARGEST_SEED))]
     seed: u64,
     /// Records in the corpus.
     #[arg(long, default_value_t = 100_000)]
@@ -72,20 +72,20 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Runs of a proof: interleavings, or histories.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = number(1, MOST_RUNS))]
     runs: u64,
     /// Acts of a history.
     #[arg(long, default_value_t = 400)]
     acts: usize,
     /// How a history is told: of `permute` the first interleaving.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number(0, LARGEST_SEED))]
     order: u64,
     /// Minutes of `soak`.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = number(1, 7 * 24 * 60))]
     minutes: u64,
     /// Kills of one history.
-    #[arg(long, default_value_t = 20)]
-    kills: usize,
+    #[arg(long, default_value_t = 20, value_parser = number(1, 10_000))]
+    kills: u64,
     /// Where histories of `permute` and `kill` end.
     #[arg(long, value_enum, default_value_t)]
     over: proof::over::Over,
@@ -94,6 +94,15 @@ struct Arguments {
     binary: Option<PathBuf>,
     #[command(flatten)]
     mutants: proof::mutants::Options,
+}
+
+/// Runs of a proof at most.
+const MOST_RUNS: u64 = 1_000_000;
+/// Room is left for as many seeds after it.
+const LARGEST_SEED: u64 = u64::MAX - MOST_RUNS;
+
+fn number(least: u64, most: u64) -> clap::builder::RangedU64ValueParser {
+    clap::builder::RangedU64ValueParser::new().range(least..=most)
 }
 
 impl Arguments {

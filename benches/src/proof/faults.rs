@@ -4,12 +4,13 @@
 use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
 use super::scene::{HOSTS, RunError, Scene, TROUBLED};
-use super::{Case, Ran, all};
+use super::{Case, Ran, all, over};
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
+    over::only_embedded(arguments, "faults")?;
     let binary = binary::find(arguments, report).await?;
     let Arguments {
         seed, acts, runs, ..

@@ -73,7 +73,7 @@ async fn one(place: &Place, case: Case, deaths: &Deaths) -> Ran {
     let mut scene = Scene::open(case.seed, faults).await?;
     let folder = tempfile::tempdir().map_err(RunError::broken)?;
     let mut random = Random::new(case.seed);
-    let kills = case.kills.max(1);
+    let kills = case.kills;
     // One indexer goes on while the other one is killed.
     let other = match place.is_apart() {
         true => Some(folder.path().join("index-1")),

@@ -49,7 +49,7 @@ impl Case {
             seed,
             order: arguments.order,
             acts: arguments.acts,
-            kills: arguments.kills,
+            kills: arguments.kills as usize,
             over: arguments.over,
         }
     }

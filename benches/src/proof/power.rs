@@ -7,7 +7,7 @@ use plyr_simnet::{Faults, StreamFaults};
 
 use super::scene::power::{Cut, Power, Seen, tool};
 use super::scene::{HOSTS, Scene};
-use super::{Case, Ran, all};
+use super::{Case, Ran, all, over};
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
@@ -23,6 +23,7 @@ const WAYS: [&str; 3] = ["nothing", "prefix", "pages"];
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
+    over::only_embedded(arguments, "power")?;
     let Some(tool) = tool().await? else {
         report.note("power: skipped: power is cut on Linux alone (x86-64 and ARM64)".to_owned());
         return Ok(());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use plyr_peers::Plyr;
 use plyr_simnet::{Faults, Kind, Plot, Proportions};
 
-use super::over::Over;
+use super::over;
 use super::scene::Scene;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary, disk, memory};
@@ -40,9 +40,7 @@ type Figure = fn(&Seen) -> f64;
 
 /// Runs the campaign: `--minutes` of it.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
-    if arguments.over != Over::Embedded {
-        return Err("soak looks at one process over the embedded store; leave --over out".into());
-    }
+    over::only_embedded(arguments, "soak")?;
     let binary = binary::find(arguments, report).await?;
     let open = Scene::open_as(arguments.seed, Faults::default(), churning).await;
     let mut scene = open?;
