@@ -70,6 +70,7 @@ pub async fn run(
     Ok(())
 }
 
+/// Bytes of what a folder holds; journals, which have their full size from the start, left out.
 pub fn size_of(folder: &Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {

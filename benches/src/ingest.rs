@@ -128,11 +128,7 @@ async fn until_finished(plyr: &Plyr, events: f64) -> Outcome {
     let (mut finished, mut moved) = (0.0, Instant::now());
     while finished < events {
         tokio::time::sleep(LOOK).await;
-        let metrics = plyr.probe("/metrics").await?;
-        let rows = metrics.lines();
-        let rows = rows.filter(|line| line.starts_with("plyr_events_total{"));
-        let counts = rows.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        let now: f64 = counts.sum();
+        let now = plyr.counted("plyr_events_total", "").await?;
         if now > finished {
             (finished, moved) = (now, Instant::now());
         }

@@ -9,7 +9,7 @@ use plyr_peers::Plyr;
 use crate::corpus::{self, Entry};
 use crate::memory::{self, Memory};
 use crate::network::{self, Network, SKIPPED, TRACK};
-use crate::report::Report;
+use crate::report::{Report, median};
 use crate::{Arguments, Outcome, binary};
 
 type Failure = Box<dyn std::error::Error>;
@@ -107,11 +107,6 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         "nearest system: 90 MB",
     );
     Ok(())
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Seconds that reading alone takes.

@@ -46,3 +46,9 @@ impl Report {
         out.flush()
     }
 }
+
+/// The figure in the middle; not a number for none.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -364,13 +364,20 @@ mod tests {
         let running = tokio::spawn(lane.run(inbox, CancellationToken::new()));
         // Refused, and tried again.
         let mut look = tokio::time::interval(Duration::from_millis(10));
-        while asked.load(Ordering::SeqCst) < 2 {
-            look.tick().await;
-        }
+        let tried_again = async {
+            while asked.load(Ordering::SeqCst) < 2 {
+                look.tick().await;
+            }
+        };
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, tried_again).await.unwrap();
         assert_eq!((progress.position(), progress.unfinished()), (None, 1));
         free.store(1, Ordering::SeqCst);
         drop(events);
-        running.await.unwrap();
+        tokio::time::timeout(patience, running)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(progress.position(), Some((7, Vec::new())));
         let snapshot = store.snapshot().await.unwrap();
         assert_eq!(snapshot.quarantine(None, 2).await.unwrap(), [refused]);

@@ -107,14 +107,8 @@ async fn refuses(plyr: &Plyr, method: &str, query: &str, error: &str) -> Result<
 
 /// Checks of accounts that were answered.
 async fn answered(plyr: &Plyr) -> Result<f64, String> {
-    let page = plyr.probe("/metrics").await?;
-    let mut rows = page.lines().filter(|line| {
-        line.starts_with("plyr_account_checks_total") && line.contains("\"answered\"")
-    });
-    Ok(rows
-        .next()
-        .and_then(|row| row.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(0.0))
+    plyr.counted("plyr_account_checks_total", "\"answered\"")
+        .await
 }
 
 /// Read through a relay, which drops what the old host says after the move.

@@ -48,12 +48,8 @@ async fn verified(plyr: &Plyr) -> Result<Verified, String> {
 
 /// Bytes of repos that one life fetched.
 async fn fetched_bytes(plyr: &Plyr) -> Result<u64, String> {
-    let page = plyr.probe("/metrics").await?;
-    let row = page
-        .lines()
-        .find(|row| row.starts_with("plyr_repo_fetched_bytes_total"));
-    let number = row.and_then(|row| row.rsplit(' ').next()?.parse().ok());
-    Ok(number.unwrap_or(0))
+    let bytes = plyr.counted("plyr_repo_fetched_bytes_total", "").await?;
+    Ok(bytes as u64)
 }
 
 async fn all_verified(plyr: &Plyr) -> Result<Verified, Box<dyn std::error::Error>> {

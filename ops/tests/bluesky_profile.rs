@@ -46,14 +46,12 @@ async fn a_bluesky_name_is_read_and_followed() -> Tested {
     shows(&plyr, &alice.did, "Alice Sings").await?;
     // The checks that the first record made due are over: what follows is the hint's doing.
     wait_until("no check is due any more", || async {
-        let metrics = plyr.probe("/metrics").await?;
-        let answered = metrics.lines().find(|line| {
-            line.starts_with("plyr_account_checks_total") && line.contains("\"answered\"")
-        });
-        let count = answered.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        match count {
-            Some(count) if count >= 2.0 => Ok(()),
-            other => Err(format!("{other:?} checks were answered")),
+        match plyr
+            .counted("plyr_account_checks_total", "\"answered\"")
+            .await?
+        {
+            count if count >= 2.0 => Ok(()),
+            other => Err(format!("{other} checks were answered")),
         }
     })
     .await?;

@@ -29,13 +29,7 @@ fn kills() -> Option<usize> {
 
 /// How many events an indexer has finished.
 async fn finished(indexer: &Plyr) -> Result<f64, String> {
-    let metrics = indexer.probe("/metrics").await?;
-    let rows = metrics
-        .lines()
-        .filter(|line| line.starts_with("plyr_events_total{"));
-    Ok(rows
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum())
+    indexer.counted("plyr_events_total", "").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use plyr_peers::Plyr;
+use plyr_peers::{Around, Plyr};
 use plyr_schemas::{embedded, scylla};
 use plyr_simnet::{Faults, StreamFaults};
 
@@ -80,7 +80,10 @@ async fn one(place: &Place, case: Case, deaths: &Deaths) -> Ran {
         false => None,
     };
     let mut standing = match &other {
-        Some(folder) => Some(place.start(&scene, "index", folder, &[], &[]).await?),
+        Some(folder) => {
+            let around = Around::default();
+            Some(place.start(&scene, "index", folder, &[], &around).await?)
+        }
         None => None,
     };
     for number in 0..kills {
@@ -147,14 +150,13 @@ impl Life {
             false => ("serve", "data"),
         };
         let asked = self.at.map(|(point, step)| format!("{point}:{step}"));
-        let environment: Vec<_> = asked
-            .into_iter()
-            .map(|asked| ("PLYR_CRASH_AT".to_owned(), asked))
-            .collect();
+        let asked = asked.map(|asked| ("PLYR_CRASH_AT".to_owned(), asked));
+        let around = Around {
+            environment: asked.into_iter().collect(),
+            ..Around::default()
+        };
         let folder = folder.join(name);
-        let started = place
-            .start(scene, command, &folder, &[], &environment)
-            .await;
+        let started = place.start(scene, command, &folder, &[], &around).await;
         let mut plyr = match (started, self.at) {
             (Ok(plyr), _) => plyr,
             // It came to the step before it could say that it was ready.

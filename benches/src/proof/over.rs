@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use plyr_peers::{Cluster, Plyr, migrate};
+use plyr_peers::{Around, Cluster, Plyr, migrate};
 use plyr_schemas::scylla::{self, ScyllaOptions};
 
 use super::scene::{RunError, Scene};
@@ -99,7 +99,7 @@ impl Place {
         command: &str,
         folder: &Path,
         more: &[&str],
-        environment: &[(String, String)],
+        around: &Around,
     ) -> Result<Plyr, RunError> {
         let url = self.cluster.as_ref().map(|(_, options)| options.url());
         let mut arguments = more.to_vec();
@@ -108,7 +108,7 @@ impl Place {
         }
         let binary = &self.binary;
         scene
-            .start(environment, binary, command, folder, &arguments)
+            .start(around, binary, command, folder, &arguments)
             .await
     }
 
@@ -119,18 +119,18 @@ impl Place {
         folder: &Path,
         more: &[&str],
     ) -> Result<Servers, RunError> {
-        let data = folder.join("data");
+        let (data, around) = (folder.join("data"), Around::default());
         if !self.is_apart() {
-            let asked = self.start(scene, "serve", &data, more, &[]).await?;
+            let asked = self.start(scene, "serve", &data, more, &around).await?;
             let indexers = Vec::new();
             return Ok(Servers { asked, indexers });
         }
         let mut indexers = Vec::new();
         for number in 0..INDEXERS {
             let folder = folder.join(format!("index-{number}"));
-            indexers.push(self.start(scene, "index", &folder, more, &[]).await?);
+            indexers.push(self.start(scene, "index", &folder, more, &around).await?);
         }
-        let asked = self.start(scene, "appview", &data, more, &[]).await?;
+        let asked = self.start(scene, "appview", &data, more, &around).await?;
         Ok(Servers { asked, indexers })
     }
 }

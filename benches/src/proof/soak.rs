@@ -9,7 +9,7 @@ use plyr_simnet::{Faults, Kind, Plot, Proportions};
 
 use super::over;
 use super::scene::Scene;
-use crate::report::Report;
+use crate::report::{Report, median};
 use crate::{Arguments, Outcome, binary, disk, memory};
 
 type Failure = Box<dyn std::error::Error>;
@@ -83,8 +83,8 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     for (name, figure) in figures {
         let all: Vec<f64> = seen.iter().map(figure).collect();
         let quarter = all.len() / 4;
-        let before = median(&all[quarter..quarter * 2]);
-        let after = median(&all[all.len() - quarter..]);
+        let before = median(all[quarter..quarter * 2].to_vec());
+        let after = median(all[all.len() - quarter..].to_vec());
         let ratio = after / before;
         report.add(
             &format!("{name}: median of the last quarter ÷ of the second one"),
@@ -126,10 +126,4 @@ fn look(plyr: &Plyr, data: &Path) -> Result<Seen, Failure> {
         files: std::fs::read_dir(format!("/proc/{pid}/fd"))?.count() as f64,
         disk: disk::size_of(data)? as f64,
     })
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

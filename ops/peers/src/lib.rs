@@ -17,7 +17,7 @@ pub use clients::Clients;
 pub use cluster::Cluster;
 pub use layout::{Layout, migrate};
 pub use peers::{Pds, Peers, PeersOptions};
-pub use plyr::Plyr;
+pub use plyr::{Around, Plyr};
 
 /// What can go wrong in a test's surroundings.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,15 @@ struct Ready {
     metrics: String,
 }
 
+/// What is around a process that is started.
+#[derive(Clone, Default, Debug)]
+pub struct Around {
+    /// Another program that runs it: the words that come before the binary's name.
+    pub under: Vec<String>,
+    /// Variables of its environment, besides those of the test.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A running `plyr serve`, or an AppView and an indexer in its place.
 pub struct Plyr {
     /// The AppView's URL; empty for an indexer alone.
@@ -99,16 +108,6 @@ impl Plyr {
         Plyr::command(binary, "serve", data_dir, arguments).await
     }
 
-    /// Starts `plyr serve` under another program, of which the words come before the binary's name.
-    pub async fn start_under(
-        under: &[String],
-        binary: &str,
-        data_dir: &Path,
-        arguments: &[String],
-    ) -> Result<Plyr, PeersError> {
-        Plyr::launch(under, &[], binary, "serve", data_dir, arguments).await
-    }
-
     /// Starts `plyr serve`, `index` or `appview` with arguments of the test's own.
     pub async fn command(
         binary: &str,
@@ -116,23 +115,12 @@ impl Plyr {
         data_dir: &Path,
         arguments: &[String],
     ) -> Result<Plyr, PeersError> {
-        Plyr::launch(&[], &[], binary, command, data_dir, arguments).await
+        Plyr::launch(&Around::default(), binary, command, data_dir, arguments).await
     }
 
-    /// The same with variables of the environment besides.
-    pub async fn command_within(
-        environment: &[(String, String)],
-        binary: &str,
-        command: &str,
-        data_dir: &Path,
-        arguments: &[String],
-    ) -> Result<Plyr, PeersError> {
-        Plyr::launch(&[], environment, binary, command, data_dir, arguments).await
-    }
-
-    async fn launch(
-        under: &[String],
-        environment: &[(String, String)],
+    /// The same with something around it.
+    pub async fn launch(
+        around: &Around,
         binary: &str,
         command: &str,
         data_dir: &Path,
@@ -154,14 +142,15 @@ impl Plyr {
             .iter()
             .filter(|(name, _)| !arguments.iter().any(|one| one == name));
         let defaults = defaults.flat_map(|(name, value)| [*name, *value]);
-        let mut words = under.iter().map(String::as_str).chain([binary, command]);
+        let under = around.under.iter().map(String::as_str);
+        let mut words = under.chain([binary, command]);
         let mut child = Command::new(words.next().unwrap_or(binary))
             .args(words)
             .arg("--data-dir")
             .arg(data_dir)
             .args(defaults)
             .args(arguments)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .envs(around.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -279,6 +268,18 @@ impl Plyr {
             .await
             .map_err(|p| p.to_string())?;
         response.text().await.map_err(|problem| problem.to_string())
+    }
+
+    /// The sum of a counter's rows on the probes' page whose labels hold a text; 0 where there is
+    /// none yet.
+    pub async fn counted(&self, name: &str, label: &str) -> Result<f64, String> {
+        let page = self.probe("/metrics").await?;
+        let rows = page.lines().filter(|row| {
+            let rest = row.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']) && rest.contains(label))
+        });
+        let number = |row: &str| row.rsplit(' ').next()?.parse::<f64>().ok();
+        Ok(rows.filter_map(number).sum())
     }
 
     /// The canonical dump, through the running server or from the cluster.

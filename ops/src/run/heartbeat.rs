@@ -177,9 +177,13 @@ mod tests {
         let cancel = CancellationToken::new();
         let beating = tokio::spawn(heart.clone().beat(store, cancel.clone()));
         let mut look = tokio::time::interval(Duration::from_millis(10));
-        while heart.came_round.load(Ordering::Acquire) == u64::MAX {
-            look.tick().await;
-        }
+        let came_round = async {
+            while heart.came_round.load(Ordering::Acquire) == u64::MAX {
+                look.tick().await;
+            }
+        };
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, came_round).await.unwrap();
         // The first beat is tried to its end.
         cancel.cancel();
         beating.await.unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Namespace, data};
 use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
-use plyr_peers::Plyr;
+use plyr_peers::{Around, Plyr};
 use plyr_simnet::world::Standing;
 use plyr_simnet::{Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World};
 use serde_json::Value;
@@ -136,13 +136,14 @@ impl Scene {
         folder: &Path,
         more: &[&str],
     ) -> Result<Plyr, RunError> {
-        self.start(&[], binary, "serve", folder, more).await
+        let around = Around::default();
+        self.start(&around, binary, "serve", folder, more).await
     }
 
-    /// Starts a part of it over it, with variables of the environment.
+    /// Starts a part of it over it, with something around it.
     pub async fn start(
         &self,
-        environment: &[(String, String)],
+        around: &Around,
         binary: &str,
         command: &str,
         folder: &Path,
@@ -150,7 +151,7 @@ impl Scene {
     ) -> Result<Plyr, RunError> {
         let mut arguments = self.network.arguments();
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
-        let started = Plyr::command_within(environment, binary, command, folder, &arguments).await;
+        let started = Plyr::launch(around, binary, command, folder, &arguments).await;
         started.map_err(RunError::broken)
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use plyr_peers::Plyr;
+use plyr_peers::{Around, Plyr};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -158,7 +158,11 @@ impl Power {
         option("seed", cut.seed.to_string());
         under.push("--".to_owned());
         let arguments = scene.network.arguments();
-        let started = Plyr::start_under(&under, &self.binary, &data, &arguments).await;
+        let around = Around {
+            under,
+            ..Around::default()
+        };
+        let started = Plyr::launch(&around, &self.binary, "serve", &data, &arguments).await;
         let mut answered = Held::default();
         match started {
             Ok(mut plyr) => {

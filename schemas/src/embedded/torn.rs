@@ -2,7 +2,8 @@
 //! pages: the engine discards a commit that it can't read to its end, but where only a page within
 //! a long value is missing, it refuses to open at all. Each commit is synced before the next one
 //! begins, so only the last of the newest journal can be torn, and nobody was told of it: it is left
-//! out.
+//! out. (One that rots later can't be told from it. A cursor is written after what it covers, so that
+//! streams tell again what the last commit held.)
 
 use std::fs::File;
 use std::io::Error;
@@ -44,8 +45,9 @@ pub fn open(
     match open() {
         Ok(database) => {
             tracing::warn!(
-                "the last commit was torn by a cut of the power, before anybody was told of it: \
-                 the store goes on from the one before"
+                "the last commit can't be read and is left out: the store goes on from the one \
+                 before. If a cut of the power tore it, nobody had been told of it; if it rotted, \
+                 streams tell again what it held"
             );
             Ok(database)
         }
