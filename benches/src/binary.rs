@@ -1,10 +1,9 @@
 //! The `plyr` binary under measurement: the one that was named, or this workspace's, built in the
 //! profile that the benches themselves were built in.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 
-use plyr_peers::Plyr;
+use plyr_peers::{Plyr, built};
 use tokio::process::Command;
 
 use crate::Arguments;
@@ -16,7 +15,9 @@ type Failure = Box<dyn std::error::Error>;
 pub async fn find(arguments: &Arguments, report: &mut Report) -> Result<String, Failure> {
     let path = match &arguments.binary {
         Some(path) => path.clone(),
-        None => build().await?,
+        None => built("plyr", &["--package", "plyr"])
+            .await
+            .map_err(|problem| format!("{problem}; or name one with --binary"))?,
     };
     let asked = Command::new(&path).arg("--version").output().await;
     let asked = asked.map_err(|problem| format!("{}: {problem}", path.display()))?;
@@ -24,33 +25,6 @@ pub async fn find(arguments: &Arguments, report: &mut Report) -> Result<String, 
     report.note(format!("Binary: {version}"));
     let path = path.into_os_string().into_string();
     path.map_err(|path| format!("{} is no UTF-8 path", Path::new(&path).display()).into())
-}
-
-async fn build() -> Result<PathBuf, Failure> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut command = Command::new(cargo);
-    command
-        .args(["build", "--package", "plyr"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let built = command.output().await?;
-    if !built.status.success() {
-        return Err("plyr could not be built; see above, or name one with --binary".into());
-    }
-    let said = String::from_utf8_lossy(&built.stdout);
-    let executable = said.lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let ours = message["target"]["name"] == "plyr";
-        let path = message["executable"].as_str().filter(|_| ours)?;
-        Some(PathBuf::from(path))
-    });
-    executable.ok_or_else(|| "cargo names no executable of plyr".into())
 }
 
 /// Starts it over a folder with no network to reach.

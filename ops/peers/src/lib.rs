@@ -2,6 +2,7 @@
 //! end-to-end tests stand on. Everything ends when its handle is dropped, or when the test dies.
 
 mod account;
+mod built;
 mod clients;
 mod cluster;
 mod layout;
@@ -13,6 +14,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub use account::Account;
+pub use built::built;
 pub use clients::Clients;
 pub use cluster::Cluster;
 pub use layout::{Layout, migrate};

@@ -2,10 +2,9 @@
 //! holds then is what it must hold.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use plyr_peers::{Around, Plyr};
+use plyr_peers::{Around, Plyr, built};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -17,6 +16,8 @@ const AFTERWARDS: Duration = Duration::from_secs(3);
 /// How long a cut may take.
 const CUTTING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
+/// The tool's name.
+const TOOL: &str = "plyr-powercut";
 /// Acts between two looks at what is answered.
 const ACTS: usize = 3;
 /// Below this a cursor is a host's number of the frame, else a time in microseconds.
@@ -96,28 +97,10 @@ pub async fn tool() -> Result<Option<String>, RunError> {
     if !works {
         return Ok(None);
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
     // The whole workspace is named so that its dependencies are those that are built already.
-    command
-        .args(["build", "--workspace", "--bin", "plyr-powercut"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let built = command.output().await.map_err(RunError::broken)?;
-    let said = String::from_utf8_lossy(&built.stdout);
-    let tool = said.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let ours = message["target"]["name"] == "plyr-powercut";
-        let path = message["executable"].as_str().filter(|_| ours)?;
-        Some(path.to_owned())
-    });
-    tool.map(Some)
-        .ok_or_else(|| RunError::broken("plyr-powercut could not be built; see above"))
+    let tool = built(TOOL, &["--workspace", "--bin", TOOL]).await;
+    let path = tool.map_err(RunError::broken)?;
+    Ok(Some(path.display().to_string()))
 }
 
 impl Power {
