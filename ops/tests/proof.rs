@@ -109,3 +109,14 @@ async fn i05_where_everything_goes_wrong_the_oracle_agrees_in_the_end() -> Teste
     scene.go_on(300)?;
     ends(scene, plyr).await
 }
+
+/// In this history somebody was gone before anything was told, and nothing names them.
+#[tokio::test]
+async fn i08_who_was_gone_before_anything_was_told_is_not_asked_about() -> Tested {
+    let mut scene = Scene::open(100, Faults::default()).await?;
+    let folder = folder()?;
+    let data = folder.path().join("data");
+    let plyr = scene.serve(BINARY, &data, &[]).await?;
+    scene.go_on(20)?;
+    ends(scene, plyr).await
+}

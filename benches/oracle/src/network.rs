@@ -20,6 +20,8 @@ pub struct Account {
     pub did: String,
     /// Whether it is active.
     pub is_active: bool,
+    /// Whether a stream told of it.
+    pub is_told: bool,
     /// Its records by `collection/rkey`; those of other namespaces may be among them.
     pub records: BTreeMap<String, Held>,
 }
@@ -42,6 +44,18 @@ impl Network {
         let of = |uri: &str| Some(uri.strip_prefix("at://")?.split('/').next()?.to_owned());
         let account = of(uri).and_then(|did| self.accounts.get(&did));
         account.is_some_and(|account| !account.is_active)
+    }
+
+    /// Whether nobody can know how an account stands: no stream told of it, and no relay lists it,
+    /// for it holds nothing of the collections.
+    pub fn is_unheard_of(&self, did: &str, collections: &[&str]) -> bool {
+        self.accounts.get(did).is_none_or(|account| {
+            let holds = |path: &String| {
+                let collection = path.split('/').next().unwrap_or_default();
+                collections.contains(&collection)
+            };
+            !account.is_told && !account.records.keys().any(holds)
+        })
     }
 
     /// The record at an address, and whose it is.

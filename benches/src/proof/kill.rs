@@ -3,10 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use plyr_peers::{Around, Plyr};
+use plyr_peers::Around;
 use plyr_schemas::{embedded, scylla};
 use plyr_simnet::{Faults, StreamFaults};
 
@@ -22,6 +24,8 @@ use crate::{Arguments, Outcome, binary};
 const LONGEST_LIFE: [u64; 2] = [400, 2_500];
 /// A named step is one of the first so many of its kind in a life.
 const STEPS: u64 = 12;
+/// How long a step is waited for that has not come yet.
+const LAST_STEP: Duration = Duration::from_millis(200);
 const AT_RANDOM: &str = "a random moment";
 
 /// How often it died where.
@@ -160,11 +164,11 @@ impl Life {
         let mut plyr = match (started, self.at) {
             (Ok(plyr), _) => plyr,
             // It came to the step before it could say that it was ready.
-            (Err(_), Some((point, _))) => {
+            (Err(RunError::Ended { status, .. }), Some((point, _))) if is_kill(status) => {
                 scene.go_on(acts)?;
                 return Ok(point);
             }
-            (Err(problem), None) => return Err(problem),
+            (Err(problem), _) => return Err(problem),
         };
         let began = Instant::now();
         for number in 0..acts {
@@ -172,17 +176,24 @@ impl Life {
             let at = self.lasts.mul_f64((number + 1) as f64 / acts as f64);
             tokio::time::sleep(at.saturating_sub(began.elapsed())).await;
         }
+        // The step may still be about to come.
+        let wait = self.at.map_or(Duration::ZERO, |_| LAST_STEP);
+        let Ok(status) = plyr.ended_with(wait).await else {
+            plyr.kill().await.map_err(RunError::broken)?;
+            return Ok(AT_RANDOM);
+        };
         match self.at {
-            Some((point, _)) if has_ended(&mut plyr).await => Ok(point),
-            _ => {
-                plyr.kill().await.map_err(RunError::broken)?;
-                Ok(AT_RANDOM)
-            }
+            Some((point, _)) if is_kill(status) => Ok(point),
+            _ => Err(RunError::Ended {
+                status,
+                told: format!("nobody had asked for that (at {:?})", self.at),
+            }),
         }
     }
 }
 
-/// Whether it has ended by itself; the step may still be about to come.
-async fn has_ended(plyr: &mut Plyr) -> bool {
-    plyr.ended(Duration::from_millis(200)).await.is_ok()
+/// Whether it died as a server does that kills itself at a step.
+fn is_kill(status: ExitStatus) -> bool {
+    const KILL: i32 = 9;
+    status.signal() == Some(KILL)
 }

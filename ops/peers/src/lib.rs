@@ -27,6 +27,14 @@ pub enum PeersError {
     /// A peer or the binary could not be started, or ended too soon.
     #[error("{0}")]
     Start(String),
+    /// The binary ended before it was ready.
+    #[error("it ended before it was ready, {status}; the end of its log:\n{log}")]
+    Unready {
+        /// With what: an exit code or a signal.
+        status: std::process::ExitStatus,
+        /// Its last lines.
+        log: String,
+    },
     /// A request failed.
     #[error("{what}: {detail}")]
     Request {

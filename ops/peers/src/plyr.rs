@@ -1,7 +1,7 @@
 //! The `plyr` binary as a test runs it.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,6 +13,8 @@ use crate::{Layout, Peers, PeersError};
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
+/// Lines of a log that are told.
+const TOLD: usize = 20;
 
 #[derive(Deserialize)]
 struct Ready {
@@ -168,8 +170,17 @@ impl Plyr {
             Ok(Err(problem)) => return Err(start(problem)),
             Err(_) => return Err(PeersError::Start("plyr was not ready in time".into())),
         }
+        if line.is_empty() {
+            // Its output is closed: it is at its end.
+            let ended = tokio::time::timeout(STOP, child.wait()).await;
+            let ended = ended.map_err(|_| PeersError::Start("plyr said nothing".into()))?;
+            return Err(PeersError::Unready {
+                status: ended.map_err(start)?,
+                log: end_of_log(data_dir),
+            });
+        }
         let ready: Ready = serde_json::from_str(&line).map_err(|problem| {
-            let log = std::fs::read_to_string(data_dir.with_extension("log")).unwrap_or_default();
+            let log = end_of_log(data_dir);
             PeersError::Start(format!("no ready line ({problem}); its log:\n{log}"))
         })?;
         let store = arguments.iter().position(|one| one == "--store");
@@ -206,10 +217,15 @@ impl Plyr {
 
     /// Waits until it ends by itself; answers its exit code.
     pub async fn ended(&mut self, patience: Duration) -> Result<Option<i32>, PeersError> {
+        let status = self.ended_with(patience).await?;
+        Ok(status.code())
+    }
+
+    /// Waits until it ends by itself; answers with what: an exit code or a signal.
+    pub async fn ended_with(&mut self, patience: Duration) -> Result<ExitStatus, PeersError> {
         let failed = |detail: &dyn std::fmt::Display| PeersError::Start(format!("plyr: {detail}"));
         match tokio::time::timeout(patience, self.child.wait()).await {
-            Ok(Ok(status)) => Ok(status.code()),
-            Ok(Err(detail)) => Err(failed(&detail)),
+            Ok(ended) => ended.map_err(|detail| failed(&detail)),
             Err(_) => Err(failed(&"it did not end by itself in time")),
         }
     }
@@ -312,4 +328,10 @@ impl Plyr {
         }
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
+}
+
+fn end_of_log(data_dir: &Path) -> String {
+    let log = std::fs::read_to_string(data_dir.with_extension("log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(TOLD)..].join("\n")
 }

@@ -4,11 +4,12 @@ mod held;
 pub mod power;
 
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Namespace, data};
 use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
-use plyr_peers::{Around, Plyr};
+use plyr_peers::{Around, PeersError, Plyr};
 use plyr_simnet::world::Standing;
 use plyr_simnet::{Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World};
 use serde_json::Value;
@@ -22,6 +23,14 @@ pub enum RunError {
     /// It never came to be what it must be.
     #[error("never there: {0}")]
     Never(String),
+    /// It ended before it was ready, or where nobody had asked it to.
+    #[error("it ended with {status}: {told}")]
+    Ended {
+        /// With what.
+        status: ExitStatus,
+        /// What it said last.
+        told: String,
+    },
     /// The run itself could not be made.
     #[error("{0}")]
     Broken(String),
@@ -152,12 +161,17 @@ impl Scene {
         let mut arguments = self.network.arguments();
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
         let started = Plyr::launch(around, binary, command, folder, &arguments).await;
-        started.map_err(RunError::broken)
+        started.map_err(|problem| match problem {
+            PeersError::Unready { status, log } => RunError::Ended { status, told: log },
+            problem => RunError::broken(problem),
+        })
     }
 
     /// What the network says now, for the oracle.
     fn said(&self) -> Result<plyr_oracle::Network, RunError> {
         let mut said = plyr_oracle::Network::default();
+        let lines = (0..HOSTS.len()).flat_map(|host| self.network.lines(host));
+        let told: String = lines.map(|line| line.subscribe(true)).collect();
         let world = self.network.world();
         for account in world.accounts() {
             let mut records = std::collections::BTreeMap::new();
@@ -172,6 +186,7 @@ impl Scene {
             said.add(Account {
                 did: account.did.clone(),
                 is_active: account.standing == Standing::Active,
+                is_told: told.contains(&account.did),
                 records,
             });
         }
