@@ -271,10 +271,11 @@ impl<A: Ask> Asked<'_, A> {
             .accounts
             .get(did)
             .is_some_and(|one| one.is_active);
-        if !is_active && self.network.is_unheard_of(did, &COLLECTIONS) {
-            return Ok(());
-        }
         if !is_active {
+            // Nobody can know how they stand.
+            if self.network.is_unheard_of(did, &COLLECTIONS) {
+                return Ok(());
+            }
             return self.same(&question, &false, &answer.is_ok());
         }
         let answer = answer.map_err(|problem| Disagreement {

@@ -186,7 +186,7 @@ impl Life {
             Some((point, _)) if is_kill(status) => Ok(point),
             _ => Err(RunError::Ended {
                 status,
-                told: format!("nobody had asked for that (at {:?})", self.at),
+                told: format!("it was to be killed, at {:?}", self.at),
             }),
         }
     }
