@@ -6,6 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use plyr_simnet::{Faults, StreamFaults};
+use scene::disk::Disk;
 use scene::power::{self, Cut, Power};
 use scene::{HOSTS, RunError, Scene, TROUBLED, interleaved};
 
@@ -81,6 +82,27 @@ async fn i03_cut_from_power_the_disk_holds_what_was_answered_and_the_oracle_agre
     println!("{}", power.seen);
     assert!(lines > 100 && questions > 500, "{lines}, {questions}");
     assert!(power.seen.unsynced > 0, "{:?}", power.seen);
+    Ok(())
+}
+
+#[tokio::test]
+async fn i03_on_a_full_and_slow_disk_it_ends_starts_again_and_the_oracle_agrees() -> Tested {
+    let Some(tool) = power::tool().await? else {
+        println!("skipped: a disk in trouble is made on Linux alone");
+        return Ok(());
+    };
+    let mut scene = Scene::open(5, Faults::default()).await?;
+    let mut disk = Disk::new(&tool, BINARY)?;
+    // In the making of the store, right after it, and in the midst of the story.
+    for full in [(7, 1), (60, 2), (200, 4), (25, 2), (150, 3)] {
+        disk.life(&mut scene, &[], full, 30).await?;
+    }
+    let plyr = disk.last(&scene, &[]).await?;
+    ends(scene, plyr).await?;
+    let seen = disk.count()?;
+    println!("{seen:?}");
+    assert!(seen.early > 0 && seen.early < seen.ended, "{seen:?}");
+    assert!(seen.refused > 0, "{seen:?}");
     Ok(())
 }
 

@@ -96,6 +96,17 @@ pub enum StoreError {
         /// Bytes kept in reserve.
         reserve_bytes: u64,
     },
+    /// The engine could not write, and takes nothing more until it is opened anew.
+    #[error(
+        "the {engine} store could not write: {detail}; what it had answered is safe. See that the \
+         disk has room and is sound, then start again"
+    )]
+    Broken {
+        /// Which engine.
+        engine: &'static str,
+        /// The engine's own words.
+        detail: String,
+    },
     /// A row could not be read back.
     #[error("a row of {table} can't be read: {detail}; `plyr rebuild` makes derived rows again")]
     Corrupt {

@@ -1,6 +1,6 @@
 //! Runs a program and cuts its power, as far as a folder is concerned: every call that changes the
 //! folder is watched (ptrace) and noted before it is done; at the cut the program is killed, and
-//! what it had not synced by then is taken back.
+//! what it had not synced by then is taken back. The disk may be full for a while and slow, too.
 
 #[cfg(all(
     target_os = "linux",
@@ -39,6 +39,15 @@ pub struct Arguments {
     /// Where is written what was seen and done, as one JSON object.
     #[arg(long)]
     pub report: PathBuf,
+    /// The call that needs room from which on the disk is full, from 1 on. Half of it is written.
+    #[arg(long)]
+    pub full_at: Option<u64>,
+    /// How many calls that need room meet a full disk.
+    #[arg(long, default_value_t = 4)]
+    pub full_for: u64,
+    /// Milliseconds that each sync takes longer.
+    #[arg(long, default_value_t = 0)]
+    pub slow: u64,
     /// The call before which the power is cut, from 1 on; without it, when SIGUSR1 comes.
     #[arg(long)]
     pub at: Option<u64>,

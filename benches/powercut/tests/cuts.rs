@@ -124,6 +124,45 @@ fn who_ends_by_himself_is_told_so_and_keeps_everything() -> Tested {
 }
 
 #[test]
+fn a_full_disk_takes_half_of_the_first_write_and_refuses_the_next() -> Tested {
+    let folder = tempfile::tempdir()?;
+    // Made and written; the third call that needs room is the second write.
+    let script = "printf old > f; printf abcdef >> f || printf ' refused' >> ../told; \
+                  rm f; printf new > f || printf ' twice' >> ../told; \
+                  printf \"more$(cat ../told)\" > g";
+    let more = ["--full-at", "3", "--full-for", "3"];
+    let told = folder.path().join("told");
+    std::fs::write(&told, "")?;
+    let kept = folder.path().join("kept");
+    let script = script.replace("rm f;", &format!("cp f {}; rm f;", kept.display()));
+    let status = run(folder.path(), &script, &more)?;
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(kept)?, "oldabc");
+    // Removing needs no room; a new name does.
+    assert!(!folder.path().join("data/f").exists());
+    let left = std::fs::read_to_string(folder.path().join("data/g"))?;
+    assert_eq!(left, "more refused twice");
+    let report = std::fs::read_to_string(folder.path().join("report"))?;
+    assert!(report.contains("\"refused\":2"), "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_slow_disk_syncs_all_the_same() -> Tested {
+    let more = ["--slow", "20"];
+    assert_eq!(
+        left("printf x > f; sync f; sync .; printf y >> f", &more)?,
+        "f=x"
+    );
+    let folder = tempfile::tempdir()?;
+    let status = run(folder.path(), "printf x > f; sync f; sync .", &more)?;
+    assert!(status.success(), "{status}");
+    let report = std::fs::read_to_string(folder.path().join("report"))?;
+    assert!(report.contains("\"slowed\":2"), "{report}");
+    Ok(())
+}
+
+#[test]
 fn a_call_that_no_model_is_known_for_is_an_error() -> Tested {
     let folder = tempfile::tempdir()?;
     let status = run(folder.path(), "printf x > f; ln f g", &[])?;

@@ -1,26 +1,58 @@
 //! Everything goes wrong at once: hosts that fail, hang, lie and send away, streams that drop,
-//! invent, go blind, jump back and are somebody else; then it is calm, and all is as it must be.
+//! invent, go blind, jump back and are somebody else, a disk that is slow and now and then full;
+//! then it is calm, and all is as it must be.
+
+use std::cell::RefCell;
 
 use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
-use super::scene::{HOSTS, RunError, Scene, TROUBLED};
+use super::scene::disk::{Disk, Seen};
+use super::scene::{HOSTS, Scene, TROUBLED, power};
 use super::{Case, Ran, all, over};
+use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
+
+/// Lives on a disk that is full at some time.
+const LIVES: usize = 3;
+/// It is full from one of so many calls that need room on, for so many at most.
+const LATEST: u64 = 300;
+const LONGEST: u64 = 6;
+const NOT_HERE: &str = "a disk in trouble is made by ptrace: on Linux alone, on x86-64 and ARM64";
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     over::only_embedded(arguments, "faults")?;
     let binary = binary::find(arguments, report).await?;
+    let tool = power::tool().await?.ok_or(NOT_HERE)?;
     let Arguments {
         seed, acts, runs, ..
     } = *arguments;
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
-    let last = all("faults", cases, |case| one(&binary, case)).await?;
+    let seen = RefCell::new(Seen::default());
+    let run = |case| one(&tool, &binary, case, &seen);
+    let last = all("faults", cases, run).await?;
     report.add(
         &format!("everything goes wrong: {runs} histories of {acts} acts (seeds {seed} on)"),
         format!("all ended as they must (the last: {last})"),
         "all",
+    );
+    let Seen {
+        refused,
+        slowed,
+        ended,
+        early,
+    } = seen.into_inner();
+    if refused == 0 || ended == 0 {
+        return Err("no disk was ever full where the server noticed: take more --acts".into());
+    }
+    report.add(
+        "a full and slow disk",
+        format!(
+            "{refused} calls refused, {slowed} syncs slow; {ended} lives ended by it, {early} of \
+             them before they were ready"
+        ),
+        "none lost",
     );
     Ok(())
 }
@@ -41,9 +73,13 @@ fn faults(seed: u64) -> Faults {
     };
     Faults {
         seed,
-        hosts: TROUBLED,
+        hosts: HostFaults {
+            hangs: 150,
+            ..TROUBLED
+        },
         directory: HostFaults {
             fails: 40,
+            hangs: 150,
             ..HostFaults::default()
         },
         relay: HostFaults {
@@ -54,12 +90,25 @@ fn faults(seed: u64) -> Faults {
     }
 }
 
-async fn one(binary: &str, case: Case) -> Ran {
+/// Some lives in which the disk is full at some time, and then one in which it has room.
+async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran {
     let mut scene = Scene::open(case.seed, faults(case.order)).await?;
-    let folder = tempfile::tempdir().map_err(RunError::broken)?;
     let more = ["--stream-grace", "2s", "--verify-every", "10s"];
-    let data = folder.path().join("data");
-    let plyr = scene.serve(binary, &data, &more).await?;
-    scene.go_on(case.acts)?;
-    scene.ends(plyr).await
+    let mut disk = Disk::new(tool, binary)?;
+    let mut random = Random::new(case.seed);
+    for life in 0..LIVES {
+        let acts = case.acts * (life + 1) / (LIVES + 1) - case.acts * life / (LIVES + 1);
+        let full = (1 + random.next() % LATEST, 1 + random.next() % LONGEST);
+        disk.life(&mut scene, &more, full, acts).await?;
+    }
+    let plyr = disk.last(&scene, &more).await?;
+    scene.go_on(case.acts - case.acts * LIVES / (LIVES + 1))?;
+    let ran = scene.ends(plyr).await?;
+    let mut all = seen.borrow_mut();
+    let of_this = disk.count()?;
+    all.refused += of_this.refused;
+    all.slowed += of_this.slowed;
+    all.ended += of_this.ended;
+    all.early += of_this.early;
+    Ok(ran)
 }

@@ -126,8 +126,15 @@ pub async fn run_and(
     line.say()?;
     once_ready(&line);
 
-    stop.wait().await;
-    tracing::info!("stopping: open requests finish, the cursor is made durable");
+    let broken = tokio::select! {
+        () = stop.wait() => None,
+        // Whoever starts it again opens the store anew.
+        problem = opened.broken() => Some(problem),
+    };
+    match &broken {
+        None => tracing::info!("stopping: open requests finish, the cursor is made durable"),
+        Some(problem) => tracing::error!(%problem, "stopping: open requests finish"),
+    }
     state.stops();
     running.indexing.cancel();
     answering.cancel();
@@ -139,7 +146,11 @@ pub async fn run_and(
         tasks.wait().await;
         opened.store.settle().await
     });
-    match drained.await {
+    let drained = drained.await;
+    if let Some(problem) = broken {
+        return Err(problem.into());
+    }
+    match drained {
         Ok(settled) => settled?,
         Err(_) => tracing::warn!(seconds = DRAIN.as_secs(), "not everything finished in time"),
     }

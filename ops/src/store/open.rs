@@ -28,6 +28,16 @@ pub struct Opened {
     pub embedded: Option<Arc<EmbeddedStore>>,
 }
 
+impl Opened {
+    /// Waits until the store has to be opened anew; a cluster never has.
+    pub async fn broken(&self) -> StoreError {
+        match &self.embedded {
+            Some(embedded) => embedded.broken().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// How to reach the configured cluster; none for the embedded store.
 pub fn cluster_options(config: &Config) -> Result<Option<ScyllaOptions>, OpsError> {
     match &config.store {

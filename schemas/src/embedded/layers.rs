@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use tokio::sync::watch;
 
 use crate::store::StoreError;
 use crate::tables::{Key, Kind};
@@ -63,6 +64,8 @@ type Pending = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
 /// The layers. Only the writer thread has one.
 pub struct Layers {
     pub engine: Engine,
+    /// Why a commit failed. The engine takes none after that: it can't know what the disk has.
+    pub broken: watch::Sender<Option<StoreError>>,
     group: Pending,
     batch: Pending,
 }
@@ -71,6 +74,7 @@ impl Layers {
     pub fn new(engine: Engine) -> Layers {
         Layers {
             engine,
+            broken: watch::Sender::default(),
             group: Pending::new(),
             batch: Pending::new(),
         }
@@ -259,9 +263,21 @@ impl Layers {
                 }
             }
         }
-        batch
-            .commit()
-            .map_err(|problem| failed("commit", &problem))?;
+        batch.commit().map_err(|problem| self.breaks(&problem))?;
         Ok(removed)
+    }
+
+    fn breaks(&self, problem: &fjall::Error) -> StoreError {
+        let broken = StoreError::Broken {
+            engine: super::NAME,
+            detail: problem.to_string(),
+        };
+        // The first reason stays.
+        self.broken.send_if_modified(|known| {
+            let is_first = known.is_none();
+            known.get_or_insert(broken.clone());
+            is_first
+        });
+        self.broken.borrow().clone().unwrap_or(broken)
     }
 }

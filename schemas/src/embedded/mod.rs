@@ -102,6 +102,7 @@ pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     head: watch::Receiver<u64>,
     space: disk::FreeSpace,
+    broken: watch::Receiver<Option<StoreError>>,
     namespace: Namespace,
     /// One piece of a pass at a time.
     passing: Mutex<()>,
@@ -153,8 +154,10 @@ impl EmbeddedStore {
         let quarantined = engine.keyspace(Kind::Network).prefix(quarantine).count();
         let space = disk::FreeSpace::new(folder, reserve_bytes, probe);
         let (commands, receiver) = mpsc::channel(QUEUE);
+        let layers = Layers::new(engine.clone());
+        let broken = layers.broken.subscribe();
         let writer = Writer {
-            layers: Layers::new(engine.clone()),
+            layers,
             namespace: namespace.clone(),
             rules,
             commands: receiver,
@@ -180,6 +183,7 @@ impl EmbeddedStore {
             commands,
             head,
             space,
+            broken,
             namespace,
             passing: Mutex::new(()),
             _lock: lock,
@@ -231,6 +235,16 @@ impl EmbeddedStore {
         passing.mended += done.changed;
         passing.go_on(Pass::Rules, None);
         Ok(passing)
+    }
+
+    /// Waits until the engine could not write: [`StoreError::Broken`], or [`StoreError::Closed`]
+    /// once nothing is written any more. It must be opened anew then; reads go on.
+    pub async fn broken(&self) -> StoreError {
+        let mut broken = self.broken.clone();
+        match broken.wait_for(Option::is_some).await {
+            Ok(problem) => problem.clone().unwrap_or(StoreError::Closed),
+            Err(_) => StoreError::Closed,
+        }
     }
 
     /// Removes log entries written before a time, some thousands at a call; answers how many.
@@ -336,7 +350,10 @@ impl Store for EmbeddedStore {
     }
 
     fn writable(&self) -> Result<(), StoreError> {
-        self.space.check()
+        match &*self.broken.borrow() {
+            Some(broken) => Err(broken.clone()),
+            None => self.space.check(),
+        }
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -228,9 +228,10 @@ impl Snapshot for ScyllaSnapshot {
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
-        let rows: Vec<(Vec<u8>,)> = self.inner.cql.read(ReadTotals, (0i32,), usize::MAX).await?;
+        let rows: Vec<(i32, Vec<u8>)> =
+            self.inner.cql.read(ReadTotals, (0i32,), usize::MAX).await?;
         let mut totals = Totals::default();
-        for (cell,) in rows {
+        for (_, cell) in rows {
             let (sums, artists) = cell
                 .split_at_checked(cell.len().saturating_sub(8))
                 .unwrap_or_default();

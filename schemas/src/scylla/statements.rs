@@ -140,7 +140,7 @@ statements! {
     ReadShardTotals = Quorum "SELECT did, cell FROM actor_totals WHERE shard = ?";
     WriteActorTotals = Quorum "INSERT INTO actor_totals (shard, did, collection, cell)
         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
-    ReadTotals = One "SELECT cell FROM totals WHERE one = ?";
+    ReadTotals = One "SELECT shard, cell FROM totals WHERE one = ?";
     WriteTotals = Quorum "INSERT INTO totals (one, shard, cell) VALUES (?, ?, ?) USING TIMESTAMP ?";
     ReadPass = Quorum "SELECT cell FROM passes WHERE name = ?";
     WritePass = Quorum "INSERT INTO passes (name, cell) VALUES (?, ?) USING TIMESTAMP ?";

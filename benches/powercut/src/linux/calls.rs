@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use super::change::Change;
 use super::disk::{Disk, Synced};
+use super::registers::Registers;
 use super::{PowerError, on};
 
 /// Bytes of a path at most.
@@ -21,33 +22,6 @@ const PARTS: u64 = 1_024;
 pub enum Call {
     Changes(Vec<Change>),
     Sync(Synced),
-}
-
-/// What a call was given, and what it answers.
-pub struct Registers {
-    call: i64,
-    given: [u64; 6],
-    pub answer: i64,
-}
-
-#[cfg(target_arch = "x86_64")]
-pub fn registers(thread: Pid) -> nix::Result<Registers> {
-    let all = nix::sys::ptrace::getregs(thread)?;
-    Ok(Registers {
-        call: all.orig_rax as i64,
-        given: [all.rdi, all.rsi, all.rdx, all.r10, all.r8, all.r9],
-        answer: all.rax as i64,
-    })
-}
-
-#[cfg(target_arch = "aarch64")]
-pub fn registers(thread: Pid) -> nix::Result<Registers> {
-    let all = nix::sys::ptrace::getregs(thread)?.regs;
-    Ok(Registers {
-        call: all[8] as i64,
-        given: [all[0], all[1], all[2], all[3], all[4], all[5]],
-        answer: all[0] as i64,
-    })
 }
 
 /// What a thread sees: the memory and the table of files of its process.

@@ -4,7 +4,9 @@ mod calls;
 mod change;
 mod cut;
 mod disk;
+mod registers;
 mod trace;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use serde_json::json;
 use crate::Arguments;
 use disk::Disk;
 use trace::Tracer;
+use trouble::Trouble;
 
 /// Why a cut could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, PowerError> {
     let folder = on(&arguments.folder, arguments.folder.canonicalize())?;
     on(&arguments.grave, std::fs::create_dir_all(&arguments.grave))?;
     let mut disk = Disk::new(folder, arguments.grave.clone());
-    let ended = Tracer::start(&arguments.program)?.run(&mut disk, arguments.at)?;
+    let mut trouble = Trouble::new(arguments);
+    let tracer = Tracer::start(&arguments.program)?;
+    let ended = tracer.run(&mut disk, &mut trouble, arguments.at)?;
     let taken = match ended.is_cut {
         true => cut::cut(&mut disk, arguments.way, arguments.seed)?,
         false => cut::Taken::default(),
@@ -62,6 +67,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, PowerError> {
         "syncs": seen.syncs,
         "folderSyncs": seen.folder_syncs,
         "names": seen.names,
+        "refused": trouble.refused,
+        "slowed": trouble.slowed,
         "unsyncedBytes": taken.unsynced,
         "takenBack": taken.bytes,
         "namesTakenBack": taken.names,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -12,10 +13,16 @@ use nix::unistd::Pid;
 
 use super::PowerError;
 use super::calls::{self, Call};
+use super::change::Change;
 use super::disk::{Disk, Synced};
+use super::registers::{self, Registers};
+use super::trouble::{Room, Trouble};
 
 /// What PTRACE_GETEVENTMSG says of a stop: the call begins.
 const ENTRY: i64 = 1;
+
+/// How exactly a sync is held up.
+const TICK: Duration = Duration::from_millis(1);
 
 fn doing<T>(doing: &'static str, done: nix::Result<T>) -> Result<T, PowerError> {
     done.map_err(|detail| PowerError::Trace { doing, detail })
@@ -31,6 +38,16 @@ pub struct Ended {
 enum UnderWay {
     Changes(Vec<u64>),
     Sync(Synced, Vec<u64>),
+    /// Less is written than was to be.
+    Shortened(Vec<u64>, Registers),
+    Refused(Registers),
+}
+
+/// What becomes of a thread that was stopped.
+enum Next {
+    GoesOn,
+    Waits,
+    IsCut,
 }
 
 pub struct Tracer {
@@ -70,13 +87,15 @@ impl Tracer {
     }
 
     /// Lets it run to its end, or until the call before which it is cut.
-    pub fn run(mut self, disk: &mut Disk, at: Option<u64>) -> Result<Ended, PowerError> {
+    pub fn run(
+        mut self,
+        disk: &mut Disk,
+        trouble: &mut Trouble,
+        at: Option<u64>,
+    ) -> Result<Ended, PowerError> {
         let mut is_cut = false;
         loop {
-            let status = doing(
-                "wait",
-                waitpid(Pid::from_raw(-1), Some(WaitPidFlag::__WALL)),
-            )?;
+            let status = wait(trouble)?;
             let (thread, signal) = match status {
                 WaitStatus::Exited(pid, code) if pid == self.program => {
                     let code = u8::try_from(code).unwrap_or(1);
@@ -92,7 +111,11 @@ impl Tracer {
                 }
                 WaitStatus::PtraceSyscall(thread) => {
                     if !is_cut {
-                        is_cut = self.stopped(thread, disk, at)?;
+                        match self.stopped(thread, disk, trouble, at)? {
+                            Next::GoesOn => {}
+                            Next::Waits => continue,
+                            Next::IsCut => is_cut = true,
+                        }
                     }
                     (thread, None)
                 }
@@ -100,29 +123,23 @@ impl Tracer {
                 WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
                 _ => continue,
             };
-            match ptrace::syscall(thread, signal) {
-                // It has been killed meanwhile.
-                Ok(()) | Err(nix::Error::ESRCH) => {}
-                Err(detail) => {
-                    let doing = "let it go on";
-                    return Err(PowerError::Trace { doing, detail });
-                }
-            }
+            go_on(thread, signal)?;
         }
     }
 
-    /// A call begins or ends in a thread. Answers whether the power is cut here.
+    /// A call begins or ends in a thread.
     fn stopped(
         &mut self,
         thread: Pid,
         disk: &mut Disk,
+        trouble: &mut Trouble,
         at: Option<u64>,
-    ) -> Result<bool, PowerError> {
+    ) -> Result<Next, PowerError> {
         let Ok(event) = ptrace::getevent(thread) else {
-            return Ok(false);
+            return Ok(Next::GoesOn);
         };
-        let Ok(registers) = calls::registers(thread) else {
-            return Ok(false);
+        let Ok(registers) = registers::registers(thread) else {
+            return Ok(Next::GoesOn);
         };
         if event != ENTRY {
             let has_failed = (-4095..0).contains(&registers.answer);
@@ -133,30 +150,104 @@ impl Tracer {
                     disk.durable(&synced, &numbers);
                 }
                 Some(UnderWay::Sync(..)) => {}
+                Some(UnderWay::Shortened(numbers, given)) => {
+                    disk.settle(&numbers, has_failed);
+                    still_there(given.put_back(thread, registers.answer))?;
+                }
+                Some(UnderWay::Refused(given)) => {
+                    still_there(given.put_back(thread, -i64::from(libc::ENOSPC)))?;
+                }
             }
-            return Ok(false);
+            return Ok(Next::GoesOn);
         }
         let Some(call) = calls::read(thread, &registers, disk)? else {
-            return Ok(false);
+            return Ok(Next::GoesOn);
         };
         disk.seen.calls += 1;
         disk.seen.last = format!("{call:?}").chars().take(200).collect();
         let is_cut = at.is_some_and(|at| disk.seen.calls >= at);
+        let mut next = Next::GoesOn;
         let under_way = match call {
-            Call::Changes(changes) => {
-                let notes = changes.into_iter().map(|change| disk.note(change));
-                UnderWay::Changes(notes.collect())
-            }
+            Call::Changes(changes) => change(thread, changes, registers, disk, trouble)?,
             Call::Sync(synced) => {
                 let numbers = disk.under(&synced);
+                if trouble.holds(thread) {
+                    next = Next::Waits;
+                }
                 UnderWay::Sync(synced, numbers)
             }
         };
         self.under_way.insert(thread, under_way);
         if is_cut {
             doing("kill", kill(self.program, Signal::SIGKILL))?;
+            next = Next::IsCut;
         }
-        Ok(is_cut)
+        Ok(next)
+    }
+}
+
+/// Notes what a call is about to change, as far as there is room.
+fn change(
+    thread: Pid,
+    mut changes: Vec<Change>,
+    registers: Registers,
+    disk: &mut Disk,
+    trouble: &mut Trouble,
+) -> Result<UnderWay, PowerError> {
+    let room = trouble.room(&changes, &registers);
+    if room == Room::None {
+        still_there(registers.void(thread))?;
+        return Ok(UnderWay::Refused(registers));
+    }
+    if let (Room::Less(bytes), [Change::Write { length, .. }]) = (&room, &mut changes[..]) {
+        *length = *bytes;
+        still_there(registers.shorten(thread, *bytes))?;
+    }
+    let notes = changes.into_iter().map(|change| disk.note(change));
+    let notes = notes.collect();
+    Ok(match room {
+        Room::Less(_) => UnderWay::Shortened(notes, registers),
+        Room::Enough | Room::None => UnderWay::Changes(notes),
+    })
+}
+
+/// A thread may have been killed meanwhile.
+fn still_there(done: nix::Result<()>) -> Result<(), PowerError> {
+    match done {
+        Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
+        Err(detail) => Err(PowerError::Trace {
+            doing: "put a call otherwise",
+            detail,
+        }),
+    }
+}
+
+fn go_on(thread: Pid, signal: Option<Signal>) -> Result<(), PowerError> {
+    match ptrace::syscall(thread, signal) {
+        // It has been killed meanwhile.
+        Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
+        Err(detail) => Err(PowerError::Trace {
+            doing: "let it go on",
+            detail,
+        }),
+    }
+}
+
+/// Waits until a thread stops or the program ends. Who is held up goes on when it is time.
+fn wait(trouble: &mut Trouble) -> Result<WaitStatus, PowerError> {
+    loop {
+        let mut flags = WaitPidFlag::__WALL;
+        if trouble.is_holding() {
+            flags |= WaitPidFlag::WNOHANG;
+        }
+        let status = doing("wait", waitpid(Pid::from_raw(-1), Some(flags)))?;
+        for thread in trouble.released() {
+            go_on(thread, None)?;
+        }
+        if status != WaitStatus::StillAlive {
+            return Ok(status);
+        }
+        std::thread::sleep(TICK);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counts against sets, totals against records, and the directory of hidden accounts against the
 //! accounts. What is counted is stamped with the time its reading began, as ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use plyr_lexicons::{Did, Nsid};
 
@@ -29,6 +29,22 @@ const SHARDS: i32 = 32;
 
 /// A shard of a set: subject, kind, shard.
 type Set = (String, i32, i32);
+
+/// What an actor shard sums up to.
+type ShardSum = (i32, Vec<u8>);
+
+/// Shards of which two readings differ. One without a row and one of zeros are the same: counting
+/// writes a row for each.
+fn differing(before: Vec<ShardSum>, after: Vec<ShardSum>) -> u64 {
+    let holds = |(_, cell): &ShardSum| cell.iter().any(|byte| *byte != 0);
+    let [before, after] = [before, after].map(|rows| {
+        let held = rows.into_iter().filter(holds);
+        held.collect::<BTreeMap<i32, Vec<u8>>>()
+    });
+    let shards: BTreeSet<&i32> = before.keys().chain(after.keys()).collect();
+    let differs = |shard: &&&i32| before.get(shard) != after.get(shard);
+    shards.iter().filter(differs).count() as u64
+}
 
 impl Inner {
     /// Counts a shard of a set, and writes it where that isn't what stands there. Answers whether.
@@ -194,9 +210,8 @@ impl Inner {
         Ok(mended)
     }
 
-    async fn shard_sums(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        let rows: Vec<(Vec<u8>,)> = self.cql.read(ReadTotals, (0i32,), usize::MAX).await?;
-        Ok(rows.into_iter().map(|(cell,)| cell).collect())
+    async fn shard_sums(&self) -> Result<Vec<ShardSum>, StoreError> {
+        self.cql.read(ReadTotals, (0i32,), usize::MAX).await
     }
 
     /// What the network holds.
@@ -206,17 +221,9 @@ impl Inner {
         let counted = all(sums.map(|touch| async move { self.count(&touch).await }));
         counted.await?;
         let after = self.shard_sums().await?;
-        let same = before.iter().zip(&after).filter(|(one, two)| one == two);
-        // Shards where there is nothing gain a row of zeros.
-        let is_nothing = |cell: &&Vec<u8>| cell.iter().all(|byte| *byte == 0);
-        let idle = after.iter().filter(is_nothing).count();
-        let mended = match before.len() == after.len() {
-            true => after.len() - same.count(),
-            false => usize::from(after.len() > idle),
-        };
         Ok(Piece {
             seen: ACTOR_SHARDS as u64,
-            mended: mended as u64,
+            mended: differing(before, after),
             ..Piece::default()
         })
     }
@@ -291,5 +298,21 @@ impl Inner {
         };
         self.write_hidden(&did, stamp, hides).await?;
         Ok(Some(did))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_zeros_is_no_difference() {
+        let sum = |shard, byte| (shard, vec![0, byte]);
+        let before = || vec![sum(1, 7), sum(2, 8)];
+        let counted = |after| differing(before(), after);
+        assert_eq!(counted(vec![sum(0, 0), sum(1, 7), sum(2, 8), sum(3, 0)]), 0);
+        assert_eq!(counted(vec![sum(1, 8), sum(2, 7), sum(3, 0)]), 2);
+        assert_eq!(counted(vec![sum(1, 0), sum(2, 8)]), 1);
+        assert_eq!(counted(vec![sum(1, 7), sum(2, 8), sum(3, 9)]), 1);
     }
 }
