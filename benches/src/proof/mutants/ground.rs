@@ -182,6 +182,9 @@ impl Ground {
             .args([&filter.names, "--skip", LEFT_OUT])
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder)
+            // A test may build a tool.
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let Ok(ran) = tokio::time::timeout(limit, command.output()).await else {
