@@ -279,3 +279,73 @@ async fn ask(folder: &Path) -> std::io::Result<String> {
         false => Err(std::io::Error::other(verdict)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "at://did:plc:a/fm.plyr.like/1";
+
+    fn version(rev: &str, standing: &str, cid: Option<&str>) -> String {
+        let says = cid.map(|cid| serde_json::json!({ "cid": cid }));
+        let line = serde_json::json!({ "version": URI, "rev": rev, "standing": standing,
+            "says": says });
+        line.to_string()
+    }
+
+    fn floor(rev: &str) -> String {
+        let line = serde_json::json!({ "repo": "did:plc:a", "collection": "fm.plyr.like",
+            "floor": rev });
+        line.to_string()
+    }
+
+    fn held(lines: &[String]) -> Held {
+        Held::of(&lines.join("\n")).unwrap()
+    }
+
+    #[test]
+    fn i03_what_was_answered_is_kept_or_rightly_superseded() {
+        let record = || version("b", "event", Some("x"));
+        let delete = || version("b", "event", None);
+        let is_lost = |answered: String, now: &[String]| held(now).lacks(&held(&[answered]));
+        // Still there, or later, or the same rev by proof.
+        for now in [
+            vec![record()],
+            vec![version("c", "event", None)],
+            vec![version("c", "proven", Some("y"))],
+            vec![version("b", "proven", Some("y"))],
+            vec![version("b", "void", None)],
+            vec![record(), floor("d")],
+        ] {
+            assert_eq!(is_lost(record(), &now), None, "{now:?}");
+        }
+        // Gone, another record at its rev, older, or above it only what never was. A floor takes no
+        // record away.
+        for now in [
+            vec![],
+            vec![floor("d")],
+            vec![version("b", "event", Some("y"))],
+            vec![version("b", "event", None), floor("d")],
+            vec![version("a", "proven", Some("x")), floor("d")],
+            vec![version("c", "void", None), floor("d")],
+        ] {
+            assert!(is_lost(record(), &now).is_some(), "{now:?}");
+        }
+        // With its account it goes.
+        let gone = r#"{"actor":"did:plc:a","account":{"state":"deleted"}}"#.to_owned();
+        assert_eq!(is_lost(record(), &[floor("d"), gone.clone()]), None);
+        assert!(is_lost(record(), &[gone]).is_some());
+        // A delete is remembered until the floor has passed it, and then has not come back.
+        assert_eq!(is_lost(delete(), &[floor("b")]), None);
+        for now in [
+            vec![],
+            vec![floor("a")],
+            vec![version("a", "proven", Some("x")), floor("d")],
+        ] {
+            assert!(is_lost(delete(), &now).is_some(), "{now:?}");
+        }
+        // No floor sinks.
+        assert_eq!(is_lost(floor("b"), &[floor("c")]), None);
+        assert!(is_lost(floor("b"), &[floor("a")]).is_some());
+    }
+}
