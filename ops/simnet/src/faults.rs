@@ -1,5 +1,6 @@
 //! Faults, each by seed and rate. A rate is "once in so many times"; 0 is never. What is decided
-//! about one thing is decided by the seed and that thing alone.
+//! about one thing is decided by the seed and that thing alone: about an answer, by the question and
+//! how often that very question was asked before.
 
 use std::ops::Range;
 
@@ -55,9 +56,10 @@ pub enum HostFault {
 }
 
 impl HostFaults {
-    /// What the request of a number meets at a named server.
-    pub fn roll(&self, seed: u64, server: &str, request: u64) -> Option<HostFault> {
-        let mut dice = Dice::named(seed ^ request.rotate_left(32), server);
+    /// What a question meets at a named server that was asked it so many times before.
+    pub fn roll(&self, seed: u64, server: &str, question: &str, before: u64) -> Option<HostFault> {
+        let name = format!("{server} {question}");
+        let mut dice = Dice::named(seed ^ before.rotate_left(32), &name);
         let part = dice.below(256) as u8;
         let status = dice.one(&[500, 502, 503]);
         [
@@ -115,7 +117,7 @@ mod tests {
         };
         let roll = |seed| -> Vec<Option<HostFault>> {
             (0..2_000)
-                .map(|request| faults.roll(seed, "pds 0", request))
+                .map(|before| faults.roll(seed, "pds 0", "/xrpc/_health", before))
                 .collect()
         };
         assert_eq!(roll(1), roll(1));
@@ -124,6 +126,7 @@ mod tests {
         let failures = roll(1).iter().filter(is_failure).count();
         assert!((150..250).contains(&failures), "{failures} of 2000");
         let none = HostFaults::default();
-        assert!((0..2_000).all(|request| none.roll(1, "pds 0", request).is_none()));
+        let meets_nothing = |before| none.roll(1, "pds 0", "/xrpc/_health", before).is_none();
+        assert!((0..2_000).all(meets_nothing));
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP ends of the network: directory, hosts and relay.
 
+mod asked;
 mod http;
 mod pds;
 mod plc;
