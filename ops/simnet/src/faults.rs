@@ -19,6 +19,10 @@ pub struct Faults {
     pub relay: HostFaults,
     /// Of each stream, by its place; none for those beyond.
     pub streams: Vec<StreamFaults>,
+    /// Of the labeler's answers, and of the handshake of its stream.
+    pub labeler: HostFaults,
+    /// Of the labeler's stream.
+    pub labels: LabelFaults,
 }
 
 /// What a host does instead of answering.
@@ -102,6 +106,27 @@ pub struct StreamFaults {
     pub rewinds: u64,
     /// Connections that another instance answers, with numbers and a clock of its own.
     pub strangers: u64,
+}
+
+/// What the labeler's stream does wrong. The first group is the same for everybody who subscribes;
+/// the second belongs to each connection.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct LabelFaults {
+    /// Labels that are never told; asked for, they are there.
+    pub drops: u64,
+    /// Labels beside which stands one, in the same frame, that somebody else has signed.
+    pub forges: u64,
+
+    /// Frames that come twice.
+    pub duplicates: u64,
+    /// Frames until a connection breaks within a frame.
+    pub cuts: u64,
+    /// Frames that are none: no CBOR, or not what it should be.
+    pub garbage: u64,
+    /// Frames larger than anybody takes.
+    pub giants: u64,
+    /// Frames after which it goes some way back and tells everything again.
+    pub rewinds: u64,
 }
 
 #[cfg(test)]
