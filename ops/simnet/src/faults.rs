@@ -59,6 +59,20 @@ pub enum HostFault {
     Redirects,
 }
 
+impl HostFault {
+    /// As [`HostFaults`] calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HostFault::Fails(_) => "fails",
+            HostFault::Busy => "busy",
+            HostFault::Hangs => "hangs",
+            HostFault::Cuts(_) => "cuts",
+            HostFault::Lies(_) => "lies",
+            HostFault::Redirects => "redirects",
+        }
+    }
+}
+
 impl HostFaults {
     /// What a question meets at a named server that was asked it so many times before.
     pub fn roll(&self, seed: u64, server: &str, question: &str, before: u64) -> Option<HostFault> {

@@ -1,5 +1,6 @@
 //! The network as a whole: a world, its servers on loopback, and what each act makes them say.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::SimnetError;
 use crate::event::Event;
 use crate::faults::{Faults, HostFaults, LabelFaults};
-use crate::servers::{Answering, Directory, Labeler, Pds, Relay, serve};
+use crate::servers::{Answering, Directory, Labeler, Met, Pds, Relay, serve};
 use crate::story::Act;
 use crate::stream::{Line, Speaks, Stream};
 use crate::world::World;
@@ -93,6 +94,7 @@ pub struct Network {
     labels: Arc<Labeler>,
     faults: [watch::Sender<HostFaults>; 4],
     label_faults: watch::Sender<LabelFaults>,
+    met: Met,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -100,6 +102,7 @@ pub struct Network {
 /// Free ports are found by listening on them.
 struct Starting {
     options: Options,
+    met: Met,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -119,6 +122,7 @@ impl Network {
         let starting = Starting {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            met: Met::default(),
             options,
         };
         let Faults {
@@ -182,6 +186,7 @@ impl Network {
             labels,
             faults,
             label_faults,
+            met: starting.met,
             cancel: starting.cancel,
             tasks: starting.tasks,
         })
@@ -249,6 +254,13 @@ impl Network {
         self.labels.subscriptions.load(Ordering::Relaxed)
     }
 
+    /// How often what befell those who asked, by the server (`plc`, `pds 0`, `relay`, `labeler`) and
+    /// the fault's name: `pds 0 hangs`.
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.clone()
+    }
+
     /// The options that point `plyr` at this network.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--dev".to_owned()];
@@ -298,9 +310,9 @@ impl Starting {
     ) -> Result<String, SimnetError> {
         let (listener, address) = self.listen().await?;
         let (seed, faults) = (self.options.faults.seed, faults.subscribe());
-        let cancel = self.cancel.clone();
+        let (met, cancel) = (self.met.clone(), self.cancel.clone());
         self.tasks
-            .spawn(serve(listener, answering, name, seed, faults, cancel));
+            .spawn(serve(listener, answering, name, seed, faults, met, cancel));
         Ok(format!("http://{address}"))
     }
 }

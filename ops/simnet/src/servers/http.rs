@@ -1,6 +1,7 @@
 //! Questions by GET and their answers, with what goes wrong on the way; and websockets, for those
 //! that talk over one.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -110,6 +111,9 @@ pub trait Answering: Send + Sync + 'static {
 /// A talk that begins once its connection has become a websocket.
 type Agreed = Mutex<Option<(OnUpgrade, Talk)>>;
 
+/// How often what befell questions, by the server's name and the fault's.
+pub type Met = Arc<Mutex<BTreeMap<String, u64>>>;
+
 /// A server: what it answers, and what decides its faults.
 struct Server<A> {
     answering: Arc<A>,
@@ -117,15 +121,18 @@ struct Server<A> {
     seed: u64,
     asked: Asked,
     faults: tokio::sync::watch::Receiver<HostFaults>,
+    met: Met,
 }
 
-/// Answers at a listener until cancelled. `name` and `seed` decide the faults.
+/// Answers at a listener until cancelled. `name` and `seed` decide the faults, which are
+/// counted in `met`.
 pub async fn serve<A: Answering>(
     listener: TcpListener,
     answering: Arc<A>,
     name: String,
     seed: u64,
     faults: tokio::sync::watch::Receiver<HostFaults>,
+    met: Met,
     cancel: CancellationToken,
 ) {
     let label = name.clone();
@@ -135,6 +142,7 @@ pub async fn serve<A: Answering>(
         seed,
         asked: Asked::nothing(),
         faults,
+        met,
     });
     let converse = move |socket: TcpStream| {
         let server = server.clone();
@@ -177,6 +185,11 @@ impl<A: Answering> Server<A> {
             .faults
             .borrow()
             .roll(self.seed, &self.name, &text, before);
+        if let Some(fault) = fault {
+            let name = format!("{} {}", self.name, fault.name());
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            *met.entry(name).or_default() += 1;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let refusal = Reply::error(405, "InvalidRequest", "only questions are answered here");
             return respond(refusal, fault).await;

@@ -8,7 +8,7 @@ mod plc;
 mod relay;
 mod subscription;
 
-pub use http::{Answering, serve};
+pub use http::{Answering, Met, serve};
 pub use labeler::Labeler;
 pub use pds::Pds;
 pub use plc::Directory;

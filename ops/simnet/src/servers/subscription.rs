@@ -19,7 +19,7 @@ use crate::world::Signed;
 /// Labels looked up at a time.
 const BATCH: usize = 200;
 /// How far a stream goes back when it does, in numbers.
-const BACK: u64 = 20;
+const BACK: (u64, u64) = (2, 60);
 /// Frames that are none: nothing, no CBOR, a header alone, half of one, a list.
 const GARBAGE: [&[u8]; 5] = [
     b"",
@@ -103,7 +103,7 @@ impl Subscription {
                 let rewinds = self.labeler.faults.borrow().rewinds;
                 if self.may_rewind && self.dice.once_in(rewinds) {
                     self.may_rewind = false;
-                    after = after.saturating_sub(self.dice.between(1, BACK));
+                    after = after.saturating_sub(self.dice.between(BACK.0, BACK.1));
                     break;
                 }
             }
