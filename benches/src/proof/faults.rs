@@ -87,6 +87,7 @@ fn faults(seed: u64) -> Faults {
             ..HostFaults::default()
         },
         streams: (0..HOSTS.len() as u64).map(stream).collect(),
+        ..Faults::default()
     }
 }
 

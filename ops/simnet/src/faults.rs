@@ -1,5 +1,6 @@
 //! Faults, each by seed and rate. A rate is "once in so many times"; 0 is never. What is decided
-//! about one thing is decided by the seed and that thing alone.
+//! about one thing is decided by the seed and that thing alone: about an answer, by the question and
+//! how often that very question was asked before.
 
 use std::ops::Range;
 
@@ -18,6 +19,10 @@ pub struct Faults {
     pub relay: HostFaults,
     /// Of each stream, by its place; none for those beyond.
     pub streams: Vec<StreamFaults>,
+    /// Of the labeler's answers, and of the handshake of its stream.
+    pub labeler: HostFaults,
+    /// Of the labeler's stream.
+    pub labels: LabelFaults,
 }
 
 /// What a host does instead of answering.
@@ -54,10 +59,25 @@ pub enum HostFault {
     Redirects,
 }
 
+impl HostFault {
+    /// As [`HostFaults`] calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HostFault::Fails(_) => "fails",
+            HostFault::Busy => "busy",
+            HostFault::Hangs => "hangs",
+            HostFault::Cuts(_) => "cuts",
+            HostFault::Lies(_) => "lies",
+            HostFault::Redirects => "redirects",
+        }
+    }
+}
+
 impl HostFaults {
-    /// What the request of a number meets at a named server.
-    pub fn roll(&self, seed: u64, server: &str, request: u64) -> Option<HostFault> {
-        let mut dice = Dice::named(seed ^ request.rotate_left(32), server);
+    /// What a question meets at a named server that was asked it so many times before.
+    pub fn roll(&self, seed: u64, server: &str, question: &str, before: u64) -> Option<HostFault> {
+        let name = format!("{server} {question}");
+        let mut dice = Dice::named(seed ^ before.rotate_left(32), &name);
         let part = dice.below(256) as u8;
         let status = dice.one(&[500, 502, 503]);
         [
@@ -102,6 +122,27 @@ pub struct StreamFaults {
     pub strangers: u64,
 }
 
+/// What the labeler's stream does wrong. The first group is the same for everybody who subscribes;
+/// the second belongs to each connection.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct LabelFaults {
+    /// Labels that are never told; asked for, they are there.
+    pub drops: u64,
+    /// Labels beside which stands one, in the same frame, that somebody else has signed.
+    pub forges: u64,
+
+    /// Frames that come twice.
+    pub duplicates: u64,
+    /// Frames until a connection breaks within a frame.
+    pub cuts: u64,
+    /// Frames that are none: no CBOR, or not what it should be.
+    pub garbage: u64,
+    /// Frames larger than anybody takes.
+    pub giants: u64,
+    /// Frames after which it goes some way back and tells everything again.
+    pub rewinds: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +156,7 @@ mod tests {
         };
         let roll = |seed| -> Vec<Option<HostFault>> {
             (0..2_000)
-                .map(|request| faults.roll(seed, "pds 0", request))
+                .map(|before| faults.roll(seed, "pds 0", "/xrpc/_health", before))
                 .collect()
         };
         assert_eq!(roll(1), roll(1));
@@ -124,6 +165,7 @@ mod tests {
         let failures = roll(1).iter().filter(is_failure).count();
         assert!((150..250).contains(&failures), "{failures} of 2000");
         let none = HostFaults::default();
-        assert!((0..2_000).all(|request| none.roll(1, "pds 0", request).is_none()));
+        let meets_nothing = |before| none.roll(1, "pds 0", "/xrpc/_health", before).is_none();
+        assert!((0..2_000).all(meets_nothing));
     }
 }

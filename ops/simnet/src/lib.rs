@@ -1,5 +1,6 @@
 //! A small AT Protocol network out of a seed, on loopback: a directory, hosts with signed repos, a
-//! relay's lists and Jetstreams, in which people write what people write, and things go wrong.
+//! relay's lists, Jetstreams and a labeler, in which people write what people write, and things go
+//! wrong.
 //!
 //! A [`Story`] tells who does what; a [`World`] is what that comes to; a [`Network`] serves it.
 
@@ -19,7 +20,7 @@ mod words;
 pub mod world;
 
 pub use error::SimnetError;
-pub use faults::{Faults, HostFaults, StreamFaults};
+pub use faults::{Faults, HostFaults, LabelFaults, StreamFaults};
 pub use network::{Network, Options};
 pub use story::{Act, Deed, Kind, Op, Plot, Proportions, Story};
 pub use stream::{Line, Speaks};

@@ -1,6 +1,8 @@
 //! The network as a whole: a world, its servers on loopback, and what each act makes them say.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use plyr_lexicons::Namespace;
@@ -11,8 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::SimnetError;
 use crate::event::Event;
-use crate::faults::{Faults, HostFaults};
-use crate::servers::{Answering, Directory, Pds, Relay, serve};
+use crate::faults::{Faults, HostFaults, LabelFaults};
+use crate::servers::{Answering, Directory, Labeler, Met, Pds, Relay, serve};
 use crate::story::Act;
 use crate::stream::{Line, Speaks, Stream};
 use crate::world::World;
@@ -26,7 +28,7 @@ pub struct Options {
     pub hosts: usize,
     /// Streams, each a host of its own.
     pub streams: Vec<Speaks>,
-    /// Lines that each stream keeps.
+    /// Lines that each stream keeps, and labels that the labeler's does.
     pub keep: usize,
     /// What goes wrong.
     pub faults: Faults,
@@ -50,6 +52,8 @@ pub struct Shared {
     world: Mutex<World>,
     /// Addresses of the hosts, known once all listen.
     hosts: OnceLock<Vec<String>>,
+    /// The labeler's address.
+    labeler: OnceLock<String>,
 }
 
 impl Shared {
@@ -63,6 +67,11 @@ impl Shared {
         let hosts = self.hosts.get().map(Vec::as_slice).unwrap_or_default();
         hosts.get(number).map_or("", String::as_str)
     }
+
+    /// The labeler's address; empty until it listens.
+    pub fn labeler(&self) -> &str {
+        self.labeler.get().map_or("", String::as_str)
+    }
 }
 
 /// A network that is up. Dropping it ends it.
@@ -75,11 +84,17 @@ pub struct Network {
     pub relay: String,
     /// The streams' URLs (`ws://…`).
     pub streams: Vec<String>,
+    /// The labeler's URL. What it says is nothing until an account offers labels
+    /// ([`Network::labeler_did`]).
+    pub labeler: String,
     shared: Arc<Shared>,
     logs: Vec<Arc<Stream>>,
     /// Events that the relay has passed on.
     relayed: Mutex<u64>,
-    faults: [watch::Sender<HostFaults>; 3],
+    labels: Arc<Labeler>,
+    faults: [watch::Sender<HostFaults>; 4],
+    label_faults: watch::Sender<LabelFaults>,
+    met: Met,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -87,6 +102,7 @@ pub struct Network {
 /// Free ports are found by listening on them.
 struct Starting {
     options: Options,
+    met: Met,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -101,10 +117,12 @@ impl Network {
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
             hosts: OnceLock::new(),
+            labeler: OnceLock::new(),
         });
         let starting = Starting {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            met: Met::default(),
             options,
         };
         let Faults {
@@ -113,23 +131,38 @@ impl Network {
             directory,
             relay,
             streams: stream_faults,
+            labeler,
+            labels,
         } = starting.options.faults.clone();
-        let faults = [hosts, directory, relay].map(watch::Sender::new);
-        let [of_hosts, of_directory, of_relay] = &faults;
+        let faults = [hosts, directory, relay, labeler].map(watch::Sender::new);
+        let [of_hosts, of_directory, of_relay, of_labeler] = &faults;
+        let label_faults = watch::Sender::new(labels);
         let mut host_urls = Vec::new();
         for host in 0..starting.options.hosts.max(1) {
             let shared = shared.clone();
             let name = format!("pds {host}");
-            let url = starting.http(Pds { shared, host }, name, of_hosts).await?;
+            let pds = Arc::new(Pds { shared, host });
+            let url = starting.http(pds, name, of_hosts).await?;
             host_urls.push(url);
         }
         shared.hosts.get_or_init(|| host_urls.clone());
-        let directory = Directory(shared.clone());
+        let directory = Arc::new(Directory(shared.clone()));
         let plc = starting
             .http(directory, "plc".to_owned(), of_directory)
             .await?;
-        let relay = Relay(shared.clone());
+        let relay = Arc::new(Relay(shared.clone()));
         let relay = starting.http(relay, "relay".to_owned(), of_relay).await?;
+        let labels = Arc::new(Labeler {
+            shared: shared.clone(),
+            seed,
+            keep: starting.options.keep,
+            faults: label_faults.subscribe(),
+            grown: watch::Sender::new(0),
+            subscriptions: AtomicU64::new(0),
+        });
+        let name = "labeler".to_owned();
+        let labeler = starting.http(labels.clone(), name, of_labeler).await?;
+        shared.labeler.get_or_init(|| labeler.clone());
         let (mut urls, mut logs) = (Vec::new(), Vec::new());
         for (place, speaks) in starting.options.streams.iter().enumerate() {
             let faults = stream_faults.get(place).cloned().unwrap_or_default();
@@ -146,10 +179,14 @@ impl Network {
             hosts: host_urls,
             relay,
             streams: urls,
+            labeler,
             shared,
             logs,
             relayed: Mutex::new(0),
+            labels,
             faults,
+            label_faults,
+            met: starting.met,
             cancel: starting.cancel,
             tasks: starting.tasks,
         })
@@ -160,6 +197,8 @@ impl Network {
     pub fn act(&self, act: &Act) -> Result<Vec<Event>, SimnetError> {
         let mut world = self.shared.world();
         let events = world.apply(act)?;
+        let said = world.labeler().map_or(0, |labeler| labeler.last());
+        self.labels.grown.send_replace(said);
         let mut relayed = self.relayed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = chrono::Utc::now().timestamp_micros();
         for event in &events {
@@ -176,6 +215,7 @@ impl Network {
         for faults in &self.faults {
             faults.send_replace(HostFaults::default());
         }
+        self.label_faults.send_replace(LabelFaults::default());
         let now = chrono::Utc::now().timestamp_micros();
         for log in &self.logs {
             log.calm(now);
@@ -202,6 +242,23 @@ impl Network {
     /// How many connections a stream has had.
     pub fn connections(&self, stream: usize) -> u64 {
         self.logs.get(stream).map_or(0, |log| log.connections())
+    }
+
+    /// Who offers labels; none in a story that has none.
+    pub fn labeler_did(&self) -> Option<String> {
+        self.world().labeler().map(|labeler| labeler.did.clone())
+    }
+
+    /// How many subscriptions to labels there have been.
+    pub fn subscriptions(&self) -> u64 {
+        self.labels.subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// How often what befell those who asked, by the server (`plc`, `pds 0`, `relay`, `labeler`) and
+    /// the fault's name: `pds 0 hangs`.
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.clone()
     }
 
     /// The options that point `plyr` at this network.
@@ -247,15 +304,15 @@ impl Starting {
 
     async fn http<A: Answering>(
         &self,
-        answering: A,
+        answering: Arc<A>,
         name: String,
         faults: &watch::Sender<HostFaults>,
     ) -> Result<String, SimnetError> {
         let (listener, address) = self.listen().await?;
         let (seed, faults) = (self.options.faults.seed, faults.subscribe());
-        let (answering, cancel) = (Arc::new(answering), self.cancel.clone());
+        let (met, cancel) = (self.met.clone(), self.cancel.clone());
         self.tasks
-            .spawn(serve(listener, answering, name, seed, faults, cancel));
+            .spawn(serve(listener, answering, name, seed, faults, met, cancel));
         Ok(format!("http://{address}"))
     }
 }

@@ -84,6 +84,11 @@ pub fn act(network: &Network, act: &Act) {
         Deed::TakeDown => "is taken down".to_owned(),
         Deed::Delete => "leaves for good".to_owned(),
         Deed::Move { handle, .. } => format!("moves to another host, as {handle}"),
+        Deed::OfferLabels => "offers labels".to_owned(),
+        Deed::Label { uri, val, neg, .. } => match neg {
+            true => format!("says no longer that {uri} is “{val}”"),
+            false => format!("says that {uri} is “{val}”"),
+        },
         Deed::Write { ops, .. } => ops.iter().map(change).collect::<Vec<_>>().join(", "),
     };
     say(&format!("  {name} {done}"));

@@ -1,23 +1,30 @@
-//! Questions by GET and their answers, with what goes wrong on the way.
+//! Questions by GET and their answers, with what goes wrong on the way; and websockets, for those
+//! that talk over one.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, UPGRADE};
 use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
+use super::asked::{Asked, text_of};
 use crate::accept::accept;
 use crate::faults::{HostFault, HostFaults};
 
@@ -85,65 +92,148 @@ impl Reply {
     }
 }
 
+/// A websocket that was asked for by HTTP.
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// What is said over one, until it ends.
+pub type Talk = Box<dyn FnOnce(Socket) -> BoxFuture<'static, Result<(), String>> + Send>;
+
 /// Answers questions.
 pub trait Answering: Send + Sync + 'static {
     /// The answer to one.
     fn answer(&self, question: &Question) -> Reply;
+
+    /// What is said to who asks it for a websocket; none where there is only an answer.
+    fn talk(self: Arc<Self>, _question: &Question) -> Option<Talk> {
+        None
+    }
 }
 
-/// Answers at a listener until cancelled. `name` and `seed` decide the faults.
+/// A talk that begins once its connection has become a websocket.
+type Agreed = Mutex<Option<(OnUpgrade, Talk)>>;
+
+/// How often what befell questions, by the server's name and the fault's.
+pub type Met = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// A server: what it answers, and what decides its faults.
+struct Server<A> {
+    answering: Arc<A>,
+    name: String,
+    seed: u64,
+    asked: Asked,
+    faults: tokio::sync::watch::Receiver<HostFaults>,
+    met: Met,
+}
+
+/// Answers at a listener until cancelled. `name` and `seed` decide the faults, which are
+/// counted in `met`.
 pub async fn serve<A: Answering>(
     listener: TcpListener,
     answering: Arc<A>,
     name: String,
     seed: u64,
     faults: tokio::sync::watch::Receiver<HostFaults>,
+    met: Met,
     cancel: CancellationToken,
 ) {
-    let asked = Arc::new(AtomicU64::new(0));
     let label = name.clone();
+    let server = Arc::new(Server {
+        answering,
+        name,
+        seed,
+        asked: Asked::nothing(),
+        faults,
+        met,
+    });
     let converse = move |socket: TcpStream| {
-        let (answering, name, asked) = (answering.clone(), name.clone(), asked.clone());
-        let faults = faults.clone();
-        async move {
-            if let Err(problem) = socket.set_nodelay(true) {
-                tracing::debug!(%problem, "nagle stays on");
-            }
-            let service = service_fn(move |request: Request<Incoming>| {
-                let number = asked.fetch_add(1, Ordering::Relaxed);
-                let fault = faults.borrow().roll(seed, &name, number);
-                let question = question(&request);
-                let reply = question.map(|question| answering.answer(&question));
-                async move { Ok::<_, Infallible>(respond(reply, fault).await) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS)
-                .serve_connection(TokioIo::new(socket), service);
-            connection.await.map_err(|problem| problem.to_string())
-        }
+        let server = server.clone();
+        async move { server.converse(socket).await }
     };
     accept(listener, &label, &cancel, converse).await;
 }
 
-fn question(request: &Request<Incoming>) -> Option<Question> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
+impl<A: Answering> Server<A> {
+    async fn converse(self: Arc<Self>, socket: TcpStream) -> Result<(), String> {
+        if let Err(problem) = socket.set_nodelay(true) {
+            tracing::debug!(%problem, "nagle stays on");
+        }
+        let agreed = Arc::new(Agreed::default());
+        let (server, to_agree) = (self, agreed.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (server, agreed) = (server.clone(), to_agree.clone());
+            async move { Ok::<_, Infallible>(server.meet(request, &agreed).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades();
+        connection.await.map_err(|problem| problem.to_string())?;
+        let talk = agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((upgrade, talk)) = talk else {
+            return Ok(());
+        };
+        let upgraded = upgrade.await.map_err(|problem| problem.to_string())?;
+        let socket = TokioIo::new(upgraded);
+        talk(WebSocketStream::from_raw_socket(socket, Role::Server, None).await).await
     }
+
+    async fn meet(&self, mut request: Request<Incoming>, agreed: &Agreed) -> Response<Body> {
+        let question = question(&request);
+        let text = text_of(&question);
+        let before = self.asked.before(&text);
+        let fault = self
+            .faults
+            .borrow()
+            .roll(self.seed, &self.name, &text, before);
+        if let Some(fault) = fault {
+            let name = format!("{} {}", self.name, fault.name());
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            *met.entry(name).or_default() += 1;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let refusal = Reply::error(405, "InvalidRequest", "only questions are answered here");
+            return respond(refusal, fault).await;
+        }
+        // What may befall a body befalls no handshake.
+        let may_talk = matches!(fault, None | Some(HostFault::Cuts(_) | HostFault::Lies(_)));
+        if may_talk
+            && request.headers().contains_key(UPGRADE)
+            && let Some(talk) = self.answering.clone().talk(&question)
+        {
+            return match create_response_with_body(&request, || whole(Bytes::new())) {
+                Ok(response) => {
+                    let upgrade = hyper::upgrade::on(&mut request);
+                    let mut agreed = agreed.lock().unwrap_or_else(PoisonError::into_inner);
+                    *agreed = Some((upgrade, talk));
+                    response
+                }
+                Err(problem) => {
+                    let refusal = Reply::error(400, "InvalidRequest", &problem.to_string());
+                    respond(refusal, None).await
+                }
+            };
+        }
+        respond(self.answering.answer(&question), fault).await
+    }
+}
+
+fn question(request: &Request<Incoming>) -> Question {
     let query = request.uri().query().unwrap_or_default();
     let parameters = url::form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()));
-    Some(Question {
+    Question {
         path: request.uri().path().to_owned(),
         parameters: parameters.collect(),
-    })
+    }
 }
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
-async fn respond(reply: Option<Reply>, fault: Option<HostFault>) -> Response<Body> {
-    let only_get = || Reply::error(405, "InvalidRequest", "only questions are answered here");
-    let mut reply = reply.unwrap_or_else(only_get);
+fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+async fn respond(mut reply: Reply, fault: Option<HostFault>) -> Response<Body> {
     let mut location = None;
     match fault {
         Some(HostFault::Hangs) => {
@@ -176,9 +266,7 @@ async fn respond(reply: Option<Reply>, fault: Option<HostFault>) -> Response<Bod
     }
     let body = match fault {
         Some(HostFault::Cuts(part)) => cut(&reply.body, part),
-        _ => Full::new(reply.body)
-            .map_err(|never| match never {})
-            .boxed(),
+        _ => whole(reply.body),
     };
     // Every part of it is well-formed.
     response.body(body).unwrap_or_default()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::{Answering, Question, Reply};
 use crate::network::Shared;
-use crate::world::{Account, Standing};
+use crate::world::{Account, Labeler, Standing};
 
 /// The directory.
 pub struct Directory(pub Arc<Shared>);
@@ -23,7 +23,14 @@ impl Answering for Directory {
                 let message = format!("DID not available: {did}");
                 Reply::json(404, &json!({ "message": message }))
             }
-            Some(account) => Reply::json(200, &document(account, self.0.host(account.host))),
+            Some(account) => {
+                let mut document = document(account, self.0.host(account.host));
+                let labeler = world.labeler().filter(|labeler| labeler.did == did);
+                if let Some(labeler) = labeler {
+                    offer_labels(&mut document, labeler, self.0.labeler());
+                }
+                Reply::json(200, &document)
+            }
             None => {
                 let message = format!("DID not registered: {did}");
                 Reply::json(404, &json!({ "message": message }))
@@ -59,4 +66,21 @@ fn document(account: &Account, host: &str) -> Value {
             "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": host,
         }],
     })
+}
+
+/// The key and the service by which who labels is found.
+fn offer_labels(document: &mut Value, labeler: &Labeler, url: &str) {
+    let did = &labeler.did;
+    let key = json!({
+        "id": format!("{did}#atproto_label"), "type": "Multikey", "controller": did,
+        "publicKeyMultibase": labeler.multikey(),
+    });
+    let service = json!({
+        "id": "#atproto_labeler", "type": "AtprotoLabeler", "serviceEndpoint": url,
+    });
+    for (list, one) in [("verificationMethod", key), ("service", service)] {
+        if let Value::Array(all) = &mut document[list] {
+            all.push(one);
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use plyr_lexicons::{Cid, Collection, Ipld};
 
+use super::labels::Said;
+
 /// How an account stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
@@ -9,6 +11,8 @@ pub enum Standing {
     Away,
     TakenDown,
     Gone,
+    /// Here, and with nothing to do but its office.
+    Apart,
 }
 
 /// A record that is there.
@@ -41,6 +45,9 @@ pub struct Cast {
     pub people: Vec<Person>,
     /// Those who publish, by their place among the people.
     pub artists: Vec<usize>,
+    /// The labeler, by its place among the people, and what it has said and not taken back.
+    pub labeler: Option<usize>,
+    pub said: Vec<Said>,
 }
 
 impl Person {

@@ -49,6 +49,11 @@ pub enum Kind {
     Leave,
     /// Moves to another host.
     Move,
+    /// Is labelled, or a track is; now and then for a while. A story that may do this has a
+    /// labeler, who joins in the opening.
+    Label,
+    /// Has such a label taken back.
+    Unlabel,
 }
 
 /// How often each kind of act is done, as weights.
@@ -56,7 +61,7 @@ pub enum Kind {
 pub struct Proportions(Vec<(Kind, u32)>);
 
 impl Default for Proportions {
-    /// As a lively network may be: mostly likes, some of everything.
+    /// As a lively network may be: mostly likes, some of everything but labels.
     fn default() -> Proportions {
         use Kind::*;
         Proportions(vec![
@@ -82,6 +87,8 @@ impl Default for Proportions {
             (TakeDown, 2),
             (Leave, 1),
             (Move, 3),
+            (Label, 0),
+            (Unlabel, 0),
         ])
     }
 }
@@ -97,6 +104,12 @@ impl Proportions {
     /// All kinds with their weights.
     pub fn all(&self) -> &[(Kind, u32)] {
         &self.0
+    }
+
+    /// How often a kind is done.
+    pub fn weight(&self, kind: Kind) -> u32 {
+        let found = self.0.iter().find(|(one, _)| *one == kind);
+        found.map_or(0, |(_, weight)| *weight)
     }
 
     pub(super) fn roll(&self, dice: &mut Dice) -> Kind {

@@ -83,6 +83,8 @@ impl Story {
                 Some((person, Deed::Delete))
             }
             Kind::Move => self.move_house(),
+            Kind::Label => self.label(),
+            Kind::Unlabel => self.unlabel(),
         }
     }
 
@@ -94,7 +96,7 @@ impl Story {
                 let deed = match somebody.standing {
                     Standing::Away => Deed::Reactivate,
                     Standing::TakenDown => Deed::Restore,
-                    Standing::Here | Standing::Gone => return None,
+                    Standing::Here | Standing::Gone | Standing::Apart => return None,
                 };
                 somebody.standing = Standing::Here;
                 Some((person, deed))
@@ -218,7 +220,7 @@ fn subject_of(record: &Ipld) -> Option<(String, Cid)> {
 }
 
 /// The DID of a seed's nth account: 24 letters of a hash, as the directory gives them.
-fn did(seed: u64, number: usize) -> String {
+pub(super) fn did(seed: u64, number: usize) -> String {
     let hash = Sha256::digest(format!("plyr simnet {seed} {number}"));
     let letters = b"abcdefghijklmnopqrstuvwxyz234567";
     let bits = hash

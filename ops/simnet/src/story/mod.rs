@@ -5,6 +5,7 @@ mod cast;
 mod finding;
 mod hostile;
 mod kind;
+mod labels;
 mod life;
 mod music;
 mod opening;
@@ -14,7 +15,7 @@ mod social;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use plyr_lexicons::{Ipld, Namespace};
+use plyr_lexicons::{Cid, Ipld, Namespace};
 
 use crate::SimnetError;
 use crate::blob::Blob;
@@ -143,6 +144,21 @@ pub enum Deed {
         host: usize,
         /// The handle there.
         handle: String,
+    },
+    /// Offers labels from now on; one account of a network may.
+    OfferLabels,
+    /// Says something, as the labeler, of an account or a record.
+    Label {
+        /// A record's at-uri, or an account's DID.
+        uri: String,
+        /// Of that version of a record alone.
+        cid: Option<Cid>,
+        /// What is said.
+        val: String,
+        /// Whether it is taken back.
+        neg: bool,
+        /// Until when it holds, in microseconds since 1970.
+        exp: Option<i64>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Plot, Story};
+use super::{Kind, Plot, Story};
 use crate::dice::Dice;
 use crate::story::Deed;
 
@@ -15,6 +15,12 @@ pub enum Step {
     Profile { person: usize },
     /// An artist publishes tracks: one by itself, more as an album.
     Publish { artist: usize, tracks: usize },
+    /// The labeler joins.
+    Labeler,
+    /// It offers labels.
+    OfferLabels,
+    /// It says which.
+    Policies,
 }
 
 /// Fewest and most tracks of an album.
@@ -47,6 +53,10 @@ pub fn script(plot: &Plot, dice: &mut Dice) -> VecDeque<Step> {
         script.push_back(Step::Publish { artist, tracks });
         left -= tracks;
     }
+    // Last, so that what is before is the same with labels and without.
+    if plot.proportions.weight(Kind::Label) > 0 {
+        script.extend([Step::Labeler, Step::OfferLabels, Step::Policies]);
+    }
     script
 }
 
@@ -56,6 +66,9 @@ impl Story {
             Step::Join { is_artist } => self.join(is_artist),
             Step::Profile { person } => (person, self.profile(person)),
             Step::Publish { artist, tracks } => (artist, self.publish(artist, tracks)),
+            Step::Labeler => self.join_labeler(),
+            Step::OfferLabels => (self.labeler(), Deed::OfferLabels),
+            Step::Policies => (self.labeler(), self.policies()),
         }
     }
 }

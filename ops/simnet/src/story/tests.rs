@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
 
+use plyr_lexicons::data;
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 fn plot(seed: u64) -> Plot {
@@ -36,6 +39,46 @@ fn a_seed_is_a_story_byte_for_byte() {
     assert_eq!(uri, known);
 }
 
+/// A hash of all that others see of a story: times, DIDs, deeds, keys, and the CIDs of records.
+fn fingerprint(plot: Plot) -> String {
+    let mut hash = Sha256::new();
+    for act in acts(plot, 1_500) {
+        hash.update(format!("{} {} {}\n", act.at, act.did, name(&act)));
+        let Deed::Write { ops, .. } = act.deed else {
+            continue;
+        };
+        for op in ops {
+            let bytes = op.record.map(|record| data::to_cbor(&record).unwrap());
+            let cid = bytes.map(|bytes| data::cid_of(&bytes).to_string());
+            hash.update(format!("{}/{} {cid:?}\n", op.collection, op.rkey));
+        }
+    }
+    let bytes = hash.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Findings are cited by their seeds: what is added to stories later must not alter those that
+/// don't ask for it.
+#[test]
+fn stories_of_known_seeds_stay_as_they_are() {
+    let known = [
+        (
+            5,
+            "c4db19e810dcc50a165a0e6290ce76ae39608170c8f1549a52421cfd75362a3e",
+        ),
+        (
+            12,
+            "47b628de264d58b4d819e6df70bc19ae111f5fc4cef9755167f25b196ac54262",
+        ),
+        (
+            3_003,
+            "245db98bd11f260987f41189fcd808b8f4f98efa578a22d475c57b1380210e05",
+        ),
+    ];
+    let told = known.map(|(seed, _)| (seed, fingerprint(plot(seed))));
+    assert_eq!(told, known.map(|(seed, hash)| (seed, hash.to_owned())));
+}
+
 #[test]
 fn time_goes_on_and_keys_are_written_once_a_commit() {
     let mut before = BEGINNING;
@@ -63,6 +106,9 @@ fn name(act: &Act) -> &'static str {
         Deed::Restore => "restore",
         Deed::Delete => "delete",
         Deed::Move { .. } => "move",
+        Deed::OfferLabels => "offer labels",
+        Deed::Label { neg: true, .. } => "take a label back",
+        Deed::Label { .. } => "label",
         Deed::Write { ops, .. } if ops.len() > 1 => "album",
         Deed::Write { ops, .. } => match (ops[0].collection.as_str(), &ops[0].record) {
             (_, None) => "delete record",
@@ -154,4 +200,49 @@ fn a_plot_that_can_not_be_told_says_why() {
     };
     let told = Story::new(nobody).err().unwrap().to_string();
     assert!(told.contains("artists must be 1"), "{told}");
+}
+
+#[test]
+fn who_labels_joins_in_the_opening_and_does_nothing_else() {
+    let labelled = plot(8);
+    let proportions = labelled.proportions.clone();
+    let labelled = Plot {
+        proportions: proportions.with(Kind::Label, 300).with(Kind::Unlabel, 80),
+        ..labelled
+    };
+    let without = Story::new(plot(8)).unwrap().opening();
+    let opening = Story::new(labelled.clone()).unwrap().opening();
+    let told = acts(labelled, 2_000);
+    assert_eq!(told[..without], acts(plot(8), without));
+    let names: Vec<&str> = told[without..opening].iter().map(name).collect();
+    assert_eq!(names, ["join", "offer labels", "other app"]);
+    let labeler = &told[without].did;
+    let mut held = std::collections::HashSet::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for act in &told[opening..] {
+        *counts.entry(name(act)).or_default() += 1;
+        let Deed::Label {
+            uri,
+            cid,
+            val,
+            neg,
+            exp,
+        } = &act.deed
+        else {
+            assert_ne!(&act.did, labeler, "{act:?}");
+            continue;
+        };
+        assert_eq!(&act.did, labeler);
+        assert!(exp.is_none_or(|exp| exp > act.at && !neg));
+        let said = (uri, cid, val);
+        match neg {
+            false => drop(held.insert(said)),
+            true => assert!(held.remove(&said), "{act:?} was never said"),
+        }
+    }
+    let (said, back) = (counts["label"], counts["take a label back"]);
+    assert!(
+        said > 350 && back > 80 && back * 2 < said,
+        "{said} and {back}"
+    );
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::frame::Line;
 use super::log::Log;
+use super::wire;
 use crate::accept::accept;
 use crate::dice::Dice;
 use crate::event::Event;
@@ -30,8 +30,6 @@ const BACK: u64 = 60;
 /// By how much another instance's numbers and times are others.
 const STRANGE_NUMBER: u64 = 1_000_000;
 const STRANGE_TIME: i64 = -3_600_000_000;
-/// Bytes that the head of a giant frame promises.
-const GIANT: u64 = 64 << 20;
 
 /// Which protocol a host speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -241,18 +239,18 @@ impl Sending<'_> {
                     false => line.subscribe(self.stream.speaks == Speaks::V2),
                 };
                 if self.dice.once_in(faults.cuts) {
-                    return cut(socket, &text).await;
+                    return wire::cut(socket, wire::TEXT, text.as_bytes()).await;
                 }
                 if self.dice.once_in(faults.garbage) {
                     let garbage = self
                         .dice
                         .one(&["{", "[]", "", "{\"kind\":\"commit\"}", "\u{0}"]);
-                    feed(&mut socket, garbage.to_owned()).await?;
+                    wire::feed(&mut socket, Message::text(garbage)).await?;
                 }
                 if !self.asked.is_limited && self.dice.once_in(faults.giants) {
-                    return giant(socket).await;
+                    return wire::giant(socket, wire::TEXT).await;
                 }
-                feed(&mut socket, text).await?;
+                wire::feed(&mut socket, Message::text(text)).await?;
                 if self.may_rewind && self.dice.once_in(faults.rewinds) {
                     back = Some(from.saturating_sub(self.dice.between(1, BACK)));
                     break;
@@ -304,40 +302,4 @@ impl Sending<'_> {
         };
         self.asked.collections.is_empty() || self.asked.collections.iter().any(is_of)
     }
-}
-
-async fn feed(socket: &mut WebSocketStream<TcpStream>, text: String) -> Result<(), String> {
-    let sent = socket.feed(Message::text(text)).await;
-    sent.map_err(|problem| problem.to_string())
-}
-
-/// The head of a frame and half of what it promises; then nothing.
-async fn cut(mut socket: WebSocketStream<TcpStream>, text: &str) -> Result<(), String> {
-    let half = &text.as_bytes()[..text.len() / 2];
-    let raw = [&head(0x81, text.len() as u64)[..], half].concat();
-    send_raw(&mut socket, &raw).await
-}
-
-/// The head of a frame that nobody takes, and a little of it.
-async fn giant(mut socket: WebSocketStream<TcpStream>) -> Result<(), String> {
-    let raw = [&head(0x81, GIANT)[..], &[b'x'; 1000]].concat();
-    send_raw(&mut socket, &raw).await?;
-    // Until the other side has read what it doesn't want.
-    while let Some(Ok(_)) = socket.next().await {}
-    Ok(())
-}
-
-fn head(kind: u8, length: u64) -> Vec<u8> {
-    let mut head = vec![kind, 127];
-    head.extend_from_slice(&length.to_be_bytes());
-    head
-}
-
-async fn send_raw(socket: &mut WebSocketStream<TcpStream>, raw: &[u8]) -> Result<(), String> {
-    let flushed = socket.flush().await;
-    flushed.map_err(|problem| problem.to_string())?;
-    let written = socket.get_mut().write_all(raw).await;
-    written.map_err(|problem| problem.to_string())?;
-    let flushed = socket.get_mut().flush().await;
-    flushed.map_err(|problem| problem.to_string())
 }

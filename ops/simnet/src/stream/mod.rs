@@ -4,6 +4,7 @@
 mod frame;
 mod jetstream;
 mod log;
+pub mod wire;
 
 pub use frame::Line;
 pub use jetstream::{Speaks, Stream};

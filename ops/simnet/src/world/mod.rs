@@ -3,6 +3,7 @@
 
 mod car;
 mod key;
+mod labels;
 mod repo;
 mod tree;
 mod truth;
@@ -17,6 +18,7 @@ use crate::blob::{Blob, Recipe};
 use crate::event::{Event, Happening, Written};
 use crate::story::{Act, Curve, Deed, Op};
 use key::Key;
+pub use labels::{Label, Labeler, Signed};
 pub use repo::Record;
 use repo::Repo;
 
@@ -74,6 +76,7 @@ pub struct World {
     accounts: BTreeMap<String, Account>,
     /// Who has a handle.
     handles: HashMap<String, String>,
+    labeler: Option<Labeler>,
 }
 
 impl World {
@@ -102,8 +105,10 @@ impl World {
 
     fn happen(&mut self, act: &Act) -> Result<Vec<Happening>, String> {
         let rev = Rev::from_micros(act.at, 0);
-        if let Deed::Join { .. } = act.deed {
-            return self.join(act, rev);
+        match &act.deed {
+            Deed::Join { .. } => return self.join(act, rev),
+            Deed::Label { .. } => return self.label(act),
+            _ => {}
         }
         let account = self
             .accounts
@@ -118,6 +123,14 @@ impl World {
         match &act.deed {
             Deed::Write { ops, blobs } => account.write(ops, blobs, rev),
             Deed::Join { .. } => Err("somebody has this DID".to_owned()),
+            Deed::Label { .. } => Err("this is not how one labels".to_owned()),
+            Deed::OfferLabels => {
+                if self.labeler.is_some() {
+                    return Err("there is a labeler already".to_owned());
+                }
+                self.labeler = Some(Labeler::new(&act.did)?);
+                Ok(vec![Happening::Identity])
+            }
             Deed::Rename { handle } => {
                 self.handles.remove(&account.handle);
                 self.handles.insert(handle.clone(), act.did.clone());
@@ -208,6 +221,39 @@ impl World {
             },
             Happening::Sync { rev },
         ])
+    }
+
+    /// The labeler says something. No relay passes it on; who wants to know asks the labeler.
+    fn label(&mut self, act: &Act) -> Result<Vec<Happening>, String> {
+        let labeler = self.labeler.as_mut();
+        let Some(labeler) = labeler.filter(|labeler| labeler.did == act.did) else {
+            return Err("this account offers no labels".to_owned());
+        };
+        let Deed::Label {
+            uri,
+            cid,
+            val,
+            neg,
+            exp,
+        } = &act.deed
+        else {
+            return Err("this is not how one labels".to_owned());
+        };
+        labeler.say(Label {
+            src: act.did.clone(),
+            uri: uri.clone(),
+            cid: *cid,
+            val: val.clone(),
+            neg: *neg,
+            cts: act.at,
+            exp: *exp,
+        })?;
+        Ok(Vec::new())
+    }
+
+    /// The labeler, once there is one.
+    pub fn labeler(&self) -> Option<&Labeler> {
+        self.labeler.as_ref()
     }
 
     /// An account.
