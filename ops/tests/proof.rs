@@ -141,6 +141,7 @@ async fn i05_where_everything_goes_wrong_the_oracle_agrees_in_the_end() -> Teste
     let more = ["--stream-grace", "2s", "--verify-every", "5s"];
     let data = folder.path().join("data");
     let plyr = scene.serve(BINARY, &data, &more).await?;
+    scene.skip_to_now();
     scene.go_on(300)?;
     ends(scene, plyr).await
 }

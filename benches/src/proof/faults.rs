@@ -3,6 +3,7 @@
 //! then it is calm, and all is as it must be.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
@@ -20,6 +21,17 @@ const LATEST: u64 = 300;
 const LONGEST: u64 = 6;
 const NOT_HERE: &str = "a disk in trouble is made by ptrace: on Linux alone, on x86-64 and ARM64";
 
+/// Each of these must befall some question.
+const WANTED: [&str; 6] = ["fails", "busy", "hangs", "cuts", "lies", "redirects"];
+
+/// What was seen in all histories.
+#[derive(Default)]
+struct All {
+    disk: Seen,
+    /// How often each fault befell a question.
+    met: BTreeMap<String, u64>,
+}
+
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     over::only_embedded(arguments, "faults")?;
@@ -29,7 +41,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         seed, acts, runs, ..
     } = *arguments;
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
-    let seen = RefCell::new(Seen::default());
+    let seen = RefCell::new(All::default());
     let run = |case| one(&tool, &binary, case, &seen);
     let last = all("faults", cases, run).await?;
     report.add(
@@ -37,12 +49,21 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         format!("all ended as they must (the last: {last})"),
         "all",
     );
+    let All { disk, met } = seen.into_inner();
+    if let Some(missing) = WANTED.iter().find(|fault| !met.contains_key(**fault)) {
+        return Err(format!("no question met \"{missing}\": take more --runs or --acts").into());
+    }
+    let told: Vec<String> = met
+        .iter()
+        .map(|(fault, times)| format!("{fault} {times}"))
+        .collect();
+    report.add("what befell questions", told.join(", "), "each of them");
     let Seen {
         refused,
         slowed,
         ended,
         early,
-    } = seen.into_inner();
+    } = disk;
     if refused == 0 || ended == 0 {
         return Err("no disk was ever full where the server noticed: take more --acts".into());
     }
@@ -92,7 +113,7 @@ fn faults(seed: u64) -> Faults {
 }
 
 /// Some lives in which the disk is full at some time, and then one in which it has room.
-async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran {
+async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<All>) -> Ran {
     let mut scene = Scene::open(case.seed, faults(case.order)).await?;
     let more = ["--stream-grace", "2s", "--verify-every", "10s"];
     let mut disk = Disk::new(tool, binary)?;
@@ -103,9 +124,17 @@ async fn one(tool: &str, binary: &str, case: Case, seen: &RefCell<Seen>) -> Ran 
         disk.life(&mut scene, &more, full, acts).await?;
     }
     let plyr = disk.last(&scene, &more).await?;
+    scene.skip_to_now();
     scene.go_on(case.acts - case.acts * LIVES / (LIVES + 1))?;
+    let met = scene.network.met();
     let ran = scene.ends(plyr).await?;
-    let mut all = seen.borrow_mut();
+    let mut seen = seen.borrow_mut();
+    for (fault, times) in met {
+        // Named after its server: of all servers together.
+        let fault = fault.rsplit(' ').next().unwrap_or_default().to_owned();
+        *seen.met.entry(fault).or_default() += times;
+    }
+    let all = &mut seen.disk;
     let of_this = disk.count()?;
     all.refused += of_this.refused;
     all.slowed += of_this.slowed;

@@ -161,6 +161,12 @@ impl Scene {
         Ok(())
     }
 
+    /// From here on the story tells of what happens now: what is older than its following doesn't
+    /// count when a host is called blind.
+    pub fn skip_to_now(&mut self) {
+        self.story.skip_to(chrono::Utc::now().timestamp_micros());
+    }
+
     /// Waits until a server that follows the streams from their beginning judges by what each of
     /// them carries from now on: what they told just after it had begun says nothing of the others.
     pub async fn until_judged(&self) {
