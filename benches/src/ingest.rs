@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use plyr_lexicons::Namespace;
 use plyr_peers::Plyr;
-use plyr_simnet::{Deed, Network, Options, Plot, Speaks, Story, World};
+use plyr_simnet::{Deed, Line, Network, Options, Plot, Speaks, Story, World};
 
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary, disk, memory};
@@ -100,7 +100,13 @@ async fn one(binary: &str, seed: u64, size: usize) -> Result<Ingested, Failure> 
             break;
         }
     }
-    let events = network.lines(0).len();
+    // Of other applications' records the stream tells nobody who didn't ask for them.
+    let is_asked_for = |line: &Line| {
+        let nsid = line.collection();
+        nsid.is_none_or(|nsid| namespace.collection(nsid).is_some())
+    };
+    let events = network.lines(0);
+    let events = events.iter().filter(|line| is_asked_for(line)).count();
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     let began = Instant::now();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
@@ -59,6 +60,20 @@ struct Asked {
     is_limited: bool,
 }
 
+/// Archives are asked for by POST, and no host has one here.
+async fn refuse_post(mut socket: TcpStream) -> Result<(), String> {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let answered = async {
+        socket.write_all(ANSWER).await?;
+        socket.shutdown().await?;
+        // Closed before all of the question was read, the answer would be lost.
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+    };
+    let answered = answered.await;
+    answered.map(drop).map_err(|problem| problem.to_string())
+}
+
 impl Stream {
     /// A host that has heard nothing yet and keeps so many lines.
     pub fn new(speaks: Speaks, seed: u64, faults: StreamFaults, keep: usize) -> Arc<Stream> {
@@ -113,6 +128,12 @@ impl Stream {
     }
 
     async fn converse(&self, socket: TcpStream) -> Result<(), String> {
+        let mut first = [0];
+        let peeked = socket.peek(&mut first).await;
+        peeked.map_err(|problem| problem.to_string())?;
+        if first == [b'P'] {
+            return refuse_post(socket).await;
+        }
         let number = {
             let connections = self.connections.lock();
             let mut connections = connections.unwrap_or_else(PoisonError::into_inner);
