@@ -10,8 +10,8 @@ use ending::ends_as;
 use plyr_lexicons::Namespace;
 use plyr_peers::{Plyr, wait_until};
 use plyr_simnet::{
-    Faults, HostFaults, Kind, Network, Options, Plot, Proportions, Speaks, Story, StreamFaults,
-    World,
+    Deed, Faults, HostFaults, Kind, Network, Options, Plot, Proportions, Speaks, Story,
+    StreamFaults, World,
 };
 
 type Error = Box<dyn std::error::Error>;
@@ -29,8 +29,7 @@ fn seed(number: u64) -> u64 {
     told.and_then(|text| text.parse().ok()).unwrap_or(0) + number
 }
 
-/// A plot with short sounds, of which the machine needn't make many. Nobody moves: who asks a
-/// repo's old host just then asks again minutes later.
+/// A plot with short sounds, of which the machine needn't make many.
 fn plot(seed: u64) -> Result<Plot, Error> {
     Ok(Plot {
         artists: 8,
@@ -39,7 +38,6 @@ fn plot(seed: u64) -> Result<Plot, Error> {
         history: 500,
         seconds: (1, 2),
         tunes: 12,
-        proportions: Proportions::default().with(Kind::Move, 0),
         ..Plot::of_seed(seed, namespace()?)
     })
 }
@@ -157,6 +155,8 @@ fn counted(metrics: &str, name: &str, text: &str) -> f64 {
 async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     let mut story = Story::new(Plot {
         pace: Duration::from_millis(5),
+        // Everybody has two hosts to choose from, and moves once.
+        proportions: Proportions::default().with(Kind::Move, 12),
         ..plot(seed(3))?
     })?;
     let hosts = HostFaults {
@@ -165,7 +165,12 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
         cuts: 30,
         lies: 30,
         redirects: 60,
-        hangs: 0,
+        hangs: 40,
+    };
+    let directory = HostFaults {
+        fails: 12,
+        hangs: 20,
+        ..HostFaults::default()
     };
     let v1 = StreamFaults {
         drops: 20,
@@ -190,13 +195,13 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
         faults: Faults {
             seed: seed(3),
             hosts,
-            // What a failure of the directory costs a repo is minutes, too.
-            directory: HostFaults::default(),
+            directory,
             relay: HostFaults {
                 fails: 20,
                 ..HostFaults::default()
             },
             streams: vec![v1, v2],
+            ..Faults::default()
         },
         ..Options::default()
     };
@@ -207,10 +212,12 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     // A stream isn't called blind for what is older than its following.
     story.skip_to(chrono::Utc::now().timestamp_micros());
     let received = "plyr_events_received_total";
+    let mut moves = 0;
     // As fast as it is followed: what a merge tells first is no news of a stream's.
     for _ in 0..30 {
         let before = counted(&plyr.probe("/metrics").await?, received, "");
         for act in story.by_ref().take(50) {
+            moves += u64::from(matches!(act.deed, Deed::Move { .. }));
             network.act(&act)?;
         }
         wait_until("the streams are followed", || async {
@@ -234,13 +241,23 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
             "carries next to nothing",
         ];
         let missing = problems.iter().find(|problem| !told.contains(**problem));
-        missing.map_or(Ok(()), |problem| {
-            Err(format!("{problem} is not in {told} {metrics}"))
-        })
+        if let Some(problem) = missing {
+            return Err(format!("{problem} is not in {told} {metrics}"));
+        }
+        let met = network.met();
+        let has_hung = met
+            .keys()
+            .any(|name| name.starts_with("pds") && name.ends_with("hangs"));
+        let is_enough = has_hung && met.contains_key("plc fails") && met.contains_key("plc hangs");
+        is_enough.then_some(()).ok_or(format!("{met:?}"))
     })
     .await?;
+    assert!(moves > 3, "{moves}");
     network.calm();
+    let began = Instant::now();
     ends_later_as(&plyr, &network.dump(&namespace()?)?).await?;
+    let (met, passed) = (network.met(), began.elapsed());
+    println!("{moves} moves, {met:?}; right after {passed:?}");
     assert_eq!(plyr.stop().await?, Some(0));
     network.stop().await;
     Ok(())
