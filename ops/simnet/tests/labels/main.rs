@@ -18,7 +18,7 @@ type Tested = Result<(), Error>;
 
 const FRAMES: &[u8] = include_bytes!("../ozone/frames.lenpref.bin");
 const FUTURE: &[u8] = include_bytes!("../ozone/future.bin");
-/// Ozone never sent one; a PDS 0.5.35 did, on a stream of the same kind.
+/// No capture of Ozone has one; a PDS 0.5.35 sent it, on a stream of the same kind.
 const OUTDATED: &[u8] = include_bytes!("../ozone/outdated.bin");
 const ANSWER: &str = include_str!("../ozone/queryLabels.json");
 const DOCUMENT: &str = include_str!("../ozone/document.json");

@@ -46,10 +46,7 @@ impl Frame {
 impl Label {
     /// All of it but what no two runs share.
     pub fn shape(&self) -> String {
-        let of = match self.uri.split('/').nth(3) {
-            Some(collection) => collection,
-            None => "account",
-        };
+        let of = self.uri.split('/').nth(3).unwrap_or("account");
         let (cid, exp) = (self.cid.is_some(), self.exp.is_some());
         let (val, neg) = (&self.val, self.neg);
         format!("{of} cid {cid} {val} neg {neg} exp {exp}")
