@@ -6,6 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use plyr_simnet::{Faults, StreamFaults};
+use scene::held::Witness;
 use scene::power::{self, Cut, Power};
 use scene::{HOSTS, RunError, Scene, TROUBLED, interleaved};
 
@@ -42,13 +43,17 @@ async fn i03_killed_under_three_hosts_the_oracle_agrees() -> Tested {
     let mut scene = Scene::open(2, Faults::default()).await?;
     let folder = folder()?;
     let data = folder.path().join("data");
+    let mut witness = Witness::of(&data, &scene.namespace);
     for life in 0..5 {
         let plyr = scene.serve(BINARY, &data, &[]).await?;
         scene.go_on(30)?;
         // The point of the kill lies in the midst of it, so there is no condition to wait for.
         tokio::time::sleep(Duration::from_millis(life * 60)).await;
+        witness.ask().await;
         plyr.kill().await.map_err(RunError::broken)?;
+        witness.look().await?;
     }
+    assert!(witness.looked_for > 100, "{}", witness.looked_for);
     let plyr = scene.serve(BINARY, &data, &[]).await?;
     ends(scene, plyr).await
 }

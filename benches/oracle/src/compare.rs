@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answers::{Ask, encoded, walk};
-use crate::expected::{COLLECTIONS, Expected, Item, Kind, Shown, Sums, time};
+use crate::expected::{Expected, Item, Shown, Sums, time};
 use crate::network::Network;
 
 /// The first thing that is otherwise.
@@ -58,20 +58,28 @@ pub async fn compare(ask: &impl Ask, network: &Network, now: i64) -> Result<u64,
     for did in network.accounts.keys() {
         asked.actor(did).await?;
     }
-    for uri in asked.addresses() {
-        asked.about(&uri).await?;
+    asked.handles().await?;
+    asked.profiles().await?;
+    let addresses = asked.addresses();
+    for uri in &addresses {
+        asked.about(uri).await?;
+        asked.record(uri).await?;
     }
+    asked.tracks(&addresses).await?;
+    asked.coverage().await?;
+    asked.quarantine().await?;
     Ok(asked.questions)
 }
 
-struct Asked<'a, A> {
-    ask: &'a A,
-    expected: Expected,
-    network: &'a Network,
-    questions: u64,
+/// Who is asked, and what must be answered.
+pub(crate) struct Asked<'a, A> {
+    pub ask: &'a A,
+    pub expected: Expected,
+    pub network: &'a Network,
+    pub questions: u64,
 }
 
-fn uris<'a>(shown: impl IntoIterator<Item = &'a Shown>) -> Vec<Value> {
+pub(crate) fn uris<'a>(shown: impl IntoIterator<Item = &'a Shown>) -> Vec<Value> {
     shown.into_iter().map(|one| json!(one.uri)).collect()
 }
 
@@ -92,7 +100,7 @@ impl<A: Ask> Asked<'_, A> {
         all
     }
 
-    fn same(
+    pub(crate) fn same(
         &self,
         question: &str,
         expected: &impl serde::Serialize,
@@ -126,7 +134,7 @@ impl<A: Ask> Asked<'_, A> {
         })
     }
 
-    async fn list(
+    pub(crate) async fn list(
         &mut self,
         method: &str,
         query: &str,
@@ -142,7 +150,7 @@ impl<A: Ask> Asked<'_, A> {
     }
 
     /// A list whose entries are views with an address.
-    async fn addressed(
+    pub(crate) async fn addressed(
         &mut self,
         method: &str,
         query: &str,
@@ -155,7 +163,48 @@ impl<A: Ask> Asked<'_, A> {
             &expected,
             &field(&entries, path),
         )?;
+        for entry in entries.iter().filter(|entry| entry["author"].is_object()) {
+            self.author(&entry["author"])?;
+        }
         Ok(entries)
+    }
+
+    /// Who made what shows holds records: what they are called is known.
+    fn author(&self, author: &Value) -> Result<(), Disagreement> {
+        let did = author["did"].as_str().unwrap_or_default();
+        let handle = self.network.handle_of(did);
+        self.same(&format!("handle of {did}"), &handle, &author["handle"])
+    }
+
+    /// What must be refused, by one of some names.
+    pub(crate) fn refused(
+        &self,
+        question: &str,
+        names: &[&str],
+        answer: Result<Value, String>,
+    ) -> Result<(), Disagreement> {
+        let is_named = |told: &String| names.iter().any(|name| told.contains(name));
+        if answer.as_ref().err().is_some_and(is_named) {
+            return Ok(());
+        }
+        Err(Disagreement {
+            question: question.to_owned(),
+            expected: names.join(" or "),
+            answered: answer.map_or_else(|problem| problem, |answer| answer.to_string()),
+        })
+    }
+
+    /// What must be answered.
+    pub(crate) fn answered(
+        &self,
+        question: &str,
+        answer: Result<Value, String>,
+    ) -> Result<Value, Disagreement> {
+        answer.map_err(|problem| Disagreement {
+            question: question.to_owned(),
+            expected: "an answer".to_owned(),
+            answered: problem,
+        })
     }
 
     async fn latest(&mut self, now: i64) -> Result<(), Disagreement> {
@@ -177,7 +226,7 @@ impl<A: Ask> Asked<'_, A> {
     }
 
     /// A track view: its record, its times and its counts.
-    fn track(&self, view: &Value) -> Result<(), Disagreement> {
+    pub(crate) fn track(&self, view: &Value) -> Result<(), Disagreement> {
         let uri = view["uri"].as_str().unwrap_or_default();
         let Some(one) = self.expected.shown.get(uri) else {
             return self.same(&format!("view of {uri}"), &"none", view);
@@ -193,17 +242,19 @@ impl<A: Ask> Asked<'_, A> {
             "author": view["author"]["did"], "likeCount": view["likeCount"],
             "commentCount": view["commentCount"], "listCount": view["listCount"],
         });
-        self.same(&format!("view of {uri}"), &expected, &answered)
+        self.same(&format!("view of {uri}"), &expected, &answered)?;
+        self.author(&view["author"])
     }
 
-    async fn one(&mut self, method: &str, query: &str) -> Result<Value, String> {
+    pub(crate) async fn one(&mut self, method: &str, query: &str) -> Result<Value, String> {
         self.questions += 1;
         self.ask.ask(method, query).await
     }
 
     async fn stats(&mut self) -> Result<(), Disagreement> {
         let method = "fm.plyr.stats.getStats";
-        let answer = self.one(method, "").await.unwrap_or_default();
+        let answer = self.one(method, "").await;
+        let answer = self.answered(method, answer)?;
         let Sums {
             tracks,
             lists: [lists, ..],
@@ -215,86 +266,6 @@ impl<A: Ask> Asked<'_, A> {
         let expected = json!({ "trackCount": tracks, "artistCount": artists, "likeCount": likes,
             "commentCount": comments, "listCount": lists, "durationSeconds": seconds });
         self.same(method, &expected, &answer)
-    }
-
-    async fn actor(&mut self, did: &str) -> Result<(), Disagreement> {
-        let query = format!("actor={}", encoded(did));
-        for (method, name, path, kind) in [
-            (
-                "fm.plyr.feed.getActorTracks",
-                "tracks",
-                "/uri",
-                Kind::Tracks,
-            ),
-            ("fm.plyr.graph.getActorLists", "lists", "/uri", Kind::Lists),
-        ] {
-            let expected = uris(self.expected.of_actor(did, kind));
-            self.addressed(method, &query, (name, path), expected)
-                .await?;
-        }
-        for (list_type, kind) in [("album", Kind::Albums), ("playlist", Kind::Playlists)] {
-            let expected = uris(self.expected.of_actor(did, kind));
-            let query = format!("{query}&listType={list_type}");
-            let place = ("lists", "/uri");
-            self.addressed("fm.plyr.graph.getActorLists", &query, place, expected)
-                .await?;
-        }
-        let pair = |(like, track): (&Shown, &Shown)| json!([like.uri, track.uri]);
-        let liked: Vec<Value> = self.expected.liked(did).into_iter().map(pair).collect();
-        let method = "fm.plyr.feed.getActorLikes";
-        let entries = self.list(method, &query, "likes").await?;
-        let entries = entries
-            .iter()
-            .map(|entry| json!([entry["like"]["uri"], entry["track"]["uri"]]));
-        let question = format!("{method}?{query}");
-        self.same(&question, &liked, &entries.collect::<Vec<_>>())?;
-        for collection in COLLECTIONS {
-            let query = format!("repo={}&collection={collection}", encoded(did));
-            let method = "com.atproto.repo.listRecords";
-            let entries = self.list(method, &query, "records").await?;
-            let expected = self.expected.listed(did, collection);
-            let expected = expected
-                .into_iter()
-                .map(|one| json!({ "uri": one.uri, "cid": one.held.cid, "value": one.held.value }));
-            let question = format!("{method}?{query}");
-            self.same(&question, &expected.collect::<Vec<_>>(), &entries)?;
-        }
-        self.profile(did, &query).await
-    }
-
-    async fn profile(&mut self, did: &str, query: &str) -> Result<(), Disagreement> {
-        let method = "fm.plyr.actor.getProfile";
-        let question = format!("{method}?{query}");
-        let answer = self.one(method, query).await;
-        let is_active = self
-            .network
-            .accounts
-            .get(did)
-            .is_some_and(|one| one.is_active);
-        if !is_active {
-            // Nobody can know how they stand.
-            if self.network.is_unheard_of(did, &COLLECTIONS) {
-                return Ok(());
-            }
-            return self.same(&question, &false, &answer.is_ok());
-        }
-        let answer = answer.map_err(|problem| Disagreement {
-            question: question.clone(),
-            expected: "a profile".to_owned(),
-            answered: problem,
-        })?;
-        let view = &answer["profile"];
-        let sums = self.expected.sums_of(did);
-        let record = self.expected.profile(did).map(|one| &one.held.value);
-        let expected = json!({ "did": did, "record": record, "trackCount": sums.tracks,
-            "albumCount": sums.lists[1], "playlistCount": sums.lists[2],
-            "likeCount": sums.likes, "commentCount": sums.comments,
-            "durationSeconds": sums.seconds });
-        let answered = json!({ "did": view["did"], "record": view.get("record"),
-            "trackCount": view["trackCount"], "albumCount": view["albumCount"],
-            "playlistCount": view["playlistCount"], "likeCount": view["likeCount"],
-            "commentCount": view["commentCount"], "durationSeconds": view["durationSeconds"] });
-        self.same(&question, &expected, &answered)
     }
 
     /// What is asked about one address, whether or not something is held there.
@@ -316,11 +287,12 @@ impl<A: Ask> Asked<'_, A> {
         self.addressed("fm.plyr.graph.getListsWithItem", &query, place, expected)
             .await?;
         if uri.contains("/fm.plyr.track/") {
-            let answer = self.one("fm.plyr.feed.getTrack", &query).await;
-            let is_shown = self.expected.shown.contains_key(uri);
-            self.same(&format!("getTrack?{query}"), &is_shown, &answer.is_ok())?;
-            if let Ok(answer) = answer {
-                self.track(&answer["track"])?;
+            let (method, names) = ("fm.plyr.feed.getTrack", ["TrackNotFound", "TrackHidden"]);
+            let answer = self.one(method, &query).await;
+            let question = format!("{method}?{query}");
+            match self.expected.shown.contains_key(uri) {
+                true => self.track(&self.answered(&question, answer)?["track"])?,
+                false => self.refused(&question, &names, answer)?,
             }
         }
         if uri.contains("/fm.plyr.list/") && self.expected.shown.contains_key(uri) {

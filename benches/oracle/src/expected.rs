@@ -37,9 +37,10 @@ pub struct Shown {
     pub sort_at: i64,
     /// The record.
     pub held: Held,
+    /// What is said of it.
+    pub verdict: Verdict,
     collection: String,
     rkey: String,
-    verdict: Verdict,
 }
 
 impl Shown {

@@ -18,6 +18,9 @@ pub struct Held {
 pub struct Account {
     /// Its DID.
     pub did: String,
+    /// The handle that its DID document names and that leads to it; none where one of them is
+    /// otherwise.
+    pub handle: Option<String>,
     /// Whether it is active.
     pub is_active: bool,
     /// Whether a stream told of it.
@@ -31,12 +34,32 @@ pub struct Account {
 pub struct Network {
     /// By DID.
     pub accounts: BTreeMap<String, Account>,
+    /// Every handle that somebody ever had, and whose it is now, proven both ways.
+    pub handles: BTreeMap<String, Option<String>>,
+}
+
+impl Account {
+    /// Whether it holds records of some collections.
+    pub fn holds(&self, collections: &[&str]) -> bool {
+        let is_of = |path: &String| {
+            let collection = path.split('/').next().unwrap_or_default();
+            collections.contains(&collection)
+        };
+        self.records.keys().any(is_of)
+    }
 }
 
 impl Network {
     /// Adds an account.
     pub fn add(&mut self, account: Account) {
         self.accounts.insert(account.did.clone(), account);
+    }
+
+    /// How an account is called in views.
+    pub fn handle_of(&self, did: &str) -> &str {
+        let account = self.accounts.get(did);
+        let handle = account.and_then(|account| account.handle.as_deref());
+        handle.unwrap_or("handle.invalid")
     }
 
     /// Whether an address is of an account that isn't active.
@@ -49,13 +72,8 @@ impl Network {
     /// Whether nobody can know how an account stands: no stream told of it, and no relay lists it,
     /// for it holds nothing of the collections.
     pub fn is_unheard_of(&self, did: &str, collections: &[&str]) -> bool {
-        self.accounts.get(did).is_none_or(|account| {
-            let holds = |path: &String| {
-                let collection = path.split('/').next().unwrap_or_default();
-                collections.contains(&collection)
-            };
-            !account.is_told && !account.records.keys().any(holds)
-        })
+        let account = self.accounts.get(did);
+        account.is_none_or(|account| !account.is_told && !account.holds(collections))
     }
 
     /// The record at an address, and whose it is.

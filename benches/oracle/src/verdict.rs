@@ -1,9 +1,12 @@
 //! Whether a record is right, by the words of its lexicon, record type by record type.
 
-use plyr_lexicons::Cid;
-use plyr_lexicons::validate::is_format;
 use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
+
+use crate::format::{is_at_uri, is_cid, is_datetime, is_did, is_language, is_uri};
+
+/// Whether a text has a format.
+type Format = fn(&str) -> bool;
 
 /// What is said of a record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,15 +41,15 @@ pub fn judge(collection: &str, value: &Value) -> Verdict {
         "fm.plyr.track" => track(&mut seen, fields),
         "fm.plyr.like" => {
             seen.subject(fields);
-            seen.text(fields, "createdAt", true, "datetime");
+            seen.text(fields, "createdAt", true, is_datetime);
         }
         "fm.plyr.comment" => comment(&mut seen, fields),
         "fm.plyr.list" => list(&mut seen, fields),
         "fm.plyr.actor.profile" => {
             seen.short(fields, "bio", false, 0, 2560, Some(256));
-            seen.text(fields, "avatar", false, "uri");
-            seen.text(fields, "createdAt", true, "datetime");
-            seen.text(fields, "updatedAt", false, "datetime");
+            seen.text(fields, "avatar", false, is_uri);
+            seen.text(fields, "createdAt", true, is_datetime);
+            seen.text(fields, "updatedAt", false, is_datetime);
         }
         _ => seen.must(false),
     }
@@ -57,16 +60,21 @@ fn track(seen: &mut Seen, fields: &Map<String, Value>) {
     seen.short(fields, "title", true, 1, 256, None);
     seen.short(fields, "artist", true, 1, 256, None);
     seen.short(fields, "fileType", true, 1, 16, None);
-    seen.text(fields, "createdAt", true, "datetime");
-    seen.text(fields, "audioUrl", false, "uri");
-    seen.text(fields, "imageUrl", false, "uri");
+    seen.text(fields, "createdAt", true, is_datetime);
+    seen.text(fields, "audioUrl", false, is_uri);
+    seen.text(fields, "imageUrl", false, is_uri);
     seen.blob(fields, "audioBlob");
+    seen.blob(fields, "cover");
     seen.short(fields, "album", false, 0, 256, None);
     seen.short(fields, "description", false, 0, 5000, None);
+    seen.short(fields, "isrc", false, 0, 12, None);
+    seen.text(fields, "language", false, is_language);
+    seen.words(fields, "genres", 5);
+    seen.words(fields, "tags", 10);
     seen.whole(fields, "duration", false);
     if let Some(features) = fields.get("features") {
         seen.each(features, 10, |seen, feature| {
-            seen.text(feature, "did", true, "did");
+            seen.text(feature, "did", true, is_did);
             seen.short(feature, "handle", false, 0, 256, None);
             seen.short(feature, "displayName", false, 0, 256, None);
         });
@@ -105,15 +113,17 @@ fn comment(seen: &mut Seen, fields: &Map<String, Value>) {
     seen.subject(fields);
     seen.short(fields, "text", true, 1, 1000, None);
     seen.whole(fields, "timestampMs", true);
-    seen.text(fields, "createdAt", true, "datetime");
-    seen.text(fields, "updatedAt", false, "datetime");
+    seen.text(fields, "createdAt", true, is_datetime);
+    seen.text(fields, "updatedAt", false, is_datetime);
 }
 
 fn list(seen: &mut Seen, fields: &Map<String, Value>) {
     seen.short(fields, "name", false, 0, 256, Some(64));
+    seen.short(fields, "description", false, 0, 5000, None);
+    seen.blob(fields, "cover");
     seen.short(fields, "listType", false, 0, usize::MAX, None);
-    seen.text(fields, "createdAt", true, "datetime");
-    seen.text(fields, "updatedAt", false, "datetime");
+    seen.text(fields, "createdAt", true, is_datetime);
+    seen.text(fields, "updatedAt", false, is_datetime);
     match fields.get("items") {
         Some(items) => seen.each(items, 500, |seen, item| seen.subject(item)),
         None => seen.must(false),
@@ -163,10 +173,10 @@ impl Seen {
     }
 
     /// A text of a format.
-    fn text(&mut self, fields: &Map<String, Value>, name: &str, required: bool, format: &str) {
+    fn text(&mut self, fields: &Map<String, Value>, name: &str, required: bool, is_format: Format) {
         match fields.get(name) {
             None => self.must(!required),
-            Some(Value::String(text)) => self.must(is_format(format, text)),
+            Some(Value::String(text)) => self.must(is_format(text)),
             Some(_) => self.must(false),
         }
     }
@@ -198,12 +208,27 @@ impl Seen {
         }
     }
 
+    /// An array of words of 500 bytes and 50 graphemes at most.
+    fn words(&mut self, fields: &Map<String, Value>, name: &str, most: usize) {
+        let Some(value) = fields.get(name) else {
+            return;
+        };
+        let Value::Array(words) = value else {
+            return self.must(false);
+        };
+        self.too_long |= words.len() > most;
+        for word in words {
+            let field = Map::from_iter([(String::new(), word.clone())]);
+            self.short(&field, "", true, 0, 500, Some(50));
+        }
+    }
+
     /// A `com.atproto.repo.strongRef` under `subject`.
     fn subject(&mut self, fields: &Map<String, Value>) {
         match fields.get("subject") {
             Some(Value::Object(subject)) => {
-                self.text(subject, "uri", true, "at-uri");
-                self.text(subject, "cid", true, "cid");
+                self.text(subject, "uri", true, is_at_uri);
+                self.text(subject, "cid", true, is_cid);
             }
             _ => self.must(false),
         }
@@ -217,10 +242,7 @@ impl Seen {
         let Value::Object(blob) = value else {
             return self.must(false);
         };
-        let cid = |text: Option<&Value>| {
-            let text = text.and_then(Value::as_str);
-            text.is_some_and(|text| Cid::try_from(text).is_ok())
-        };
+        let cid = |text: Option<&Value>| text.and_then(Value::as_str).is_some_and(is_cid);
         let mime_type = blob.get("mimeType").and_then(Value::as_str);
         let has_mime_type = mime_type.is_some_and(|text| !text.is_empty());
         let is_today = blob.get("$type").and_then(Value::as_str) == Some("blob")

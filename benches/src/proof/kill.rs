@@ -1,5 +1,7 @@
 //! Killed while a history goes on, told by three hosts: every other time at a random moment, else
-//! between two named steps of the store's write path. Nothing is lost, and nothing comes back.
+//! between two named steps of the store's write path. Nothing is lost, and nothing comes back; over
+//! the embedded store what was answered is looked for on the disk after each kill, before streams and
+//! repos could heal a loss. (A cluster lives on: there is no such moment.)
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,6 +15,7 @@ use plyr_schemas::{embedded, scylla};
 use plyr_simnet::{Faults, StreamFaults};
 
 use super::over::{Over, Place};
+use super::scene::held::Witness;
 use super::scene::{HOSTS, RunError, Scene};
 use super::{Case, Ran, all};
 use crate::corpus::Random;
@@ -28,8 +31,14 @@ const STEPS: u64 = 12;
 const LAST_STEP: Duration = Duration::from_millis(200);
 const AT_RANDOM: &str = "a random moment";
 
-/// How often it died where.
-type Deaths = RefCell<BTreeMap<&'static str, usize>>;
+/// What was seen in all histories.
+#[derive(Default)]
+struct Seen {
+    /// How often it died where.
+    deaths: BTreeMap<&'static str, usize>,
+    /// Versions that were answered before a kill, and looked for after it.
+    looked_for: usize,
+}
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
@@ -39,9 +48,16 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         seed, acts, runs, ..
     } = *arguments;
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
-    let deaths = Deaths::default();
-    let last = all("kill", cases, |case| one(&place, case, &deaths)).await?;
-    let deaths = deaths.into_inner();
+    let seen = RefCell::new(Seen::default());
+    let last = all("kill", cases, |case| one(&place, case, &seen)).await?;
+    let Seen { deaths, looked_for } = seen.into_inner();
+    let looked_for = match arguments.over {
+        Over::Embedded if looked_for == 0 => {
+            return Err("it was blind: nothing was answered".into());
+        }
+        Over::Embedded => format!("; {looked_for} answered versions looked for"),
+        Over::Cluster | Over::Indexers => String::new(),
+    };
     let told: Vec<String> = deaths
         .iter()
         .map(|(point, times)| format!("{times} {point}"))
@@ -53,7 +69,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
             place.name()
         ),
         format!(
-            "{} kills ({}); all as it must be (the last: {last})",
+            "{} kills ({}){looked_for}; all as it must be (the last: {last})",
             deaths.values().sum::<usize>(),
             told.join(", ")
         ),
@@ -62,7 +78,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     Ok(())
 }
 
-async fn one(place: &Place, case: Case, deaths: &Deaths) -> Ran {
+async fn one(place: &Place, case: Case, seen: &RefCell<Seen>) -> Ran {
     place.empty().await?;
     let stream = StreamFaults {
         duplicates: 10,
@@ -90,12 +106,21 @@ async fn one(place: &Place, case: Case, deaths: &Deaths) -> Ran {
         }
         None => None,
     };
+    let mut witness = match case.over {
+        Over::Embedded => Some(Witness::of(&folder.path().join("data"), &scene.namespace)),
+        Over::Cluster | Over::Indexers => None,
+    };
     for number in 0..kills {
         let life = Life::of(case.over, number, &mut random);
         let acts = case.acts * (number + 1) / kills - case.acts * number / kills;
-        let died = life.live(place, &mut scene, folder.path(), acts).await?;
-        *deaths.borrow_mut().entry(died).or_default() += 1;
+        let living = life.live(place, &mut scene, folder.path(), acts, witness.as_mut());
+        let died = living.await?;
+        if let Some(witness) = &mut witness {
+            witness.look().await?;
+        }
+        *seen.borrow_mut().deaths.entry(died).or_default() += 1;
     }
+    seen.borrow_mut().looked_for += witness.map_or(0, |witness| witness.looked_for);
     if let Some(standing) = standing.take() {
         standing.kill().await.map_err(RunError::broken)?;
     }
@@ -148,6 +173,7 @@ impl Life {
         scene: &mut Scene,
         folder: &Path,
         acts: usize,
+        mut witness: Option<&mut Witness>,
     ) -> Result<&'static str, RunError> {
         let (command, name) = match place.is_apart() {
             true => ("index", "index-0"),
@@ -173,6 +199,9 @@ impl Life {
         let began = Instant::now();
         for number in 0..acts {
             scene.go_on(1)?;
+            if let Some(witness) = &mut witness {
+                witness.ask().await;
+            }
             let at = self.lasts.mul_f64((number + 1) as f64 / acts as f64);
             tokio::time::sleep(at.saturating_sub(began.elapsed())).await;
         }

@@ -138,7 +138,7 @@ impl Place {
 impl Servers {
     /// Nothing goes wrong any more, and all is as it must be; then each process stops as it should.
     pub async fn end(self, scene: Scene) -> Result<(usize, u64), RunError> {
-        let compared = scene.ends(self.asked).await?;
+        let compared = scene.ends_beside(self.asked, &self.indexers).await?;
         for indexer in self.indexers {
             let code = indexer.stop().await.map_err(RunError::broken)?;
             if code != Some(0) {

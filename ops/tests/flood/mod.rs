@@ -134,6 +134,7 @@ pub async fn truth(accounts: &[Account]) -> Result<String, Box<dyn std::error::E
         }
         network.add(plyr_oracle::Account {
             did: account.did.clone(),
+            handle: None,
             is_active: true,
             is_told: true,
             records,

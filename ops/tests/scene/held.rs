@@ -1,7 +1,8 @@
-//! What a store holds, as far as a cut of the power could take it back.
+//! What a store holds, as far as a kill or a cut of the power could take it back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
 
 use plyr_lexicons::Namespace;
 use plyr_schemas::Store;
@@ -13,13 +14,31 @@ use tokio::net::UnixStream;
 
 use super::RunError;
 
-/// Greatest revs; they sort as text.
+/// What one version of a record says. Of two at one rev the greater standing counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Said {
+    standing: Standing,
+    /// None for a delete.
+    cid: Option<String>,
+}
+
+/// How sure a version is, as the store has it; in its order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Standing {
+    Event,
+    Void,
+    Proven,
+}
+
+/// Revs sort as text.
 #[derive(Default)]
 pub struct Held {
-    /// Of each record, by at-uri.
-    versions: BTreeMap<String, String>,
+    /// Of each record, by at-uri: its versions by rev.
+    versions: BTreeMap<String, BTreeMap<String, Said>>,
     /// Of each repo's collection, as `did/collection`.
     floors: BTreeMap<String, String>,
+    /// Accounts that are deleted: what they made is erased one day, and their floors stay above it.
+    deleted: BTreeSet<String>,
     /// At-uris and revs that were refused.
     refused: BTreeSet<(String, String)>,
     /// Where each source is read on.
@@ -36,32 +55,71 @@ impl Held {
             if text("refused").is_some() {
                 let refused = text("uri").zip(text("rev"));
                 held.refused.extend(refused);
-                continue;
-            }
-            let (place, rev) = if let (Some(uri), Some(rev)) = (text("version"), text("rev")) {
-                (held.versions.entry(uri).or_default(), rev)
+            } else if let (Some(uri), Some(rev)) = (text("version"), text("rev")) {
+                let standing = match text("standing").as_deref() {
+                    Some("event") => Standing::Event,
+                    Some("void") => Standing::Void,
+                    Some("proven") => Standing::Proven,
+                    other => return Err(RunError::broken(format!("standing {other:?} in {line}"))),
+                };
+                let cid = row["says"]["cid"].as_str().map(str::to_owned);
+                let said = Said { standing, cid };
+                held.versions.entry(uri).or_default().insert(rev, said);
             } else if let (Some(did), Some(collection), Some(rev)) =
                 (text("repo"), text("collection"), text("floor"))
             {
-                let floor = held.floors.entry(format!("{did}/{collection}"));
-                (floor.or_default(), rev)
-            } else {
-                continue;
-            };
-            if *place < rev {
-                *place = rev;
+                held.floors.insert(format!("{did}/{collection}"), rev);
+            } else if row["account"]["state"] == "deleted" {
+                held.deleted.extend(text("actor"));
             }
         }
         Ok(held)
     }
 
-    /// Whether a version is held, or a later one, or a floor that it lies under.
-    pub fn covers(&self, uri: &str, rev: &str) -> bool {
+    fn floor(&self, uri: &str) -> Option<&String> {
         let key = uri.trim_start_matches("at://");
-        let range = key.rsplit_once('/').map_or(key, |(range, _)| range);
-        let version = self.versions.get(uri);
-        let reached = version.into_iter().chain(self.floors.get(range));
+        self.floors
+            .get(key.rsplit_once('/').map_or(key, |(range, _)| range))
+    }
+
+    /// Whether what was told at a rev is dealt with: it is held, or a later version, or it lies
+    /// under a floor. (At or below a floor nothing is applied: the state that the floor stands for
+    /// says what holds instead.)
+    pub fn covers(&self, uri: &str, rev: &str) -> bool {
+        let newest = self
+            .versions
+            .get(uri)
+            .and_then(|all| all.keys().next_back());
+        let reached = newest.into_iter().chain(self.floor(uri));
         reached.max().is_some_and(|held| held.as_str() >= rev)
+    }
+
+    /// Whether a version that was answered is still what it was, or was rightly superseded: by a
+    /// later version (one that is void supersedes nothing), or at its rev by one of greater
+    /// standing. A merge writes what differs at a later rev and leaves the rest alone, so a floor
+    /// takes no record away: it stands for the memory of a delete, and of what never was (I4). A
+    /// record goes with its account alone.
+    fn keeps(&self, uri: &str, rev: &str, said: &Said) -> bool {
+        let nothing = BTreeMap::new();
+        let held = self.versions.get(uri).unwrap_or(&nothing);
+        let (same, later) = (held.get(rev), held.range::<str, _>(after(rev)));
+        let is_same = |held: &Said| *held == *said || held.standing > said.standing;
+        let mut later = later.map(|(_, held)| held.standing);
+        if same.is_some_and(is_same) || later.any(|standing| standing != Standing::Void) {
+            return true;
+        }
+        if self.floor(uri).is_none_or(|floor| floor.as_str() < rev) {
+            return false;
+        }
+        let is_record = said.cid.is_some() && said.standing != Standing::Void;
+        match is_record {
+            true => {
+                let did = uri.trim_start_matches("at://").split('/').next();
+                self.deleted.contains(did.unwrap_or_default())
+            }
+            // What was deleted, and is remembered no more, must not have come back.
+            false => held.values().all(|held| held.cid.is_none()),
+        }
     }
 
     /// Whether a version was refused.
@@ -70,19 +128,22 @@ impl Held {
         self.refused.contains(&version)
     }
 
-    /// How many versions there are.
+    /// How many records there are, deleted ones too.
     pub fn count(&self) -> usize {
         self.versions.len()
     }
 
     /// Something that another one holds and this one does not.
     pub fn lacks(&self, other: &Held) -> Option<String> {
-        let versions = other.versions.iter();
-        let lost = versions.filter(|(uri, rev)| !self.covers(uri, rev));
-        let lost = lost.map(|(uri, rev)| {
+        let each = |(uri, all): (&'_ String, &'_ BTreeMap<String, Said>)| {
+            let lost = all.iter().filter(|(rev, said)| !self.keeps(uri, rev, said));
             let now = self.versions.get(uri);
-            format!("{uri} was answered at {rev}, and is now at {now:?}")
-        });
+            let told = lost.map(|(rev, said)| {
+                format!("{uri} was answered at {rev} as {said:?}, and now there is {now:?}")
+            });
+            told.collect::<Vec<_>>()
+        };
+        let lost = other.versions.iter().flat_map(each);
         let floors = other.floors.iter();
         let sunk = floors.filter(|(range, rev)| self.floors.get(*range) < Some(rev));
         let sunk = sunk.map(|(range, rev)| format!("the floor {rev} of {range} has sunk"));
@@ -112,11 +173,82 @@ impl Held {
         Ok(held)
     }
 
+    /// What a folder holds, looked at in a copy: the folder itself stays as it is.
+    pub async fn in_copy_of(folder: &Path, namespace: &Namespace) -> Result<Held, RunError> {
+        let scratch = tempfile::tempdir().map_err(RunError::broken)?;
+        let copy = scratch.path().join("copy");
+        copy_folder(folder, &copy).map_err(RunError::broken)?;
+        Held::in_folder(&copy, namespace).await
+    }
+
     /// Asks the server that holds a data folder. Not by the command, which would open the folder
     /// itself where the server has gone.
     pub async fn answered(folder: &Path) -> Result<Held, String> {
         let told = ask(folder).await.map_err(|problem| problem.to_string())?;
         Held::of(&told).map_err(|problem| problem.to_string())
+    }
+}
+
+/// What versions come after a rev.
+fn after(rev: &str) -> (Bound<&str>, Bound<&str>) {
+    (Bound::Excluded(rev), Bound::Unbounded)
+}
+
+/// Copies files and folders; sockets are left out.
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a server answers while it lives, and whether its folder holds it once it has died: streams
+/// and repos that are asked again would heal a loss.
+pub struct Witness {
+    folder: PathBuf,
+    namespace: Namespace,
+    answered: Option<Held>,
+    /// Versions that were answered before a death and looked for after it.
+    pub looked_for: usize,
+}
+
+impl Witness {
+    /// Of a data folder.
+    pub fn of(folder: &Path, namespace: &Namespace) -> Witness {
+        Witness {
+            folder: folder.to_owned(),
+            namespace: namespace.clone(),
+            answered: None,
+            looked_for: 0,
+        }
+    }
+
+    /// Asks the server. What was answered before counts on where it dies meanwhile.
+    pub async fn ask(&mut self) {
+        if let Ok(held) = Held::answered(&self.folder).await {
+            self.answered = Some(held);
+        }
+    }
+
+    /// The server has died, and nothing was started since: all that was answered must be there.
+    pub async fn look(&mut self) -> Result<(), RunError> {
+        // Nothing was answered, and there may be no store yet.
+        let Some(answered) = self.answered.take() else {
+            return Ok(());
+        };
+        let held = Held::in_copy_of(&self.folder, &self.namespace).await?;
+        if let Some(lost) = held.lacks(&answered) {
+            return Err(RunError::Never(format!("after a kill {lost}")));
+        }
+        self.looked_for += answered.count();
+        Ok(())
     }
 }
 
@@ -145,5 +277,75 @@ async fn ask(folder: &Path) -> std::io::Result<String> {
     match verdict.contains("\"ok\":true") {
         true => Ok(String::from_utf8_lossy(&told).into_owned()),
         false => Err(std::io::Error::other(verdict)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "at://did:plc:a/fm.plyr.like/1";
+
+    fn version(rev: &str, standing: &str, cid: Option<&str>) -> String {
+        let says = cid.map(|cid| serde_json::json!({ "cid": cid }));
+        let line = serde_json::json!({ "version": URI, "rev": rev, "standing": standing,
+            "says": says });
+        line.to_string()
+    }
+
+    fn floor(rev: &str) -> String {
+        let line = serde_json::json!({ "repo": "did:plc:a", "collection": "fm.plyr.like",
+            "floor": rev });
+        line.to_string()
+    }
+
+    fn held(lines: &[String]) -> Held {
+        Held::of(&lines.join("\n")).unwrap()
+    }
+
+    #[test]
+    fn i03_what_was_answered_is_kept_or_rightly_superseded() {
+        let record = || version("b", "event", Some("x"));
+        let delete = || version("b", "event", None);
+        let is_lost = |answered: String, now: &[String]| held(now).lacks(&held(&[answered]));
+        // Still there, or later, or the same rev by proof.
+        for now in [
+            vec![record()],
+            vec![version("c", "event", None)],
+            vec![version("c", "proven", Some("y"))],
+            vec![version("b", "proven", Some("y"))],
+            vec![version("b", "void", None)],
+            vec![record(), floor("d")],
+        ] {
+            assert_eq!(is_lost(record(), &now), None, "{now:?}");
+        }
+        // Gone, another record at its rev, older, or above it only what never was. A floor takes no
+        // record away.
+        for now in [
+            vec![],
+            vec![floor("d")],
+            vec![version("b", "event", Some("y"))],
+            vec![version("b", "event", None), floor("d")],
+            vec![version("a", "proven", Some("x")), floor("d")],
+            vec![version("c", "void", None), floor("d")],
+        ] {
+            assert!(is_lost(record(), &now).is_some(), "{now:?}");
+        }
+        // With its account it goes.
+        let gone = r#"{"actor":"did:plc:a","account":{"state":"deleted"}}"#.to_owned();
+        assert_eq!(is_lost(record(), &[floor("d"), gone.clone()]), None);
+        assert!(is_lost(record(), &[gone]).is_some());
+        // A delete is remembered until the floor has passed it, and then has not come back.
+        assert_eq!(is_lost(delete(), &[floor("b")]), None);
+        for now in [
+            vec![],
+            vec![floor("a")],
+            vec![version("a", "proven", Some("x")), floor("d")],
+        ] {
+            assert!(is_lost(delete(), &now).is_some(), "{now:?}");
+        }
+        // No floor sinks.
+        assert_eq!(is_lost(floor("b"), &[floor("c")]), None);
+        assert!(is_lost(floor("b"), &[floor("a")]).is_some());
     }
 }

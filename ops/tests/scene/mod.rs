@@ -1,8 +1,10 @@
 //! A simulated network with a story that goes on, and whether `plyr` ends as it must.
 
-mod held;
+pub mod held;
 pub mod power;
+mod rest;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -11,7 +13,9 @@ use plyr_lexicons::{Namespace, data};
 use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
 use plyr_peers::{Around, PeersError, Plyr};
 use plyr_simnet::world::Standing;
-use plyr_simnet::{Faults, HostFaults, Network, Options, Plot, Speaks, Story, StreamFaults, World};
+use plyr_simnet::{Act, Deed, Faults, HostFaults, Network, Options, Plot, Speaks, Story};
+use plyr_simnet::{StreamFaults, World};
+use rest::Rest;
 use serde_json::Value;
 
 /// Why a run failed.
@@ -75,18 +79,28 @@ pub const TROUBLED: HostFaults = HostFaults {
     hangs: 0,
 };
 
-/// How long the state may take until it is what it must be.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long the state may take until it is what it must be. A host that failed twice is asked again
+/// within two minutes; what is held above a head, within one.
+const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(100);
 /// Characters of a line of a stream that are printed.
 const TOLD: usize = 400;
+/// The last lines that are printed of each stream.
+const LINES: usize = 20;
 
 /// The network, and what goes on in it.
 pub struct Scene {
     /// The servers.
     pub network: Network,
+    /// Whose records.
+    pub namespace: Namespace,
+    /// How long the state may take in the end.
+    pub patience: Duration,
     story: Story,
-    namespace: Namespace,
+    /// Every handle that somebody ever had.
+    handles: BTreeSet<String>,
+    /// Whether streams carry different events, so that some are doubted.
+    differ: bool,
 }
 
 impl Scene {
@@ -114,9 +128,13 @@ impl Scene {
         let mut story = Story::new(plot).map_err(RunError::broken)?;
         let mut world = World::new();
         let opening = story.opening();
+        let mut handles = BTreeSet::new();
         for act in story.by_ref().take(opening) {
+            handles.extend(handle_of(&act));
             world.apply(&act).map_err(RunError::broken)?;
         }
+        let is_otherwise = |one: &StreamFaults| one.drops + one.invents > 0 || one.blind.is_some();
+        let differ = faults.streams.iter().any(is_otherwise);
         let options = Options {
             streams: HOSTS.to_vec(),
             faults,
@@ -125,14 +143,18 @@ impl Scene {
         let network = Network::start(world, options).await;
         Ok(Scene {
             network: network.map_err(RunError::broken)?,
-            story,
             namespace,
+            patience: PATIENCE,
+            story,
+            handles,
+            differ,
         })
     }
 
     /// Goes on for some acts.
     pub fn go_on(&mut self, acts: usize) -> Result<(), RunError> {
         for act in self.story.by_ref().take(acts) {
+            self.handles.extend(handle_of(&act));
             self.network.act(&act).map_err(RunError::broken)?;
         }
         Ok(())
@@ -170,11 +192,19 @@ impl Scene {
     /// What the network says now, for the oracle.
     fn said(&self) -> Result<plyr_oracle::Network, RunError> {
         let mut said = plyr_oracle::Network::default();
-        let lines = (0..HOSTS.len()).flat_map(|host| self.network.lines(host));
-        let told: String = lines.map(|line| line.subscribe(true)).collect();
+        let untold = self.untold();
         let world = self.network.world();
+        // The directory has a document of everybody but the deleted.
+        let documented = |did: &str| {
+            let account = world.account(did);
+            account.filter(|account| account.standing != Standing::Deleted)
+        };
+        let proven = |handle: &str| {
+            let named = world.handle(handle)?;
+            documented(&named.did).filter(|account| account.handle == handle)
+        };
         for account in world.accounts() {
-            let mut records = std::collections::BTreeMap::new();
+            let mut records = BTreeMap::new();
             for (path, record) in account.records() {
                 let value = data::from_cbor(&record.bytes).map_err(RunError::broken)?;
                 let held = Held {
@@ -183,20 +213,42 @@ impl Scene {
                 };
                 records.insert(path.clone(), held);
             }
+            let handle = proven(&account.handle).filter(|named| named.did == account.did);
             said.add(Account {
                 did: account.did.clone(),
+                handle: handle.map(|named| named.handle.clone()),
                 is_active: account.standing == Standing::Active,
-                is_told: told.contains(&account.did),
+                is_told: !untold.contains(&account.did),
                 records,
             });
+        }
+        for handle in &self.handles {
+            let owner = proven(handle).map(|account| account.did.clone());
+            said.handles.insert(handle.clone(), owner);
         }
         Ok(said)
     }
 
-    /// Waits until the dump is what the oracle says, and every list and count. (Of an account that
-    /// holds nothing the dump doesn't tell whether it was already asked about.) Answers how many
-    /// lines and questions that were.
-    async fn agrees(&self, plyr: &Plyr) -> Result<(usize, u64), RunError> {
+    /// Accounts that no stream has told of.
+    fn untold(&self) -> BTreeSet<String> {
+        let world = self.network.world();
+        let mut untold: BTreeSet<String> = world.accounts().map(|one| one.did.clone()).collect();
+        drop(world);
+        for line in (0..HOSTS.len()).flat_map(|host| self.network.lines(host)) {
+            if untold.is_empty() {
+                break;
+            }
+            let text = line.subscribe(true);
+            untold.retain(|did| !text.contains(did.as_str()));
+        }
+        untold
+    }
+
+    /// Waits until the dump is what the oracle says, and every list, count and answer; then until
+    /// nothing is under way any more that could change it, and compares once more: what comes last
+    /// must not break it. (Of an account that holds nothing the dump doesn't tell whether it was
+    /// already asked about.) Answers how many lines and questions that were.
+    async fn agrees(&self, plyr: &Plyr, indexers: &[Plyr]) -> Result<(usize, u64), RunError> {
         let said = self.said()?;
         let expected = Expected::of(&said);
         let by_world = self.network.dump(&self.namespace);
@@ -207,63 +259,117 @@ impl Scene {
             )));
         }
         let began = Instant::now();
-        loop {
-            let dump = plyr.dump().await.map_err(RunError::broken)?;
-            let Some(difference) = dump_difference(&expected.dump, &dump) else {
-                break;
-            };
-            if began.elapsed() > PATIENCE {
-                let told = self.told_of(&difference.to_string());
-                return Err(RunError::Never(format!("{difference}{told}")));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        let questions = loop {
-            let now = chrono::Utc::now().timestamp_micros();
-            match compare(&Asking(plyr), &said, now).await {
+        let mut questions = loop {
+            match self.compared(plyr, &said, &expected).await? {
                 Ok(questions) => break questions,
-                Err(mut wrong) if began.elapsed() > PATIENCE => {
-                    wrong.answered += &self.told_of(&wrong.to_string());
-                    return Err(wrong.into());
+                Err(wrong) if began.elapsed() > self.patience => {
+                    return Err(RunError::Never(self.explained(wrong)));
                 }
                 Err(_) => tokio::time::sleep(LOOK).await,
             }
         };
+        let mut rest = Rest::of(self, &said, plyr, indexers);
+        while let Some(under_way) = rest.under_way().await? {
+            if began.elapsed() > self.patience {
+                let told = self.told_of(&under_way);
+                return Err(RunError::Never(format!("at rest: {under_way}{told}")));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        match self.compared(plyr, &said, &expected).await? {
+            Ok(more) => questions += more,
+            Err(mut wrong) => {
+                wrong.question = format!("after it had agreed once: {}", wrong.question);
+                wrong.answered += &self.told_of(&wrong.to_string());
+                return Err(wrong.into());
+            }
+        }
         Ok((expected.dump.lines().count(), questions))
     }
 
-    /// What each stream told of the first record that a disagreement names: what led to it.
+    /// Compares the dump and all answers now; answers how many questions that were.
+    async fn compared(
+        &self,
+        plyr: &Plyr,
+        said: &plyr_oracle::Network,
+        expected: &Expected,
+    ) -> Result<Result<u64, Disagreement>, RunError> {
+        let dump = plyr.dump().await.map_err(RunError::broken)?;
+        if let Some(difference) = dump_difference(&expected.dump, &dump) {
+            return Ok(Err(difference));
+        }
+        let now = chrono::Utc::now().timestamp_micros();
+        Ok(compare(&Asking(plyr), said, now).await)
+    }
+
+    fn explained(&self, wrong: Disagreement) -> String {
+        let wrong = wrong.to_string();
+        let told = self.told_of(&wrong);
+        format!("{wrong}{told}")
+    }
+
+    /// What each stream told of the first record that a disagreement names, or of the first
+    /// account: what led to it.
     fn told_of(&self, wrong: &str) -> String {
-        let Some((_, named)) = wrong.split_once("at://") else {
+        // As queries write it.
+        let wrong = wrong.replace("%3A", ":").replace("%2F", "/");
+        let begins = wrong.find("at://").or_else(|| wrong.find("did:"));
+        let Some(begins) = begins else {
             return String::new();
         };
         let end = |of: char| !(of.is_ascii_alphanumeric() || ":./_~-".contains(of));
-        let named = named.split(end).next().unwrap_or_default();
-        let parts: Vec<&str> = named.split('/').collect();
-        let mut told = format!("\n  what the streams told of at://{named}:");
+        let named = wrong[begins..].split(end).next().unwrap_or_default();
+        let named = named.trim_end_matches([':', '.']);
+        let parts: Vec<&str> = named.trim_start_matches("at://").split('/').collect();
+        let mut told = format!("\n  what the streams told of {named}:");
         for host in 0..HOSTS.len() {
-            for line in self.network.lines(host) {
-                let text = line.subscribe(true);
-                if parts.iter().all(|part| text.contains(part)) {
-                    let text: String = text.chars().take(TOLD).collect();
-                    told += &format!("\n    host {host}: {text}");
-                }
+            let lines = self.network.lines(host).into_iter();
+            let texts = lines.map(|line| line.subscribe(true));
+            let texts: Vec<String> = texts
+                .filter(|text| parts.iter().all(|part| text.contains(part)))
+                .collect();
+            let left_out = texts.len().saturating_sub(LINES);
+            if left_out > 0 {
+                told += &format!("\n    host {host}: ({left_out} earlier ones)");
+            }
+            for text in &texts[left_out..] {
+                let text: String = text.chars().take(TOLD).collect();
+                told += &format!("\n    host {host}: {text}");
             }
         }
         told
     }
 
-    /// Nothing goes wrong any more: the state comes to be what it must be, and `plyr` stops as it
-    /// should. Answers how many lines the dump has, and how many questions were asked.
+    /// Nothing goes wrong any more: the state comes to be what it must be and stays so, and `plyr`
+    /// stops as it should. Answers how many lines the dump has, and how many questions were asked.
     pub async fn ends(self, plyr: Plyr) -> Result<(usize, u64), RunError> {
+        self.ends_beside(plyr, &[]).await
+    }
+
+    /// The same where indexers are processes of their own, which go on.
+    pub async fn ends_beside(
+        self,
+        plyr: Plyr,
+        indexers: &[Plyr],
+    ) -> Result<(usize, u64), RunError> {
         self.network.calm();
-        let compared = self.agrees(&plyr).await?;
+        let compared = self.agrees(&plyr, indexers).await?;
         let code = plyr.stop().await.map_err(RunError::broken)?;
         if code != Some(0) {
             return Err(RunError::Never(format!("it ended with exit code {code:?}")));
         }
         self.network.stop().await;
         Ok(compared)
+    }
+}
+
+/// The handle that an act gives somebody.
+fn handle_of(act: &Act) -> Option<String> {
+    match &act.deed {
+        Deed::Join { handle, .. } | Deed::Rename { handle } | Deed::Move { handle, .. } => {
+            Some(handle.clone())
+        }
+        _ => None,
     }
 }
 
