@@ -1,6 +1,6 @@
 //! The embedded engine keeps what every engine must, and what only it promises.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // in helpers of tests
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -181,6 +181,30 @@ async fn i03_followers_hear_of_what_was_written_alone() -> Checked {
 /// Changes that the test below waits for, one after another.
 const SYNCED: u64 = 20;
 
+/// Runs a test once more, told by a variable that it is watched; answers which of some calls it
+/// made, with the paths of what they are about. None without strace.
+fn watch(test: &str, variable: &str, calls: &str) -> Result<Option<String>, BoxError> {
+    let told = tempfile::NamedTempFile::new()?;
+    let watched = std::process::Command::new("strace")
+        .args(["-f", "-qq", "-y", "-s", "4096", "-e"])
+        .arg(format!("trace={calls}"))
+        .arg("-o")
+        .arg(told.path())
+        .arg(std::env::current_exe()?)
+        .args(["--exact", test])
+        .env(variable, "1")
+        .output();
+    let watched = match watched {
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: the kernel's calls are seen with strace");
+            return Ok(None);
+        }
+        watched => watched?,
+    };
+    assert!(watched.status.success(), "{watched:?}");
+    Ok(Some(std::fs::read_to_string(told.path())?))
+}
+
 /// What is answered was handed to the disk before: as the kernel saw it, each commit is synced.
 #[tokio::test]
 async fn i03_what_is_answered_was_synced() -> Checked {
@@ -194,25 +218,70 @@ async fn i03_what_is_answered_was_synced() -> Checked {
         // Nothing that closing it syncs may count.
         std::process::exit(0);
     }
-    let told = tempfile::NamedTempFile::new()?;
-    let watched = std::process::Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-o"])
-        .arg(told.path())
-        .arg(std::env::current_exe()?)
-        .args(["--exact", "i03_what_is_answered_was_synced"])
-        .env(WATCHED, "1")
-        .output();
-    let watched = match watched {
-        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
-            println!("skipped: the kernel's calls are seen with strace");
-            return Ok(());
-        }
-        watched => watched?,
+    let watching = watch(
+        "i03_what_is_answered_was_synced",
+        WATCHED,
+        "fdatasync,fsync",
+    );
+    let Some(told) = watching? else {
+        return Ok(());
     };
-    assert!(watched.status.success(), "{watched:?}");
-    let told = std::fs::read_to_string(told.path())?;
     let syncs = told.lines().filter(|line| line.contains("fdatasync("));
     assert!(syncs.count() as u64 >= SYNCED, "{told}");
+    Ok(())
+}
+
+/// A new store gets its name when all names within it are durable; then so is its own, at the
+/// latest by the next start.
+#[tokio::test]
+async fn i03_the_names_of_a_new_store_were_synced() -> Checked {
+    const WATCHED: &str = "PLYR_NAMES_WATCHED_BY_STRACE";
+    if std::env::var_os(WATCHED).is_some() {
+        let folder = folder();
+        for _ in 0..2 {
+            let store = folder.open_as(&folder.options()).await?;
+            store.close().await?;
+        }
+        return Ok(());
+    }
+    let test = "i03_the_names_of_a_new_store_were_synced";
+    let calls = "fsync,mkdir,mkdirat,rename,renameat,renameat2";
+    let Some(told) = watch(test, WATCHED, calls)? else {
+        return Ok(());
+    };
+    let lines: Vec<&str> = told.lines().collect();
+    let named = |line: &str| {
+        let name = line.rsplit('"').nth(1)?;
+        let is_name = line.contains("mkdir") || line.contains("rename");
+        Some(std::path::PathBuf::from(name)).filter(|_| is_name && !line.contains(" = -1"))
+    };
+    let syncs = |lines: &[&str], folder: &std::path::Path| {
+        let folder = format!("<{}>)", folder.display());
+        let is_sync = |line: &&&str| line.contains("fsync(") && line.contains(&folder);
+        lines.iter().filter(is_sync).count()
+    };
+    let takes_its_name = |line: &&str| named(line).is_some_and(|name| name.ends_with("store"));
+    let done = lines.iter().position(takes_its_name);
+    let done = done.ok_or("the store was not given its name")?;
+    let within = lines[..done].iter().enumerate();
+    let within = within.filter_map(|(place, line)| Some((place, named(line)?)));
+    let within: Vec<_> = within
+        .filter(|(_, name)| {
+            name.components()
+                .any(|part| part.as_os_str() == "store.new")
+        })
+        .filter(|(_, name)| !name.ends_with("store.new"))
+        .collect();
+    assert!(within.len() > 4, "{told}");
+    for (place, name) in within {
+        let folder = name.parent().ok_or("a name has a folder")?;
+        let synced = syncs(&lines[place..done], folder);
+        assert!(synced > 0, "{} in {told}", name.display());
+    }
+    let store = named(lines[done]).ok_or("the store has a name")?;
+    let folder = store.parent().ok_or("the store has a folder")?;
+    // By the making and by the start after it.
+    assert_eq!(syncs(&lines[done..], folder), 2, "{told}");
     Ok(())
 }
 
