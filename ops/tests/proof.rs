@@ -5,7 +5,7 @@ mod scene;
 
 use std::time::Duration;
 
-use plyr_simnet::{Faults, StreamFaults};
+use plyr_simnet::{Faults, Kind, Plot, StreamFaults};
 use scene::held::Witness;
 use scene::power::{self, Cut, Power};
 use scene::{HOSTS, RunError, Scene, TROUBLED, interleaved};
@@ -32,7 +32,10 @@ async fn i02_interleavings_of_one_history_end_alike() -> Tested {
         let more = ["--stream-grace", "2s"];
         let data = folder.path().join("data");
         let plyr = scene.serve(BINARY, &data, &more).await?;
-        scene.go_on(200)?;
+        scene.go_on(100)?;
+        // From then on what one host alone carries is doubted.
+        scene.until_judged().await;
+        scene.go_on(100)?;
         ends(scene, plyr).await?;
     }
     Ok(())
@@ -40,7 +43,12 @@ async fn i02_interleavings_of_one_history_end_alike() -> Tested {
 
 #[tokio::test]
 async fn i03_killed_under_three_hosts_the_oracle_agrees() -> Tested {
-    let mut scene = Scene::open(2, Faults::default()).await?;
+    // Handles change often, so that old ones are asked for.
+    let often = |plot: Plot| Plot {
+        proportions: plot.proportions.clone().with(Kind::Rename, 80),
+        ..plot
+    };
+    let mut scene = Scene::open_as(2, Faults::default(), often).await?;
     let folder = folder()?;
     let data = folder.path().join("data");
     let mut witness = Witness::of(&data, &scene.namespace);

@@ -160,6 +160,17 @@ impl Scene {
         Ok(())
     }
 
+    /// Waits until a server that follows the streams from their beginning judges by what each of
+    /// them carries from now on: what they told just after it had begun says nothing of the others.
+    pub async fn until_judged(&self) {
+        let first = |host| self.network.lines(host).first().map(|line| line.time);
+        let began = (0..HOSTS.len()).filter_map(first).max().unwrap_or_default();
+        let judged_at = began + rest::GRACE.as_micros() as i64;
+        while chrono::Utc::now().timestamp_micros() <= judged_at {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Starts `plyr serve` over it.
     pub async fn serve(
         &self,

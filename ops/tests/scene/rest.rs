@@ -12,7 +12,7 @@ use super::{HOSTS, RunError, Scene};
 
 /// How much later than another a host may carry an event: scenes in which hosts differ are run with
 /// `--stream-grace 2s`.
-const GRACE: Duration = Duration::from_secs(2);
+pub const GRACE: Duration = Duration::from_secs(2);
 /// How often hosts are compared at least.
 const COMPARED: Duration = Duration::from_secs(1);
 /// By how much the clock of another instance behind one address differs, in microseconds.
