@@ -1,6 +1,6 @@
 //! The embedded engine keeps what every engine must, and what only it promises.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // in helpers of tests
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

@@ -10,7 +10,7 @@ use plyr_indexer::{
 };
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
-use plyr_schemas::{CountedStore, Store};
+use plyr_schemas::{CountedStore, Micros, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -124,9 +124,67 @@ pub async fn trim(store: Arc<EmbeddedStore>, keep: Duration, cancel: Cancellatio
         }
         let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
         let before = chrono::Utc::now().timestamp_micros().saturating_sub(keep);
-        match store.trim_log(before).await {
+        match trim_all(&store, before, &cancel).await {
             Ok(trimmed) => tracing::debug!(trimmed, "change log trimmed"),
             Err(problem) => tracing::warn!(%problem, "the change log could not be trimmed"),
         }
+    }
+}
+
+/// Trims until nothing older is left: a call takes some thousands, so that writes come in between,
+/// and a busy network writes more than that within one tick.
+async fn trim_all(
+    store: &EmbeddedStore,
+    before: Micros,
+    cancel: &CancellationToken,
+) -> Result<usize, StoreError> {
+    let mut trimmed = 0;
+    while !cancel.is_cancelled() {
+        match store.trim_log(before).await? {
+            0 => break,
+            more => trimmed += more,
+        }
+    }
+    Ok(trimmed)
+}
+
+#[cfg(test)]
+mod tests {
+    use plyr_lexicons::Did;
+    use plyr_schemas::embedded::EmbeddedOptions;
+    use plyr_schemas::{Account, AccountState, Change, LogPosition};
+
+    use super::*;
+
+    /// More than one call trims.
+    const ENTRIES: i64 = 10_500;
+
+    fn account(number: i64) -> Change {
+        Change::Account(Account {
+            did: Did::new(format!("did:plc:account{number}")).unwrap(),
+            state: AccountState::Active,
+            since: 1 + number,
+            asked_at: 1 + number,
+        })
+    }
+
+    #[tokio::test]
+    async fn i11_a_log_of_any_length_shrinks_to_what_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let namespace = "fm.plyr".parse().unwrap();
+        let options = EmbeddedOptions::new(folder.path().to_owned(), namespace);
+        let store = EmbeddedStore::open(options).unwrap();
+        let changes: Vec<Change> = (0..ENTRIES).map(account).collect();
+        for changes in changes.chunks(2_000) {
+            store.apply(changes.to_vec()).await.unwrap();
+        }
+        let before = chrono::Utc::now().timestamp_micros() + 1;
+        let cancel = CancellationToken::new();
+        let trimmed = trim_all(&store, before, &cancel).await.unwrap();
+        // The newest stays.
+        assert_eq!(trimmed, ENTRIES as usize - 1);
+        let left = store.log_after(&LogPosition::default(), 10).await.unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(trim_all(&store, before, &cancel).await.unwrap(), 0);
     }
 }
