@@ -229,11 +229,18 @@ fn faults(seed: u64) -> Faults {
     }
 }
 
-/// As much is taken away as is written.
+/// As much is taken away as is written, once there are some 1,200 records: whoever deletes may find
+/// nothing, so deletes are more than what they take away.
 fn churning(plot: Plot) -> Plot {
     let proportions = Proportions::default()
-        .with(Kind::Unlike, 308)
-        .with(Kind::Delete, 280)
+        .with(Kind::Unlike, 320)
+        .with(Kind::Delete, 400)
+        .with(Kind::Comment, 60)
+        .with(Kind::Track, 25)
+        .with(Kind::Interim, 4)
+        .with(Kind::Album, 1)
+        .with(Kind::Playlist, 10)
+        .with(Kind::Foreign, 2)
         .with(Kind::Join, 0)
         .with(Kind::Leave, 0);
     Plot {
