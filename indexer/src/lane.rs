@@ -266,12 +266,15 @@ impl Lane {
         Ok(wanted.collect())
     }
 
-    /// Whether a repo is met for the first time: nobody has ever been asked about it.
+    /// Whether a repo is met for the first time: nobody has ever been asked about it. Records of it
+    /// alone say nothing: who wrote them may have died before the repo was wanted.
     async fn is_new(&mut self, did: &Did) -> Result<bool, StoreError> {
         if self.met.contains(did) {
             return Ok(false);
         }
-        let known = self.is_held(did).await?;
+        let snapshot = self.store.snapshot().await?;
+        let unmet = repos::unmet(snapshot.as_ref(), vec![did.clone()]).await?;
+        let known = unmet.is_empty() && self.is_held(did).await?;
         if self.met.len() >= REMEMBERED {
             self.met.clear();
         }
@@ -381,5 +384,64 @@ mod tests {
         assert_eq!(progress.position(), Some((7, Vec::new())));
         let snapshot = store.snapshot().await.unwrap();
         assert_eq!(snapshot.quarantine(None, 2).await.unwrap(), [refused]);
+    }
+
+    /// Over a cluster a version may be there, and what was to follow it not: its writer died.
+    #[tokio::test]
+    async fn i03_a_repo_whose_first_writer_died_is_wanted_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let namespace: Namespace = "fm.plyr".parse().unwrap();
+        let options = EmbeddedOptions::new(folder.path().to_owned(), namespace.clone());
+        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(options).unwrap());
+        let did = Did::new("did:plc:first".to_owned()).unwrap();
+        let operation = Operation {
+            did: did.as_str().to_owned(),
+            rev: "3mbks4tqbfk22".to_owned(),
+            collection: "fm.plyr.like".to_owned(),
+            rkey: "3mbks4tqbfk22".to_owned(),
+            cid: None,
+            record: None,
+            is_delete: true,
+        };
+        let Checked::Version(version, _) =
+            check::check(&namespace, "test", &operation, crate::now())
+        else {
+            panic!("a delete is a version");
+        };
+        store.apply(vec![Change::Version(*version)]).await.unwrap();
+
+        let (suspicions, _suspected) = crate::suspicion::channel();
+        let watch = Watch {
+            comparison: Arc::new(Comparison::new(
+                std::iter::empty(),
+                namespace.clone(),
+                ComparisonOptions::default(),
+                suspicions.clone(),
+            )),
+            suspicions,
+        };
+        let mut lane = Lane::new(0, namespace.clone(), store.clone(), Arc::default(), watch);
+        let progress = Arc::new(Progress::default());
+        let event = Event {
+            work: Work::Operation(operation),
+            source: "test".into(),
+            received: Instant::now(),
+            number: progress.begin(7, None, None),
+            progress,
+            compared: None,
+            _room: Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap(),
+        };
+        let (changes, _) = lane.prepare(&[event]).await.unwrap();
+        // The repo's row is the last of them.
+        let last = changes.last();
+        assert!(
+            matches!(last, Some(Change::Repo(repo)) if repo.did == did),
+            "{last:?}"
+        );
+        store.apply(changes).await.unwrap();
+        let snapshot = store.snapshot().await.unwrap();
+        let due = snapshot.due_of(std::slice::from_ref(&did)).await.unwrap();
+        assert_eq!(due[0].as_ref().unwrap().cause, "new");
+        assert!(!snapshot.due_checks(i64::MAX, 9).await.unwrap().is_empty());
     }
 }

@@ -450,7 +450,8 @@ impl Visitor {
     }
 }
 
-/// A repo that is wanted, and may never have been met.
+/// A repo that is wanted, and may never have been met. Its row comes last: over a cluster the changes
+/// are written one after another, and a repo that has a row is taken for one that was wanted.
 pub fn wanted(did: Did, urgency: Urgency, cause: &str, now: Micros) -> [Change; 2] {
     let due = DueRepo {
         did: did.clone(),
@@ -460,7 +461,7 @@ pub fn wanted(did: Did, urgency: Urgency, cause: &str, now: Micros) -> [Change; 
         tries: 0,
         cause: cause.to_owned(),
     };
-    [Change::Repo(Repo::met(did, now)), Change::RepoDue(due)]
+    [Change::RepoDue(due), Change::Repo(Repo::met(did, now))]
 }
 
 fn unasked() -> Trouble {
