@@ -1,0 +1,236 @@
+//! Documents of a segment that have everything a query needs, each with its rank. Few are kept as a
+//! list that is sought through, many as a byte for every document: both give the same.
+
+use tantivy::{DocId, DocSet, TERMINATED};
+
+use crate::budget::Purse;
+use crate::sources::{Docs, Rank, Source, Stop};
+
+/// Of a segment's documents, one in so many is few.
+const FEW: u64 = 16;
+/// Documents of a segment whose bytes are looked at for one step.
+const BYTES_A_STEP: u64 = 32;
+
+pub(crate) enum Gathered {
+    Few(Vec<(DocId, Rank)>),
+    Many(Vec<Rank>),
+}
+
+/// What every need has in common. A need without a source has no documents.
+pub(crate) fn gather(
+    mut needs: Vec<Vec<Source>>,
+    size: u32,
+    purse: &Purse,
+) -> Result<Gathered, Stop> {
+    if needs.is_empty() || needs.iter().any(Vec::is_empty) {
+        return Ok(Gathered::Few(Vec::new()));
+    }
+    needs.sort_by_key(|sources| total(sources));
+    let mut needs = needs.into_iter();
+    let mut gathered = match needs.next() {
+        Some(rarest) => union(rarest, size, purse)?,
+        None => Gathered::Few(Vec::new()),
+    };
+    for sources in needs {
+        match &mut gathered {
+            Gathered::Few(few) if few.is_empty() => break,
+            Gathered::Few(few) => keep_few(few, sources, purse)?,
+            Gathered::Many(many) => {
+                let other = every(sources, size, purse)?;
+                for (rank, other) in many.iter_mut().zip(other) {
+                    *rank = rank.and(other);
+                }
+            }
+        }
+    }
+    Ok(gathered)
+}
+
+fn total(sources: &[Source]) -> u64 {
+    sources.iter().map(Source::size).sum()
+}
+
+fn union(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Gathered, Stop> {
+    let total = total(&sources);
+    if total > u64::from(size) / FEW {
+        return Ok(Gathered::Many(every(sources, size, purse)?));
+    }
+    purse.pay(total)?;
+    let mut few: Vec<(DocId, Rank)> = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
+    for source in sources {
+        let rank = source.rank;
+        each(source.docs, |doc| few.push((doc, rank)));
+    }
+    few.sort_unstable();
+    few.dedup_by_key(|(doc, _)| *doc);
+    Ok(Gathered::Few(few))
+}
+
+fn each(docs: Docs, mut take: impl FnMut(DocId)) {
+    match docs {
+        Docs::Postings(mut postings) => {
+            let mut doc = postings.doc();
+            while doc != TERMINATED {
+                take(doc);
+                doc = postings.advance();
+            }
+        }
+        Docs::List(docs) => docs.into_iter().for_each(take),
+    }
+}
+
+/// A rank for every document of the segment.
+fn every(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Vec<Rank>, Stop> {
+    purse.pay(u64::from(size) / BYTES_A_STEP)?;
+    let mut ranks = vec![Rank::NONE; size as usize];
+    for source in sources {
+        purse.pay(source.size())?;
+        let rank = source.rank;
+        each(source.docs, |doc| {
+            if let Some(best) = ranks.get_mut(doc as usize) {
+                *best = rank.min(*best);
+            }
+        });
+    }
+    Ok(ranks)
+}
+
+/// Keeps those that have another need too.
+fn keep_few(few: &mut Vec<(DocId, Rank)>, sources: Vec<Source>, purse: &Purse) -> Result<(), Stop> {
+    let mut best = vec![Rank::NONE; few.len()];
+    for source in sources {
+        purse.pay(source.size().min(few.len() as u64 * 2))?;
+        let rank = source.rank;
+        let mut seek = seeking(source.docs);
+        for ((doc, _), best) in few.iter().zip(&mut best) {
+            if seek(*doc) {
+                *best = rank.min(*best);
+            }
+        }
+    }
+    let mut others = best.into_iter();
+    few.retain_mut(|(_, rank)| {
+        let other = others.next().unwrap_or(Rank::NONE);
+        *rank = rank.and(other);
+        other != Rank::NONE
+    });
+    Ok(())
+}
+
+/// Tells whether documents, asked for in ascending order, are there.
+fn seeking(docs: Docs) -> Box<dyn FnMut(DocId) -> bool> {
+    match docs {
+        Docs::Postings(mut postings) => Box::new(move |doc| {
+            if postings.doc() < doc {
+                postings.seek(doc);
+            }
+            postings.doc() == doc
+        }),
+        Docs::List(docs) => Box::new(move |doc| docs.binary_search(&doc).is_ok()),
+    }
+}
+
+impl Gathered {
+    /// Hands out every document with its rank, in ascending order.
+    pub(crate) fn each(self, purse: &Purse, mut take: impl FnMut(DocId, Rank)) -> Result<(), Stop> {
+        match self {
+            Gathered::Few(few) => {
+                purse.pay(few.len() as u64)?;
+                for (doc, rank) in few {
+                    take(doc, rank);
+                }
+            }
+            Gathered::Many(many) => {
+                purse.pay(many.len() as u64 / BYTES_A_STEP)?;
+                for (doc, &rank) in many.iter().enumerate() {
+                    if rank != Rank::NONE {
+                        take(u32::try_from(doc).unwrap_or(TERMINATED), rank);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::rank::{Field, Tier};
+
+    type Lists = Vec<Vec<(u8, Vec<DocId>)>>;
+
+    fn rank(number: u8) -> Rank {
+        let tiers = [Tier::Word, Tier::Start, Tier::OneTypo];
+        let field = Field::ALL[usize::from(number) % 6];
+        Rank::new(tiers[usize::from(number) / 6 % 3], field)
+    }
+
+    /// The rule, slowly.
+    fn slowly(needs: &Lists) -> BTreeMap<DocId, Rank> {
+        let mut all: Option<BTreeMap<DocId, Rank>> = None;
+        for sources in needs {
+            let mut best: BTreeMap<DocId, Rank> = BTreeMap::new();
+            for (number, docs) in sources {
+                for doc in docs {
+                    let slot = best.entry(*doc).or_insert(Rank::NONE);
+                    *slot = rank(*number).min(*slot);
+                }
+            }
+            all = Some(match all {
+                None => best,
+                Some(before) => before
+                    .into_iter()
+                    .filter_map(|(doc, rank)| Some((doc, rank.and(*best.get(&doc)?))))
+                    .collect(),
+            });
+        }
+        all.unwrap_or_default()
+    }
+
+    proptest! {
+        #[test]
+        fn few_and_many_give_the_same(
+            needs in prop::collection::vec(
+                prop::collection::vec(
+                    (0_u8..18, prop::collection::btree_set(0_u32..400, 0..60)),
+                    1..4,
+                ),
+                1..4,
+            ),
+        ) {
+            let needs: Lists = needs
+                .into_iter()
+                .map(|sources| {
+                    let lists = sources.into_iter();
+                    lists.map(|(number, docs)| (number, docs.into_iter().collect())).collect()
+                })
+                .collect();
+            for size in [400, 100_000] {
+                let purse = Purse::of(Budget::QUERY);
+                let sources = needs
+                    .iter()
+                    .map(|sources| {
+                        let sources = sources.iter();
+                        let source = |(number, docs): &(u8, Vec<DocId>)| Source {
+                            docs: Docs::List(docs.clone()),
+                            rank: rank(*number),
+                        };
+                        sources.map(source).collect()
+                    })
+                    .collect();
+                let mut found = BTreeMap::new();
+                gather(sources, size, &purse)
+                    .unwrap()
+                    .each(&purse, |doc, rank| { found.insert(doc, rank); })
+                    .unwrap();
+                prop_assert_eq!(&found, &slowly(&needs));
+            }
+        }
+    }
+}

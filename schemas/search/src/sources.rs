@@ -1,0 +1,564 @@
+//! What a query needs, as posting lists of one segment: each with the tier and the field that a
+//! document found in it has.
+
+use std::collections::HashMap;
+
+use tantivy::postings::{Postings, SegmentPostings, TermInfo};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet, TERMINATED};
+
+use crate::budget::{Purse, Spent};
+use crate::document::Key;
+use crate::error::SearchError;
+use crate::layout::{Class, term_of_key};
+use crate::query::{Asked, Phrase, Scope};
+use crate::rank::{Field, Tier};
+use crate::segment::{Dictionary, Segment};
+use crate::terms::{KEY_START, Sort, WORD_START, first_chars, word_start_term, word_term};
+use crate::typos::{LETTERS_FOR_START, Near, NearTerms};
+
+/// Letters from which a word may be the beginning of a word of a description.
+const LETTERS_IN_NOTES: usize = 3;
+/// Steps that opening a posting list costs.
+const OPENING: u64 = 8;
+
+/// A tier and a field in one byte, the better the less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Rank(pub u8);
+
+impl Rank {
+    /// No match.
+    pub(crate) const NONE: Rank = Rank(0xff);
+
+    pub(crate) fn new(tier: Tier, field: Field) -> Rank {
+        Rank((tier as u8) << 4 | field as u8)
+    }
+
+    /// Of two words that both have to be there: the worse tier, and the worse field.
+    #[inline]
+    pub(crate) fn and(self, other: Rank) -> Rank {
+        Rank((self.0 & 0xf0).max(other.0 & 0xf0) | (self.0 & 0xf).max(other.0 & 0xf))
+    }
+
+    pub(crate) fn tier(self) -> Tier {
+        let tier = Tier::ALL.get(usize::from(self.0 >> 4));
+        tier.copied().unwrap_or(Tier::TwoTypos)
+    }
+
+    pub(crate) fn field(self) -> Field {
+        let field = Field::ALL.get(usize::from(self.0 & 0xf));
+        field.copied().unwrap_or(Field::Description)
+    }
+}
+
+/// Documents of a segment that have one thing in common.
+pub(crate) struct Source {
+    pub docs: Docs,
+    pub rank: Rank,
+}
+
+pub(crate) enum Docs {
+    Postings(Box<SegmentPostings>),
+    List(Vec<DocId>),
+}
+
+impl Source {
+    /// How many documents, at most.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.docs {
+            Docs::Postings(postings) => u64::from(postings.doc_freq()),
+            Docs::List(docs) => docs.len() as u64,
+        }
+    }
+}
+
+/// What stops a search early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The budget is spent: the answer is partial.
+    Spent,
+    /// The index can't be read.
+    Broken(SearchError),
+}
+
+impl From<Spent> for Stop {
+    fn from(_: Spent) -> Stop {
+        Stop::Spent
+    }
+}
+
+impl From<SearchError> for Stop {
+    fn from(problem: SearchError) -> Stop {
+        Stop::Broken(problem)
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(problem: std::io::Error) -> Stop {
+        Stop::Broken(problem.into())
+    }
+}
+
+/// How far a search goes at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stage {
+    /// The worst tier looked for: `Word`, `Start` or `TwoTypos`.
+    pub reach: Tier,
+    /// Whether descriptions are looked into.
+    pub with_notes: bool,
+}
+
+/// Which kinds of documents are looked for at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Wanted {
+    /// Tracks or lists.
+    pub records: bool,
+    /// Actors.
+    pub actors: bool,
+}
+
+impl Wanted {
+    fn has(self, class: Class) -> bool {
+        match class {
+            Class::Actor => self.actors,
+            Class::Description => true,
+            _ => self.records,
+        }
+    }
+}
+
+/// One thing that a query needs.
+pub(crate) enum Need<'q> {
+    /// A word, and the artists it names (by key) with the tier at which it does.
+    Word(&'q Asked, HashMap<Key, Tier>),
+    Phrase(&'q Phrase),
+    Tag(&'q str),
+    /// Published by this account, or featuring it.
+    Artist(Key),
+    /// Whole titles and names.
+    Exact(&'q str),
+    /// Beginnings of titles and names.
+    Prefix(&'q str),
+}
+
+/// Terms that a word stands for in one segment, by how it does; read once for all stages.
+#[derive(Default)]
+pub(crate) struct Terms {
+    starts: Option<Vec<Found>>,
+    note_starts: Option<Vec<Found>>,
+    typos: Option<Vec<Found>>,
+}
+
+#[derive(Clone)]
+struct Found {
+    dictionary: Dictionary,
+    info: TermInfo,
+    class: Class,
+    tier: Tier,
+}
+
+/// Reads sources out of one segment.
+pub(crate) struct Sources<'a> {
+    pub segment: &'a Segment,
+    pub wanted: Wanted,
+    pub purse: &'a Purse,
+}
+
+impl Sources<'_> {
+    /// All sources of a need, for a stage.
+    pub(crate) fn of(
+        &self,
+        need: &Need<'_>,
+        terms: &mut Terms,
+        stage: Stage,
+    ) -> Result<Vec<Source>, Stop> {
+        let mut sources = Vec::new();
+        match need {
+            Need::Word(asked, artists) => {
+                self.word(asked, terms, stage, &mut sources)?;
+                if self.wanted.records {
+                    for (&artist, &tier) in artists {
+                        self.artist(artist, tier, &mut sources)?;
+                    }
+                }
+            }
+            Need::Phrase(phrase) => self.phrase(phrase, stage, &mut sources)?,
+            Need::Tag(tag) => self.tag(tag, &mut sources)?,
+            Need::Artist(artist) => self.artist(*artist, Tier::Word, &mut sources)?,
+            Need::Exact(key) => self.exact(key, &mut sources)?,
+            Need::Prefix(key) => self.prefix(key, &mut sources)?,
+        }
+        Ok(sources)
+    }
+
+    fn classes(&self, scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> + use<> {
+        let wanted = self.wanted;
+        let is_in = move |class: &Class| match scope {
+            Scope::Any => *class != Class::Description || with_notes,
+            Scope::Artist => matches!(class, Class::Artist | Class::Feature | Class::Actor),
+            Scope::Album => *class == Class::Album,
+        };
+        Class::ALL
+            .into_iter()
+            .filter(move |class| is_in(class) && wanted.has(*class))
+    }
+
+    fn open(&self, found: &Found, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        self.purse.pay(OPENING)?;
+        let basic = IndexRecordOption::Basic;
+        let postings = self
+            .segment
+            .postings(found.dictionary, &found.info, basic)?;
+        sources.push(Source {
+            docs: Docs::Postings(Box::new(postings)),
+            rank: Rank::new(found.tier, found.class.field()),
+        });
+        Ok(())
+    }
+
+    fn open_term(
+        &self,
+        dictionary: Dictionary,
+        term: &[u8],
+        class: Class,
+        tier: Tier,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        let Some(info) = self.segment.term(dictionary, term)? else {
+            return Ok(());
+        };
+        let found = Found {
+            dictionary,
+            info,
+            class,
+            tier,
+        };
+        self.open(&found, sources)
+    }
+
+    fn word(
+        &self,
+        asked: &Asked,
+        terms: &mut Terms,
+        stage: Stage,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        for class in self.classes(asked.scope, stage.with_notes) {
+            let term = word_term(&asked.text, class);
+            self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
+        }
+        if stage.reach >= Tier::Start && asked.can_start {
+            if terms.starts.is_none() {
+                terms.starts = Some(self.starts(asked)?);
+            }
+            for found in terms.starts.iter().flatten() {
+                self.open(found, sources)?;
+            }
+            if stage.with_notes && asked.scope == Scope::Any {
+                if terms.note_starts.is_none() {
+                    terms.note_starts = Some(self.note_starts(asked)?);
+                }
+                for found in terms.note_starts.iter().flatten() {
+                    self.open(found, sources)?;
+                }
+            }
+        }
+        if stage.reach >= Tier::OneTypo {
+            if terms.typos.is_none() {
+                terms.typos = Some(self.typos(asked)?);
+            }
+            for found in terms.typos.iter().flatten() {
+                self.open(found, sources)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Longer words of names that begin with a word.
+    fn starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        if asked.text.chars().count() > WORD_START {
+            return self.range(Dictionary::Words, asked);
+        }
+        let mut found = Vec::new();
+        for class in self.classes(asked.scope, false) {
+            let term = word_start_term(&asked.text, class);
+            if let Some(info) = self.segment.term(Dictionary::Starts, &term)? {
+                found.push(Found {
+                    dictionary: Dictionary::Starts,
+                    info,
+                    class,
+                    tier: Tier::Start,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    fn note_starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        match asked.text.chars().count() < LETTERS_IN_NOTES {
+            true => Ok(Vec::new()),
+            false => self.range(Dictionary::Notes, asked),
+        }
+    }
+
+    /// Terms of all longer words with this beginning.
+    fn range(&self, dictionary: Dictionary, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        let with_notes = dictionary == Dictionary::Notes;
+        let classes: Vec<Class> = self.classes(asked.scope, with_notes).collect();
+        let terms = self.segment.dictionary(dictionary).terms();
+        let start = asked.text.as_bytes();
+        let mut range = terms.range().ge(start);
+        if let Some(end) = after_all_with(start) {
+            range = range.lt(end);
+        }
+        let mut stream = range.into_stream()?;
+        let mut found = Vec::new();
+        while stream.advance() {
+            self.purse.pay(1)?;
+            let Some((word, class)) = word_of(stream.key()) else {
+                continue;
+            };
+            if word.len() > start.len() && classes.contains(&class) {
+                found.push(Found {
+                    dictionary,
+                    info: stream.value().clone(),
+                    class,
+                    tier: Tier::Start,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Words of names that are a typo or two away, or begin with one that is.
+    fn typos(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        let mut found = Vec::new();
+        if asked.typos > 0 {
+            let near = Near::whole(&asked.text, asked.typos);
+            self.near(asked, &near, true, &mut found)?;
+        }
+        let letters = asked.text.chars().count();
+        if asked.typos > 0 && asked.is_last && letters >= LETTERS_FOR_START {
+            self.near(asked, &Near::start(&asked.text), false, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn near(
+        &self,
+        asked: &Asked,
+        near: &Near,
+        is_whole: bool,
+        found: &mut Vec<Found>,
+    ) -> Result<(), Stop> {
+        let classes: Vec<Class> = self.classes(asked.scope, false).collect();
+        let terms = self.segment.dictionary(Dictionary::Words).terms();
+        let automaton = NearTerms::new(near, self.purse.left());
+        let mut stream = terms.search(automaton).into_stream()?;
+        while stream.advance() {
+            let Some((word, class)) = word_of(stream.key()) else {
+                continue;
+            };
+            let typos = std::str::from_utf8(word)
+                .ok()
+                .and_then(|word| near.typos(word));
+            let tier = match typos {
+                Some(1) if is_whole => Tier::OneTypo,
+                Some(1..) => Tier::TwoTypos,
+                _ => continue,
+            };
+            if classes.contains(&class) {
+                found.push(Found {
+                    dictionary: Dictionary::Words,
+                    info: stream.value().clone(),
+                    class,
+                    tier,
+                });
+            }
+        }
+        match self.purse.is_empty() {
+            true => Err(Stop::Spent),
+            false => Ok(()),
+        }
+    }
+
+    fn artist(&self, artist: Key, tier: Tier, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let key = term_of_key(artist);
+        let starts = Dictionary::Starts;
+        self.open_term(
+            starts,
+            &Sort::Author.term(&key),
+            Class::Artist,
+            tier,
+            sources,
+        )?;
+        self.open_term(
+            starts,
+            &Sort::Featured.term(&key),
+            Class::Feature,
+            tier,
+            sources,
+        )
+    }
+
+    fn exact(&self, key: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        for (sort, class) in self.key_sorts() {
+            let term = sort.term(key);
+            self.open_term(Dictionary::Starts, &term, class, Tier::Exact, sources)?;
+        }
+        Ok(())
+    }
+
+    fn key_sorts(&self) -> impl Iterator<Item = (Sort, Class)> + use<> {
+        let wanted = self.wanted;
+        let sorts = [(Sort::Title, Class::Title), (Sort::Actor, Class::Actor)];
+        sorts
+            .into_iter()
+            .filter(move |(_, class)| wanted.has(*class))
+    }
+
+    fn prefix(&self, key: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let is_short = first_chars(key, KEY_START).len() == key.len();
+        for (sort, class) in self.key_sorts() {
+            if is_short {
+                let start = match sort {
+                    Sort::Actor => Sort::ActorStart,
+                    _ => Sort::TitleStart,
+                };
+                let term = start.term(key);
+                self.open_term(Dictionary::Starts, &term, class, Tier::Prefix, sources)?;
+                continue;
+            }
+            let start = sort.term(key);
+            self.open_range(&start, class, Tier::Prefix, sources)?;
+        }
+        Ok(())
+    }
+
+    fn tag(&self, tag: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let mut start = Sort::Tag.term(tag);
+        start.push(0);
+        self.open_range(&start, Class::Tag, Tier::Word, sources)
+    }
+
+    /// All terms of the third dictionary with a beginning.
+    fn open_range(
+        &self,
+        start: &[u8],
+        class: Class,
+        tier: Tier,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        let terms = self.segment.dictionary(Dictionary::Starts).terms();
+        let mut range = terms.range().ge(start);
+        if let Some(end) = after_all_with(start) {
+            range = range.lt(end);
+        }
+        let mut stream = range.into_stream()?;
+        while stream.advance() {
+            let found = Found {
+                dictionary: Dictionary::Starts,
+                info: stream.value().clone(),
+                class,
+                tier,
+            };
+            self.open(&found, sources)?;
+        }
+        Ok(())
+    }
+
+    /// Documents where the words of a phrase stand side by side in one field.
+    fn phrase(&self, phrase: &Phrase, stage: Stage, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        for class in self.classes(phrase.scope, stage.with_notes) {
+            if let [(only, _)] = phrase.words.as_slice() {
+                let term = word_term(only, class);
+                self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
+                continue;
+            }
+            let docs = self.side_by_side(phrase, class)?;
+            if !docs.is_empty() {
+                sources.push(Source {
+                    docs: Docs::List(docs),
+                    rank: Rank::new(Tier::Word, class.field()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn side_by_side(&self, phrase: &Phrase, class: Class) -> Result<Vec<DocId>, Stop> {
+        let dictionary = dictionary_of(class);
+        let option = IndexRecordOption::WithFreqsAndPositions;
+        let mut words: Vec<(SegmentPostings, usize)> = Vec::with_capacity(phrase.words.len());
+        for (word, place) in &phrase.words {
+            let Some(info) = self.segment.term(dictionary, &word_term(word, class))? else {
+                return Ok(Vec::new());
+            };
+            self.purse.pay(OPENING)?;
+            let postings = self.segment.postings(dictionary, &info, option)?;
+            words.push((postings, *place));
+        }
+        words.sort_by_key(|(postings, _)| postings.doc_freq());
+        let mut docs = Vec::new();
+        let Some(((first, first_place), others)) = words.split_first_mut() else {
+            return Ok(docs);
+        };
+        let (mut places, mut beside) = (Vec::new(), Vec::new());
+        'docs: while first.doc() != TERMINATED {
+            self.purse.pay(1 + others.len() as u64)?;
+            let doc = first.doc();
+            for (other, _) in others.iter_mut() {
+                if other.doc() < doc {
+                    other.seek(doc);
+                }
+                if other.doc() != doc {
+                    let next = other.doc();
+                    first.seek(next.max(doc + 1));
+                    continue 'docs;
+                }
+            }
+            first.positions(&mut places);
+            for (other, place) in others.iter_mut() {
+                other.positions(&mut beside);
+                self.purse.pay((places.len() + beside.len()) as u64)?;
+                places.retain(|at| {
+                    let expected = (*at as usize + *place).checked_sub(*first_place);
+                    let expected = expected.and_then(|at| u32::try_from(at).ok());
+                    expected.is_some_and(|at| beside.binary_search(&at).is_ok())
+                });
+            }
+            if !places.is_empty() {
+                docs.push(doc);
+            }
+            first.advance();
+        }
+        Ok(docs)
+    }
+}
+
+fn dictionary_of(class: Class) -> Dictionary {
+    match class {
+        Class::Description => Dictionary::Notes,
+        _ => Dictionary::Words,
+    }
+}
+
+/// The word and the class of a term.
+fn word_of(term: &[u8]) -> Option<(&[u8], Class)> {
+    match term {
+        [word @ .., 0, class] => Some((word, Class::from_byte(*class)?)),
+        _ => None,
+    }
+}
+
+/// The least term after all that begin so.
+fn after_all_with(start: &[u8]) -> Option<Vec<u8>> {
+    let mut end = start.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
