@@ -46,9 +46,18 @@ impl Filters {
         }
     }
 
-    /// Whether they ask for more than kinds.
-    pub(crate) fn are_of_records(&self) -> bool {
+    /// Whether they ask for a duration, which only tracks have.
+    pub(crate) fn are_of_tracks(&self) -> bool {
         self.min_duration.is_some() || self.max_duration.is_some()
+    }
+
+    /// Whether tags may be found: they are nobody's and of no time.
+    pub(crate) fn want_tags(&self) -> bool {
+        self.wants(Kind::Tag)
+            && !self.are_of_tracks()
+            && self.author.is_none()
+            && self.after.is_none()
+            && self.before.is_none()
     }
 
     fn pass(&self, segment: &Segment, doc: DocId) -> bool {
@@ -98,6 +107,14 @@ pub(crate) enum Place {
     },
     /// A tag, as its place among those found.
     Tag(usize),
+}
+
+/// A hit in its place.
+pub(crate) struct Placed {
+    pub tier: Tier,
+    pub field: Field,
+    pub merit: Merit,
+    pub place: Place,
 }
 
 /// A set of a segment's documents.
@@ -228,8 +245,8 @@ impl<'a> Collector<'a> {
         &mut self.groups[number]
     }
 
-    /// The first hits in order, with tier and field.
-    pub(crate) fn into_hits(self) -> Vec<(Tier, Field, Merit, Place)> {
+    /// The first hits, in order.
+    pub(crate) fn into_hits(self) -> Vec<Placed> {
         let mut hits = Vec::new();
         let places = Tier::ALL
             .into_iter()
@@ -239,11 +256,12 @@ impl<'a> Collector<'a> {
                 break;
             }
             let dealt = group.map(Deal::into_hits).unwrap_or_default();
-            hits.extend(
-                dealt
-                    .into_iter()
-                    .map(|(merit, place)| (tier, field, merit, place)),
-            );
+            hits.extend(dealt.into_iter().map(|(merit, place)| Placed {
+                tier,
+                field,
+                merit,
+                place,
+            }));
         }
         hits.truncate(self.most);
         hits

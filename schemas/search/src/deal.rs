@@ -2,6 +2,7 @@
 //! best [`ROUND`] hits, by merit; then everybody's next ones; and so on. Keeps no more than it needs
 //! to answer the first `most` places, whatever order hits come in.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::rank::Merit;
@@ -86,7 +87,7 @@ impl<H: Copy> Deal<H> {
     fn order(&mut self) -> Vec<Dealt<H>> {
         let mut order = Vec::with_capacity(self.kept);
         for (&artist, hand) in &mut self.artists {
-            hand.hits.sort_unstable_by(|one, other| other.0.cmp(&one.0));
+            hand.hits.sort_unstable_by_key(|(merit, _)| Reverse(*merit));
             for (place, &(merit, hit)) in hand.hits.iter().enumerate() {
                 order.push(Dealt {
                     round: place / ROUND,
@@ -145,7 +146,7 @@ mod tests {
     /// The rule as it is stated, without any economy.
     fn by_the_book(hits: &[(u64, Merit)], most: usize) -> Vec<u64> {
         let mut hits = hits.to_vec();
-        hits.sort_by(|one, other| other.1.cmp(&one.1));
+        hits.sort_by_key(|(_, merit)| Reverse(*merit));
         let mut seen: HashMap<u64, usize> = HashMap::new();
         let mut rounds: Vec<(usize, u64)> = Vec::new();
         for (artist, merit) in hits {

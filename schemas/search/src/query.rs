@@ -143,6 +143,15 @@ impl Query {
         }
     }
 
+    /// Whether it is plain words and nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.phrases.is_empty()
+            && self.tags.is_empty()
+            && self.without.is_empty()
+            && self.artists.is_empty()
+            && self.words.iter().all(|word| word.scope == Scope::Any)
+    }
+
     /// Whether there are words to look for; else it only names something.
     pub fn has_words(&self) -> bool {
         !(self.words.is_empty()

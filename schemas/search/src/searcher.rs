@@ -18,6 +18,7 @@ use crate::query::{Query, Scope, Without};
 use crate::rank::{Field, Popularity, Tier};
 use crate::segment::Segment;
 use crate::sources::{Need, Sources, Stage, Stop, Terms, Wanted};
+use crate::tags::{TagFound, tags_with};
 
 /// Hits that pages reach, and up to which hits are counted.
 pub const REACH: usize = 1000;
@@ -122,6 +123,7 @@ impl Searcher {
             purse: Purse::of(budget),
             collector: Collector::new(filters, excluded, end, self.segments.len()),
             terms: HashMap::new(),
+            tags: Vec::new(),
         };
         let outcome = search.run();
         let (is_whole, is_partial) = match outcome {
@@ -133,30 +135,35 @@ impl Searcher {
             count: search.collector.total(),
             is_exact: is_whole,
         };
+        let tags = search.tags;
         let hits = search.collector.into_hits();
-        let hits = hits.into_iter().skip(page.from);
-        let hits = hits.map(|(tier, field, merit, place)| {
-            let Place::Document { segment, doc } = place else {
-                return Ok(None);
-            };
-            let Some(segment) = self.segments.get(segment) else {
-                return Ok(None);
-            };
-            Ok(Some(Hit {
-                kind: segment.kind(doc).unwrap_or(Kind::Track),
-                subject: segment.subject(doc)?,
-                tier,
-                field,
-                popularity: merit.popularity,
-                sort_at: merit.sort_at,
-            }))
+        let hits = hits.into_iter().skip(page.from).map(|found| {
+            let (kind, subject) = self.named(found.place, &tags)?;
+            Ok(Hit {
+                kind,
+                subject,
+                tier: found.tier,
+                field: found.field,
+                popularity: found.merit.popularity,
+                sort_at: found.merit.sort_at,
+            })
         });
-        let hits: Result<Vec<Option<Hit>>, SearchError> = hits.collect();
         Ok(Found {
-            hits: hits?.into_iter().flatten().collect(),
+            hits: hits.collect::<Result<_, SearchError>>()?,
             total,
             is_partial,
         })
+    }
+
+    fn named(&self, place: Place, tags: &[TagFound]) -> Result<(Kind, String), SearchError> {
+        match place {
+            Place::Document { segment, doc } => {
+                let segment = &self.segments[segment];
+                let kind = segment.kind(doc).unwrap_or(Kind::Track);
+                Ok((kind, segment.subject(doc)?))
+            }
+            Place::Tag(tag) => Ok((Kind::Tag, tags[tag].spelling.clone())),
+        }
     }
 
     /// Every document: its subject and its fingerprint ([`crate::Document::fingerprint`]), to be
@@ -183,7 +190,7 @@ fn wanted(filters: &Filters) -> Wanted {
     Wanted {
         records: records.into_iter().any(|kind| filters.wants(kind)),
         // Artists have no duration.
-        actors: filters.wants(Kind::Artist) && !filters.are_of_records(),
+        actors: filters.wants(Kind::Artist) && !filters.are_of_tracks(),
     }
 }
 
@@ -226,6 +233,7 @@ struct Search<'a> {
     collector: Collector<'a>,
     /// By segment and word.
     terms: HashMap<(usize, usize), Terms>,
+    tags: Vec<TagFound>,
 }
 
 impl<'a> Search<'a> {
@@ -235,11 +243,13 @@ impl<'a> Search<'a> {
             return Ok(true);
         }
         self.leave_out()?;
+        self.find_tags()?;
         for tier in [Tier::Exact, Tier::Prefix] {
             if self.has_enough() {
                 return Ok(false);
             }
             if !self.query.key.is_empty() {
+                self.take_tags(tier);
                 self.by_key(tier)?;
             }
         }
@@ -262,7 +272,7 @@ impl<'a> Search<'a> {
         self.collector.total() >= self.enough
     }
 
-    fn sources(&self, segment: &'a Segment) -> Sources<'_> {
+    fn sources<'s>(&'s self, segment: &'s Segment) -> Sources<'s> {
         Sources {
             segment,
             wanted: self.wanted,
@@ -298,6 +308,23 @@ impl<'a> Search<'a> {
             }
         }
         Ok(())
+    }
+
+    fn find_tags(&mut self) -> Result<(), Stop> {
+        let key = self.query.key.as_str();
+        if key.is_empty() || !self.query.is_plain() || !self.collector.filters.want_tags() {
+            return Ok(());
+        }
+        self.tags = tags_with(key, self.segments, &self.collector, &self.purse)?;
+        Ok(())
+    }
+
+    fn take_tags(&mut self, tier: Tier) {
+        for (place, tag) in self.tags.iter().enumerate() {
+            if (tag.key == self.query.key) == (tier == Tier::Exact) {
+                self.collector.take_tag(place, tier, tag.merit);
+            }
+        }
     }
 
     /// Needs besides the plain words: those of operators.

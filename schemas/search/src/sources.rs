@@ -552,7 +552,7 @@ fn word_of(term: &[u8]) -> Option<(&[u8], Class)> {
 }
 
 /// The least term after all that begin so.
-fn after_all_with(start: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn after_all_with(start: &[u8]) -> Option<Vec<u8>> {
     let mut end = start.to_vec();
     while let Some(last) = end.pop() {
         if let Some(next) = last.checked_add(1) {

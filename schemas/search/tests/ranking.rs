@@ -81,10 +81,12 @@ fn within_a_tier_fields_then_popularity_then_time() {
             .iter()
             .position(|found| *found == documents[subject].subject)
     };
+    // First of all stands the tag of that name.
+    assert_eq!(found[0], "night");
     let order = [1, 0, 9, 8, 2, 3, 4];
     let places: Vec<usize> = order.into_iter().filter_map(place).collect();
-    assert_eq!(places, [0, 1, 2, 3, 4, 5, 6]);
-    assert_eq!(place(7), Some(9));
+    assert_eq!(places, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(place(7), Some(10));
 }
 
 #[test]
@@ -251,4 +253,32 @@ fn one_artist_doesnt_flood_a_page() {
     assert_eq!(found.len(), 42);
     let others = [documents[41].subject.clone(), documents[40].subject.clone()];
     assert_eq!(found[3..5], others);
+}
+
+#[test]
+fn tags_are_hits_while_a_track_that_shows_carries_them() {
+    let documents = [
+        track(1, 1, "One", json!({"tags": ["Hip-Hop", "jazz"]})),
+        track(2, 2, "Two", json!({"tags": ["hip hop"]})),
+        track(3, 3, "Three", json!({"genres": ["Hip-Hop", "hip house"]})),
+    ];
+    let kept = Kept::of(&documents);
+    let tags = |query: &str| -> Vec<(String, Tier)> {
+        let hits = kept.hits(query).into_iter();
+        let tags = hits.filter(|hit| hit.kind == Kind::Tag);
+        tags.map(|hit| (hit.subject, hit.tier)).collect()
+    };
+    let hip_hop = ("Hip-Hop".to_owned(), Tier::Prefix);
+    assert_eq!(
+        tags("hip"),
+        [hip_hop, ("hip house".to_owned(), Tier::Prefix)]
+    );
+    assert_eq!(tags("hip hop"), [("Hip-Hop".to_owned(), Tier::Exact)]);
+    assert_eq!(tags("#jazz"), [("jazz".to_owned(), Tier::Exact)]);
+    assert!(tags("jazz -one").is_empty());
+    let mut writer = kept.index.writer(plyr_search::WriterBudget::LIVE).unwrap();
+    writer.delete(&documents[0].subject);
+    writer.commit("a.2").unwrap();
+    assert!(tags("jazz").is_empty());
+    assert_eq!(tags("hip hop"), [("Hip-Hop".to_owned(), Tier::Exact)]);
 }

@@ -1,5 +1,5 @@
 //! Records and an index to look for them in.
-#![allow(dead_code)] // each test takes what it needs
+#![allow(dead_code, clippy::unwrap_used)] // each test takes what it needs
 
 use plyr_lexicons::{Collection, Did, Ipld, RecordUri, Rev, data};
 use plyr_search::{
