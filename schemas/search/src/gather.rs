@@ -52,7 +52,7 @@ fn total(sources: &[Source]) -> u64 {
 
 fn union(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Gathered, Stop> {
     let total = total(&sources);
-    if total > u64::from(size) / FEW {
+    if sources.len() > 1 && total > u64::from(size) / FEW {
         return Ok(Gathered::Many(every(sources, size, purse)?));
     }
     purse.pay(total)?;
@@ -61,7 +61,8 @@ fn union(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Gathered, Sto
         let rank = source.rank;
         each(source.docs, |doc| few.push((doc, rank)));
     }
-    few.sort_unstable();
+    // Not unstable: each source is in order already, and such runs are merged.
+    few.sort();
     few.dedup_by_key(|(doc, _)| *doc);
     Ok(Gathered::Few(few))
 }
