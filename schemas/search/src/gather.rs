@@ -100,8 +100,23 @@ fn every(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Vec<Rank>, St
 fn keep_few(few: &mut Vec<(DocId, Rank)>, sources: Vec<Source>, purse: &Purse) -> Result<(), Stop> {
     let mut best = vec![Rank::NONE; few.len()];
     for source in sources {
-        purse.pay(source.size().min(few.len() as u64 * 2))?;
         let rank = source.rank;
+        let size = source.size();
+        if size < few.len() as u64 {
+            purse.pay(size * 2)?;
+            let mut start = 0;
+            each(source.docs, |doc| {
+                let rest = few.get(start..).unwrap_or_default();
+                start += places_before(rest, doc);
+                if few.get(start).is_some_and(|(there, _)| *there == doc)
+                    && let Some(best) = best.get_mut(start)
+                {
+                    *best = rank.min(*best);
+                }
+            });
+            continue;
+        }
+        purse.pay(few.len() as u64 * 2)?;
         let mut seek = seeking(source.docs);
         for ((doc, _), best) in few.iter().zip(&mut best) {
             if seek(*doc) {
@@ -116,6 +131,16 @@ fn keep_few(few: &mut Vec<(DocId, Rank)>, sources: Vec<Source>, purse: &Purse) -
         other != Rank::NONE
     });
     Ok(())
+}
+
+/// How many stand before a document: by steps that double, then by halves.
+fn places_before(few: &[(DocId, Rank)], doc: DocId) -> usize {
+    let mut reach = 1;
+    while few.get(reach).is_some_and(|(there, _)| *there < doc) {
+        reach *= 2;
+    }
+    let near = few.get(..few.len().min(reach + 1)).unwrap_or_default();
+    near.partition_point(|(there, _)| *there < doc)
 }
 
 /// Tells whether documents, asked for in ascending order, are there.

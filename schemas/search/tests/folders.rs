@@ -1,5 +1,6 @@
 //! An index on disk: what a commit holds, what is found in a folder, and how a new index takes the
 //! place of one that serves.
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
 mod catalogue;
 
