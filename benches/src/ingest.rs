@@ -68,6 +68,12 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     Ok(())
 }
 
+/// Each host has some 120 repos, whatever the size: the questions that are asked of each repo once
+/// must not wait for the pace at which one host is asked.
+fn hosts(size: usize) -> usize {
+    (size / 5_000).max(2)
+}
+
 async fn one(binary: &str, seed: u64, size: usize) -> Result<Ingested, Failure> {
     let namespace: Namespace = "fm.plyr".parse()?;
     let artists = (size / 250).max(4);
@@ -76,6 +82,7 @@ async fn one(binary: &str, seed: u64, size: usize) -> Result<Ingested, Failure> 
         artists,
         listeners: artists * 2,
         tracks: size / 10,
+        hosts: hosts(size),
         history: 0,
         seconds: (1, 2),
         tunes: 4,
@@ -85,6 +92,7 @@ async fn one(binary: &str, seed: u64, size: usize) -> Result<Ingested, Failure> 
     let options = Options {
         streams: vec![Speaks::V1],
         keep: usize::MAX,
+        hosts: hosts(size),
         ..Options::default()
     };
     let network = Network::start(World::new(), options).await?;
@@ -116,7 +124,7 @@ async fn one(binary: &str, seed: u64, size: usize) -> Result<Ingested, Failure> 
     let memory = memory::settled(&plyr).await?;
     until_right(&plyr, &network.dump(&namespace)?).await?;
     plyr.stop().await?;
-    let bytes = disk::size_of(Path::new(&data))?;
+    let bytes = disk::allocated(Path::new(&data))?;
     network.stop().await;
     Ok(Ingested {
         records,

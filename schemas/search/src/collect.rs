@@ -1,0 +1,272 @@
+//! Hits while they are found: each document once, none that is deleted, filtered out or excluded,
+//! the best of each tier and field dealt among artists.
+
+use tantivy::DocId;
+
+use crate::deal::Deal;
+use crate::document::{Key, Kind};
+use crate::excluded::Excluded;
+use crate::layout::NO_DURATION;
+use crate::query::Query;
+use crate::rank::{Field, Merit, Tier};
+use crate::segment::Segment;
+
+/// What hits are narrowed to, besides what the query itself says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filters {
+    /// Kinds of hits; empty for all.
+    pub kinds: Vec<Kind>,
+    /// Hits by this account alone.
+    pub author: Option<Key>,
+    /// At least this long, in seconds. What has no duration isn't found.
+    pub min_duration: Option<u64>,
+    /// At most this long, in seconds. What has no duration isn't found.
+    pub max_duration: Option<u64>,
+    /// With a `sortAt` not before this, microseconds since 1970.
+    pub after: Option<i64>,
+    /// With a `sortAt` before this, microseconds since 1970.
+    pub before: Option<i64>,
+}
+
+impl Filters {
+    /// Whether a kind may be found.
+    pub(crate) fn wants(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// These and the bounds of a query.
+    pub(crate) fn with(&self, query: &Query) -> Filters {
+        Filters {
+            kinds: self.kinds.clone(),
+            author: self.author,
+            min_duration: self.min_duration.max(query.min),
+            max_duration: least(self.max_duration, query.max),
+            after: self.after.max(query.after),
+            before: least(self.before, query.before),
+        }
+    }
+
+    /// Whether they ask for a duration, which only tracks have.
+    pub(crate) fn are_of_tracks(&self) -> bool {
+        self.min_duration.is_some() || self.max_duration.is_some()
+    }
+
+    /// Whether tags may be found: they are nobody's and of no time.
+    pub(crate) fn want_tags(&self) -> bool {
+        self.wants(Kind::Tag)
+            && !self.are_of_tracks()
+            && self.author.is_none()
+            && self.after.is_none()
+            && self.before.is_none()
+    }
+
+    fn pass(&self, segment: &Segment, doc: DocId) -> bool {
+        if !self.kinds.is_empty() && !segment.kind(doc).is_some_and(|kind| self.wants(kind)) {
+            return false;
+        }
+        if self
+            .author
+            .is_some_and(|author| segment.author(doc) != author)
+        {
+            return false;
+        }
+        if self.min_duration.is_some() || self.max_duration.is_some() {
+            let duration = segment.duration(doc);
+            let is_within = duration != NO_DURATION
+                && self.min_duration.is_none_or(|min| duration >= min)
+                && self.max_duration.is_none_or(|max| duration <= max);
+            if !is_within {
+                return false;
+            }
+        }
+        if self.after.is_none() && self.before.is_none() {
+            return true;
+        }
+        let sort_at = segment.sort_at(doc);
+        self.after.is_none_or(|after| sort_at >= after)
+            && self.before.is_none_or(|before| sort_at < before)
+    }
+}
+
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A hit, before its address is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// A document.
+    Document {
+        /// Which segment.
+        segment: usize,
+        /// Which document of it.
+        doc: DocId,
+    },
+    /// A tag, as its place among those found.
+    Tag(usize),
+}
+
+/// A hit in its place.
+pub(crate) struct Placed {
+    pub tier: Tier,
+    pub field: Field,
+    pub merit: Merit,
+    pub place: Place,
+}
+
+/// A set of a segment's documents.
+#[derive(Default)]
+pub(crate) struct DocsSet(Vec<u64>);
+
+impl DocsSet {
+    /// Adds one; whether it is new.
+    pub(crate) fn insert(&mut self, doc: DocId, size: u32) -> bool {
+        if self.0.is_empty() {
+            self.0.resize(size as usize / 64 + 1, 0);
+        }
+        let bit = 1 << (doc % 64);
+        match self.0.get_mut(doc as usize / 64) {
+            Some(word) if *word & bit == 0 => {
+                *word |= bit;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn contains(&self, doc: DocId) -> bool {
+        let word = self.0.get(doc as usize / 64);
+        word.is_some_and(|word| word & (1 << (doc % 64)) != 0)
+    }
+}
+
+pub(crate) struct Collector<'a> {
+    pub filters: Filters,
+    pub excluded: &'a dyn Excluded,
+    most: usize,
+    total: u64,
+    groups: Vec<Option<Deal<Place>>>,
+    seen: Vec<DocsSet>,
+    /// Documents that have what must not be there.
+    pub without: Vec<DocsSet>,
+}
+
+impl<'a> Collector<'a> {
+    pub(crate) fn new(
+        filters: Filters,
+        excluded: &'a dyn Excluded,
+        most: usize,
+        segments: usize,
+    ) -> Collector<'a> {
+        let sets = || {
+            std::iter::repeat_with(DocsSet::default)
+                .take(segments)
+                .collect()
+        };
+        let groups = Tier::ALL.len() * Field::ALL.len();
+        Collector {
+            filters,
+            excluded,
+            most,
+            total: 0,
+            groups: std::iter::repeat_with(|| None).take(groups).collect(),
+            seen: sets(),
+            without: sets(),
+        }
+    }
+
+    /// Hits so far, those that no page shows among them.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether a document shows at all.
+    pub(crate) fn shows(&self, segment: &Segment, doc: DocId) -> bool {
+        segment.is_alive(doc)
+            && (self.excluded.is_empty()
+                || !(self.excluded.has_author(segment.author(doc))
+                    || self.excluded.has_subject(segment.subject_key(doc))))
+    }
+
+    /// Takes a document that matches. It counts once, where it is found first.
+    pub(crate) fn take(
+        &mut self,
+        number: usize,
+        segment: &Segment,
+        doc: DocId,
+        tier: Tier,
+        field: Field,
+    ) {
+        let is_in = |sets: &[DocsSet]| sets.get(number).is_some_and(|set| set.contains(doc));
+        if is_in(&self.seen)
+            || is_in(&self.without)
+            || !self.filters.pass(segment, doc)
+            || !self.shows(segment, doc)
+        {
+            return;
+        }
+        let is_new = |seen: &mut DocsSet| seen.insert(doc, segment.size);
+        if !self.seen.get_mut(number).is_some_and(is_new) {
+            return;
+        }
+        self.total += 1;
+        let most = self.most;
+        let deal = self
+            .group(tier, field)
+            .get_or_insert_with(|| Deal::new(most));
+        let popularity = segment.popularity(doc);
+        if popularity < deal.least_popularity() {
+            return;
+        }
+        let merit = segment.merit(doc, popularity);
+        if deal.reaches(merit) {
+            let place = Place::Document {
+                segment: number,
+                doc,
+            };
+            deal.add(segment.author(doc).0, merit, place);
+        }
+    }
+
+    /// Takes a tag.
+    pub(crate) fn take_tag(&mut self, tag: usize, tier: Tier, merit: Merit) {
+        self.total += 1;
+        let most = self.most;
+        let deal = self
+            .group(tier, Field::Name)
+            .get_or_insert_with(|| Deal::new(most));
+        // A tag is nobody's: each is dealt as if it were an artist's only hit.
+        deal.add(merit.subject, merit, Place::Tag(tag));
+    }
+
+    fn group(&mut self, tier: Tier, field: Field) -> &mut Option<Deal<Place>> {
+        let number = tier as usize * Field::ALL.len() + field as usize;
+        // There is a group for every tier and field.
+        &mut self.groups[number]
+    }
+
+    /// The first hits, in order.
+    pub(crate) fn into_hits(self) -> Vec<Placed> {
+        let mut hits = Vec::new();
+        let places = Tier::ALL
+            .into_iter()
+            .flat_map(|tier| Field::ALL.map(|field| (tier, field)));
+        for ((tier, field), group) in places.zip(self.groups) {
+            if hits.len() >= self.most {
+                break;
+            }
+            let dealt = group.map(Deal::into_hits).unwrap_or_default();
+            hits.extend(dealt.into_iter().map(|(merit, place)| Placed {
+                tier,
+                field,
+                merit,
+                place,
+            }));
+        }
+        hits.truncate(self.most);
+        hits
+    }
+}

@@ -1,0 +1,271 @@
+//! One index in one folder: opened with a verdict, written by one writer, read by any number of
+//! searchers. What a commit covers is in the commit itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tantivy::directory::MmapDirectory;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::store::Compressor;
+use tantivy::{IndexSettings, IndexWriter, TantivyDocument, Term};
+
+use crate::document::Document;
+use crate::error::SearchError;
+use crate::layout::{Layout, VERSION, is_our_schema};
+use crate::searcher::Searcher;
+
+/// The file beside an index that tells its version.
+const VERSION_FILE: &str = "version";
+/// Bytes of a block of stored addresses: small, since a page reads a few of many blocks.
+const STORE_BLOCK: usize = 8 << 10;
+/// Share of deleted documents from which segments are merged.
+const MOST_DELETED: f32 = 0.25;
+
+/// What was found where an index should be.
+#[derive(Debug)]
+pub enum Opened {
+    /// A whole index of this version.
+    Ready(Index),
+    /// Nothing.
+    Missing,
+    /// An index of another version. To be built anew; until then it may serve, if its fields are
+    /// still the same.
+    OtherVersion {
+        /// The version it has.
+        found: String,
+        /// The index, to search in.
+        serving: Option<Index>,
+    },
+    /// Something that is no whole index: files are missing, cut or changed.
+    Corrupt {
+        /// What is wrong, for people.
+        reason: String,
+    },
+}
+
+/// An index. Cheap to clone; all clones see the same.
+#[derive(Clone)]
+pub struct Index {
+    inner: tantivy::Index,
+    layout: Arc<Layout>,
+    folder: PathBuf,
+    searcher: Arc<RwLock<Arc<Searcher>>>,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Memory and threads of a writer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WriterBudget {
+    /// Bytes of documents kept in memory before they are written out, over all threads.
+    pub memory: usize,
+    /// Threads that cut documents into words.
+    pub threads: usize,
+}
+
+impl WriterBudget {
+    /// For following the log: a few hundred documents a second.
+    pub const LIVE: WriterBudget = WriterBudget {
+        memory: 48 << 20,
+        threads: 1,
+    };
+    /// For building an index as fast as two cores can.
+    pub const BULK: WriterBudget = WriterBudget {
+        memory: 256 << 20,
+        threads: 2,
+    };
+}
+
+impl Index {
+    /// Makes an empty index in a folder, which must be empty or not exist.
+    pub fn create(folder: &Path) -> Result<Index, SearchError> {
+        fs::create_dir_all(folder).map_err(SearchError::file(folder))?;
+        let version = folder.join(VERSION_FILE);
+        let written = fs::write(&version, format!("{VERSION}\n"));
+        written.map_err(SearchError::file(&version))?;
+        sync(&version)?;
+        let layout = Layout::new();
+        let settings = IndexSettings {
+            docstore_compression: Compressor::Lz4,
+            docstore_blocksize: STORE_BLOCK,
+            ..IndexSettings::default()
+        };
+        let directory = MmapDirectory::open(folder).map_err(tantivy::TantivyError::from)?;
+        let inner = tantivy::Index::create(directory, layout.schema.clone(), settings)?;
+        Index::around(inner, layout, folder)
+    }
+
+    /// Opens what is in a folder. Every byte of it is read once and compared with its checksum.
+    pub fn open(folder: &Path) -> Result<Opened, SearchError> {
+        let exists = folder.try_exists().map_err(SearchError::file(folder))?;
+        if !exists {
+            return Ok(Opened::Missing);
+        }
+        let version = folder.join(VERSION_FILE);
+        let found = match fs::read_to_string(&version) {
+            Ok(found) => found.trim().chars().take(40).collect::<String>(),
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+                let reason = format!("{} is missing", version.display());
+                return Ok(Opened::Corrupt { reason });
+            }
+            Err(problem) => return Err(SearchError::file(&version)(problem)),
+        };
+        let opened = Index::open_whole(folder);
+        if found != VERSION.to_string() {
+            let serving = opened.ok();
+            return Ok(Opened::OtherVersion { found, serving });
+        }
+        Ok(match opened {
+            Ok(index) => Opened::Ready(index),
+            Err(reason) => Opened::Corrupt { reason },
+        })
+    }
+
+    fn open_whole(folder: &Path) -> Result<Index, String> {
+        let inner = tantivy::Index::open_in_dir(folder).map_err(|problem| problem.to_string())?;
+        if !is_our_schema(&inner.schema()) {
+            return Err("its fields are others than this version's".to_owned());
+        }
+        let damaged = inner.validate_checksum();
+        let damaged = damaged.map_err(|problem| problem.to_string())?;
+        if let Some(file) = damaged.iter().next() {
+            return Err(format!("{} has been changed", file.display()));
+        }
+        let layout = Layout::new();
+        Index::around(inner, layout, folder).map_err(|problem| problem.to_string())
+    }
+
+    fn around(inner: tantivy::Index, layout: Layout, folder: &Path) -> Result<Index, SearchError> {
+        layout.register(&inner);
+        let layout = Arc::new(layout);
+        let searcher = Searcher::open(&inner, layout.clone())?;
+        Ok(Index {
+            inner,
+            layout,
+            folder: folder.to_owned(),
+            searcher: Arc::new(RwLock::new(Arc::new(searcher))),
+        })
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The position that the last commit covers, as it was handed to [`Writer::commit`]; none before
+    /// the first one.
+    pub fn position(&self) -> Result<Option<String>, SearchError> {
+        Ok(self.inner.load_metas()?.payload)
+    }
+
+    /// The one writer of the index.
+    ///
+    /// # Errors
+    /// When there is a writer already, in this process or another.
+    pub fn writer(&self, budget: WriterBudget) -> Result<Writer, SearchError> {
+        let threads = budget.threads.max(1);
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(threads)
+            .memory_budget_per_thread((budget.memory / threads).max(16 << 20))
+            .num_merge_threads(1)
+            .build();
+        let inner: IndexWriter<TantivyDocument> = self.inner.writer_with_options(options)?;
+        let mut merging = LogMergePolicy::default();
+        merging.set_del_docs_ratio_before_merge(MOST_DELETED);
+        inner.set_merge_policy(Box::new(merging));
+        Ok(Writer {
+            inner,
+            index: self.clone(),
+        })
+    }
+
+    /// What the last commit that was loaded holds. A searcher sees no later commit: ask for one for
+    /// each request.
+    pub fn searcher(&self) -> Arc<Searcher> {
+        self.searcher
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Loads the last commit, for [`Index::searcher`]. A writer does so itself.
+    pub fn reload(&self) -> Result<(), SearchError> {
+        let searcher = Arc::new(Searcher::open(&self.inner, self.layout.clone())?);
+        *self
+            .searcher
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = searcher;
+        Ok(())
+    }
+}
+
+/// Writes documents. What was not committed is lost with the process.
+pub struct Writer {
+    inner: IndexWriter<TantivyDocument>,
+    index: Index,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Writes a document in the place of any other of its subject.
+    pub fn put(&mut self, document: &Document) -> Result<(), SearchError> {
+        self.delete(&document.subject);
+        self.add(document)
+    }
+
+    /// Writes a document of a subject that the index doesn't hold: for building a new index, where
+    /// nothing has to be looked for first.
+    pub fn add(&mut self, document: &Document) -> Result<(), SearchError> {
+        let written = self.index.layout.written(document);
+        self.inner.add_document(written)?;
+        Ok(())
+    }
+
+    /// Takes a subject's document away, if there is one.
+    pub fn delete(&mut self, subject: &str) {
+        let term = Term::from_field_text(self.index.layout.subject, subject);
+        self.inner.delete_term(term);
+    }
+
+    /// Makes everything written so far durable and searchable, with the position in the log that it
+    /// covers. Either all of it is there after a crash, or nothing.
+    pub fn commit(&mut self, position: &str) -> Result<(), SearchError> {
+        let mut prepared = self.inner.prepare_commit()?;
+        prepared.set_payload(position);
+        prepared.commit()?;
+        self.index.reload()
+    }
+
+    /// Forgets what was written since the last commit.
+    pub fn rollback(&mut self) -> Result<(), SearchError> {
+        self.inner.rollback()?;
+        Ok(())
+    }
+
+    /// Waits for merges under way, at the end of a build.
+    pub fn finish(self) -> Result<(), SearchError> {
+        let index = self.index;
+        self.inner.wait_merging_threads()?;
+        index.reload()
+    }
+}
+
+/// Makes what was written to a file, or the entries of a folder, durable.
+pub(crate) fn sync(path: &Path) -> Result<(), SearchError> {
+    let file = fs::File::open(path).map_err(SearchError::file(path))?;
+    file.sync_all().map_err(SearchError::file(path))
+}

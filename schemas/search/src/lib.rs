@@ -1,0 +1,49 @@
+//! From records to a full-text index, and from a listener's words to hits. The index is derived:
+//! it can be thrown away and built anew from what the store holds.
+
+mod budget;
+mod collect;
+mod deal;
+mod document;
+mod error;
+mod excluded;
+pub mod fold;
+mod gather;
+mod highlight;
+mod index;
+mod layout;
+mod named;
+mod operators;
+mod phrase;
+mod place;
+mod query;
+mod rank;
+mod search;
+mod searcher;
+mod segment;
+mod sources;
+mod stage;
+mod tags;
+mod terms;
+mod typos;
+mod words;
+
+pub use budget::Budget;
+pub use collect::Filters;
+pub use deal::ROUND;
+pub use document::{
+    Document, Key, Kind, LONGEST_DESCRIPTION, LONGEST_NAME, MOST_FEATURES, MOST_TAGS,
+};
+pub use error::SearchError;
+pub use excluded::{Excluded, Hidden, Nothing};
+pub use highlight::highlight;
+pub use index::{Index, Opened, Writer, WriterBudget};
+pub use layout::VERSION;
+pub use named::Named;
+pub use place::{Building, Place};
+pub use query::{LONGEST_QUERY, MOST_WORDS, Query, QueryError};
+pub use rank::{Field, Popularity, Tier};
+pub use searcher::{Found, Hit, MOST_ARTISTS, Page, REACH, Searcher, Total};
+pub use tags::MOST_COUNTED;
+pub use typos::{LETTERS_FOR_ONE, LETTERS_FOR_START, LETTERS_FOR_TWO};
+pub use words::{LONGEST_KEY, LONGEST_WORD};

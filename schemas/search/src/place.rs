@@ -1,0 +1,131 @@
+//! The folder of indexes: each in a folder of its own (`v1-7`: version, number), and a file that
+//! names the one that serves. A new one is built beside it and takes its place in one step.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::SearchError;
+use crate::index::{Index, Opened, sync};
+use crate::layout::VERSION;
+
+/// The file that names the index that serves.
+const CURRENT: &str = "current";
+
+/// A folder of indexes. One process at a time may build in it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    root: PathBuf,
+}
+
+impl Place {
+    /// The folder, which needn't exist yet.
+    pub fn new(root: &Path) -> Place {
+        Place {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Opens the index that serves, with a verdict.
+    pub fn open(&self) -> Result<Opened, SearchError> {
+        let current = self.root.join(CURRENT);
+        let name = match fs::read_to_string(&current) {
+            Ok(name) => name.trim().to_owned(),
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Opened::Missing);
+            }
+            Err(problem) => return Err(SearchError::file(&current)(problem)),
+        };
+        if number_of(&name).is_none() {
+            let reason = format!("{} names no index", current.display());
+            return Ok(Opened::Corrupt { reason });
+        }
+        match Index::open(&self.root.join(&name))? {
+            Opened::Missing => Ok(Opened::Corrupt {
+                reason: format!("{name} is named but missing"),
+            }),
+            opened => Ok(opened),
+        }
+    }
+
+    /// Begins a new index beside the one that serves. What an earlier build left is removed.
+    pub fn build(&self) -> Result<Building, SearchError> {
+        fs::create_dir_all(&self.root).map_err(SearchError::file(&self.root))?;
+        let serving = fs::read_to_string(self.root.join(CURRENT)).unwrap_or_default();
+        let mut last = 0;
+        for name in self.names()? {
+            last = last.max(number_of(&name).unwrap_or(0));
+            if name != serving.trim() {
+                self.remove(&name)?;
+            }
+        }
+        let name = format!("v{VERSION}-{}", last + 1);
+        let index = Index::create(&self.root.join(&name))?;
+        Ok(Building {
+            place: self.clone(),
+            name,
+            index,
+        })
+    }
+
+    fn names(&self) -> Result<Vec<String>, SearchError> {
+        let mut names = Vec::new();
+        let wrong = || SearchError::file(&self.root);
+        for entry in fs::read_dir(&self.root).map_err(wrong())? {
+            let name = entry.map_err(wrong())?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if number_of(&name).is_some() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), SearchError> {
+        let folder = self.root.join(name);
+        fs::remove_dir_all(&folder).map_err(SearchError::file(&folder))
+    }
+}
+
+/// An index that is built beside the one that serves.
+#[derive(Debug)]
+pub struct Building {
+    place: Place,
+    name: String,
+    index: Index,
+}
+
+impl Building {
+    /// The new index, to be written.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Puts it in the place of the one that served, durably, and removes that one. Searchers of the
+    /// old one go on until they are dropped; its writer must be gone by now.
+    pub fn serve(self) -> Result<Index, SearchError> {
+        let root = &self.place.root;
+        sync(self.index.folder())?;
+        sync(root)?;
+        let next = root.join("current.next");
+        let mut file = fs::File::create(&next).map_err(SearchError::file(&next))?;
+        let written = writeln!(file, "{}", self.name).and_then(|()| file.sync_all());
+        written.map_err(SearchError::file(&next))?;
+        let current = root.join(CURRENT);
+        fs::rename(&next, &current).map_err(SearchError::file(&current))?;
+        sync(root)?;
+        for name in self.place.names()? {
+            if name != self.name {
+                self.place.remove(&name)?;
+            }
+        }
+        Ok(self.index)
+    }
+}
+
+/// The number in the name of an index's folder, `v<version>-<number>`.
+fn number_of(name: &str) -> Option<u64> {
+    let (version, number) = name.strip_prefix('v')?.split_once('-')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(version) && is_number(number)).then(|| number.parse().ok())?
+}

@@ -1,0 +1,141 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn words(text: &str) -> Vec<String> {
+    let query = Query::parse(text).unwrap();
+    query.words.into_iter().map(|word| word.text).collect()
+}
+
+#[test]
+fn words_phrases_and_what_is_left_out() {
+    let query = Query::parse("Night \"In the City\" drive -live -\"radio edit\" -hip-hop").unwrap();
+    assert_eq!(words("Night drive"), ["night", "drive"]);
+    assert_eq!(query.key, "night in the city drive");
+    assert_eq!(query.phrases.len(), 1);
+    assert_eq!(query.phrases[0].words[2], ("city".to_owned(), 2));
+    let without: Vec<Vec<&str>> = query
+        .without
+        .iter()
+        .filter_map(|without| match without {
+            Without::Phrase(phrase) => Some(phrase),
+            Without::Tag(_) => None,
+        })
+        .map(|phrase| phrase.words.iter().map(|word| word.0.as_str()).collect())
+        .collect();
+    assert_eq!(
+        without,
+        [vec!["live"], vec!["radio", "edit"], vec!["hip", "hop"]]
+    );
+}
+
+#[test]
+fn operators() {
+    let query = Query::parse(
+        "artist:Ana album:\"First Light\" tag:#Hip-Hop -tag:ai min:1:30 MAX:600 after:2024 \
+         before:2024-05-01 song",
+    )
+    .unwrap();
+    assert_eq!(query.key, "song");
+    assert_eq!(query.words[0].scope, Scope::Artist);
+    assert_eq!(query.phrases[0].scope, Scope::Album);
+    assert_eq!(query.tags, ["hip hop"]);
+    assert_eq!(query.without, [Without::Tag("ai".to_owned())]);
+    assert_eq!((query.min, query.max), (Some(90), Some(600)));
+    assert_eq!(query.after, Some(1_704_067_200_000_000));
+    assert_eq!(query.before, Some(1_714_521_600_000_000));
+}
+
+#[test]
+fn an_artist_by_address_is_the_callers_to_resolve() {
+    let mut query = Query::parse("artist:@Alice.com love").unwrap();
+    let handle: Handle = "alice.com".parse().unwrap();
+    assert_eq!(query.artist_handles().collect::<Vec<_>>(), [&handle]);
+    let did: Did = "did:plc:abcdefghijklmnopqrstuvwx".parse().unwrap();
+    query.resolve(&handle, &did);
+    assert_eq!(query.artist_handles().count(), 0);
+    assert_eq!(query.artists, [AtIdentifier::Did(did)]);
+}
+
+#[test]
+fn what_is_pasted_names_something() {
+    let query = Query::parse(" at://alice.com/fm.plyr.track/3lxmoe5k2xs2a ").unwrap();
+    assert_eq!(query.named().len(), 1);
+    assert!(!query.has_words());
+    let query = Query::parse("mr.blue").unwrap();
+    assert_eq!(query.named().len(), 1);
+    assert_eq!(query.key, "mr blue");
+}
+
+#[test]
+fn odd_input_is_answered_or_named() {
+    for (text, problem) in [
+        ("", QueryError::Empty),
+        ("  \0\u{202e}\u{200b} ", QueryError::Empty),
+        ("\"\"", QueryError::Empty),
+        ("\"", QueryError::Empty),
+        ("-x", QueryError::NothingToFind),
+        ("after:2024 min:3", QueryError::NothingToFind),
+        (&"x".repeat(2000), QueryError::TooLong(2000)),
+        (&"a ".repeat(10_000), QueryError::TooLong(20_000)),
+        (&"a ".repeat(200), QueryError::TooManyWords(200)),
+    ] {
+        assert_eq!(Query::parse(text), Err(problem), "{text:?}");
+    }
+    for text in [
+        "min:x a",
+        "max:1:75 a",
+        "min:1:2:3:4 a",
+        "min:99999999999999999999 a",
+        "after:soon a",
+        "before:2024-13 a",
+        "after:9 a",
+    ] {
+        let problem = Query::parse(text).unwrap_err();
+        assert!(matches!(problem, QueryError::Operand { .. }), "{text}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_an_operator_is_words() {
+    assert_eq!(words("artist: ana"), ["artist", "ana"]);
+    assert_eq!(words("re:birth"), ["re", "birth"]);
+    assert_eq!(words("\"not closed"), ["not", "closed"]);
+    assert_eq!(words("a - b"), ["a", "b"]);
+    assert_eq!(words("Simon & Garfunkel"), ["simon", "garfunkel"]);
+    assert_eq!(words("!!!"), ["!!!"]);
+    assert_eq!(words("-"), ["-"]);
+    assert_eq!(words("the the"), ["the"]);
+    assert_eq!(words("\u{202e}abc\0def"), ["abc", "def"]);
+}
+
+proptest! {
+    #[test]
+    fn anything_is_read(text in any::<String>()) {
+        let _ = Query::parse(&text);
+    }
+
+    #[test]
+    fn anything_of_the_language_is_read(
+        text in prop::collection::vec(
+            prop::sample::select(vec![
+                "\"", "-", ":", "artist:", "album:", "tag:", "min:", "max:", "after:", "before:",
+                " ", "a", "日", "2024", "1:30", "did:plc:x", "at://", "\0", "❤️", "'",
+            ]),
+            0..40,
+        ),
+    ) {
+        if let Ok(query) = Query::parse(&text.concat()) {
+            prop_assert!(query.has_words() || !query.named().is_empty());
+        }
+    }
+
+    #[test]
+    fn plain_words_are_all_asked_for(words in prop::collection::vec("[a-z]{1,9}", 1..8)) {
+        let query = Query::parse(&words.join(" ")).unwrap();
+        prop_assert_eq!(&query.key, &words.join(" "));
+        for word in &words {
+            prop_assert!(query.words.iter().any(|asked| asked.text == *word));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A state of an index, and its answers.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tantivy::{ReloadPolicy, SegmentReader};
+
+use crate::budget::Budget;
+use crate::collect::{Collector, Filters, Place};
+use crate::document::Kind;
+use crate::error::SearchError;
+use crate::excluded::Excluded;
+use crate::layout::Layout;
+use crate::query::Query;
+use crate::rank::{Field, Popularity, Tier};
+use crate::search::Search;
+use crate::segment::Segment;
+use crate::stage::Stop;
+use crate::tags::TagFound;
+
+/// Hits that pages reach, and up to which hits are counted.
+pub const REACH: usize = 1000;
+/// Artists that one word may name. A word in more names than that is a word and no name.
+pub const MOST_ARTISTS: usize = 64;
+
+/// Which hits are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// Hits to pass over.
+    pub from: usize,
+    /// Hits to answer, at most. Nothing beyond [`REACH`] is answered.
+    pub size: usize,
+    /// Whether hits are counted beyond the page.
+    pub count: bool,
+}
+
+/// A hit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Hit {
+    /// What it is.
+    pub kind: Kind,
+    /// The at-uri of a record, the DID of an artist, the spelling of a tag.
+    pub subject: String,
+    /// How well it matches.
+    pub tier: Tier,
+    /// The field that decided: of the fields that the words were found in, the lightest one.
+    pub field: Field,
+    /// How many like it.
+    pub popularity: Popularity,
+    /// Where it stands in time, microseconds since 1970.
+    pub sort_at: i64,
+}
+
+/// How many hits there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Total {
+    /// Hits that were counted.
+    pub count: u64,
+    /// Whether these are all; else there may be more.
+    pub is_exact: bool,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The hits of the page, in order.
+    pub hits: Vec<Hit>,
+    /// How many there are on all pages.
+    pub total: Total,
+    /// Whether the query was cancelled at its budget: what it had found by then is answered, and
+    /// hits may be missing from the page.
+    pub is_partial: bool,
+}
+
+/// A state of an index, as one commit left it.
+pub struct Searcher {
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl std::fmt::Debug for Searcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Searcher")
+            .field("segments", &self.segments.len())
+            .finish()
+    }
+}
+
+impl Searcher {
+    pub(crate) fn open(
+        index: &tantivy::Index,
+        layout: Arc<Layout>,
+    ) -> Result<Searcher, SearchError> {
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+        let snapshot = reader.try_into()?.searcher();
+        let readers = snapshot.segment_readers().iter();
+        let open = |reader: &SegmentReader| Segment::open(reader, &layout);
+        Ok(Searcher {
+            segments: readers.map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn search(
+        &self,
+        query: &Query,
+        filters: &Filters,
+        page: Page,
+        excluded: &dyn Excluded,
+        budget: Budget,
+    ) -> Result<Found, SearchError> {
+        let end = page.from.saturating_add(page.size).min(REACH);
+        let filters = filters.with(query);
+        let collector = Collector::new(filters, excluded, end, self.segments.len());
+        let enough = if page.count { REACH } else { end } as u64;
+        let mut search = Search::new(&self.segments, query, enough, budget, collector);
+        let outcome = search.run();
+        let (is_whole, is_partial) = match outcome {
+            Ok(is_whole) => (is_whole, false),
+            Err(Stop::Spent) => (false, true),
+            Err(Stop::Broken(problem)) => return Err(problem),
+        };
+        let total = Total {
+            count: search.collector.total(),
+            is_exact: is_whole,
+        };
+        let tags = search.tags;
+        let hits = search.collector.into_hits();
+        let hits = hits.into_iter().skip(page.from).map(|found| {
+            let (kind, subject) = self.named(found.place, &tags)?;
+            Ok(Hit {
+                kind,
+                subject,
+                tier: found.tier,
+                field: found.field,
+                popularity: found.merit.popularity,
+                sort_at: found.merit.sort_at,
+            })
+        });
+        Ok(Found {
+            hits: hits.collect::<Result<_, SearchError>>()?,
+            total,
+            is_partial,
+        })
+    }
+
+    fn named(&self, place: Place, tags: &[TagFound]) -> Result<(Kind, String), SearchError> {
+        match place {
+            Place::Document { segment, doc } => {
+                let segment = &self.segments[segment];
+                let kind = segment.kind(doc).unwrap_or(Kind::Track);
+                Ok((kind, segment.subject(doc)?))
+            }
+            Place::Tag(tag) => Ok((Kind::Tag, tags[tag].spelling.clone())),
+        }
+    }
+
+    /// Every document: its subject and its fingerprint ([`crate::Document::fingerprint`]), to be
+    /// compared with what the store would give. A subject that comes twice is a fault.
+    pub fn documents(&self) -> impl Iterator<Item = Result<(String, u64), SearchError>> + '_ {
+        self.segments.iter().flat_map(|segment| {
+            let docs = (0..segment.size).filter(|doc| segment.is_alive(*doc));
+            docs.map(|doc| Ok((segment.subject(doc)?, segment.fingerprint(doc))))
+        })
+    }
+
+    /// Documents that can be found.
+    pub fn size(&self) -> u64 {
+        self.segments.iter().map(Segment::alive).sum()
+    }
+}

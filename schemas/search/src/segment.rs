@@ -1,0 +1,153 @@
+//! A segment of an index, opened once for all queries: its dictionaries and its columns.
+
+use std::sync::Arc;
+
+use tantivy::columnar::ColumnValues;
+use tantivy::fastfield::AliveBitSet;
+use tantivy::postings::{SegmentPostings, TermInfo};
+use tantivy::schema::{IndexRecordOption, Value};
+use tantivy::store::StoreReader;
+use tantivy::{DocId, InvertedIndexReader, SegmentReader, TantivyDocument};
+
+use crate::document::{Key, Kind};
+use crate::error::SearchError;
+use crate::layout::{
+    AUTHOR_KEY, DURATION, FINGERPRINT, KIND, Layout, POPULARITY, SORT_AT, SUBJECT_KEY,
+};
+use crate::rank::{Merit, Popularity};
+
+/// Blocks of stored addresses kept unpacked, for each segment.
+const STORE_CACHE: usize = 16;
+
+/// Which dictionary a term is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dictionary {
+    /// Words of names.
+    Words,
+    /// Words of descriptions.
+    Notes,
+    /// Beginnings, whole titles, tags, authors.
+    Starts,
+}
+
+pub(crate) struct Segment {
+    words: Arc<InvertedIndexReader>,
+    notes: Arc<InvertedIndexReader>,
+    starts: Arc<InvertedIndexReader>,
+    alive: Option<AliveBitSet>,
+    store: StoreReader,
+    subject: tantivy::schema::Field,
+    kind: Arc<dyn ColumnValues<u64>>,
+    author: Arc<dyn ColumnValues<u64>>,
+    subject_key: Arc<dyn ColumnValues<u64>>,
+    duration: Arc<dyn ColumnValues<u64>>,
+    sort_at: Arc<dyn ColumnValues<i64>>,
+    popularity: Arc<dyn ColumnValues<u64>>,
+    fingerprint: Arc<dyn ColumnValues<u64>>,
+    /// Documents, the deleted ones among them.
+    pub(crate) size: u32,
+}
+
+impl Segment {
+    pub(crate) fn open(reader: &SegmentReader, layout: &Layout) -> Result<Segment, SearchError> {
+        let columns = reader.fast_fields();
+        Ok(Segment {
+            words: reader.inverted_index(layout.words)?,
+            notes: reader.inverted_index(layout.notes)?,
+            starts: reader.inverted_index(layout.starts)?,
+            alive: reader.alive_bitset().cloned(),
+            store: reader.get_store_reader(STORE_CACHE)?,
+            subject: layout.subject,
+            kind: columns.column_first_or_default(KIND)?,
+            author: columns.column_first_or_default(AUTHOR_KEY)?,
+            subject_key: columns.column_first_or_default(SUBJECT_KEY)?,
+            duration: columns.column_first_or_default(DURATION)?,
+            sort_at: columns.column_first_or_default(SORT_AT)?,
+            popularity: columns.column_first_or_default(POPULARITY)?,
+            fingerprint: columns.column_first_or_default(FINGERPRINT)?,
+            size: reader.max_doc(),
+        })
+    }
+
+    pub(crate) fn dictionary(&self, dictionary: Dictionary) -> &InvertedIndexReader {
+        match dictionary {
+            Dictionary::Words => &self.words,
+            Dictionary::Notes => &self.notes,
+            Dictionary::Starts => &self.starts,
+        }
+    }
+
+    pub(crate) fn term(
+        &self,
+        dictionary: Dictionary,
+        term: &[u8],
+    ) -> Result<Option<TermInfo>, SearchError> {
+        Ok(self.dictionary(dictionary).terms().get(term)?)
+    }
+
+    pub(crate) fn postings(
+        &self,
+        dictionary: Dictionary,
+        info: &TermInfo,
+        option: IndexRecordOption,
+    ) -> Result<SegmentPostings, SearchError> {
+        let reader = self.dictionary(dictionary);
+        Ok(reader.read_postings_from_terminfo(info, option)?)
+    }
+
+    pub(crate) fn is_alive(&self, doc: DocId) -> bool {
+        self.alive.as_ref().is_none_or(|alive| alive.is_alive(doc))
+    }
+
+    /// Documents that aren't deleted.
+    pub(crate) fn alive(&self) -> u64 {
+        let alive = self.alive.as_ref().map(AliveBitSet::num_alive_docs);
+        alive.map_or(u64::from(self.size), |alive| alive as u64)
+    }
+
+    pub(crate) fn kind(&self, doc: DocId) -> Option<Kind> {
+        Kind::from_number(self.kind.get_val(doc))
+    }
+
+    pub(crate) fn author(&self, doc: DocId) -> Key {
+        Key(self.author.get_val(doc))
+    }
+
+    pub(crate) fn subject_key(&self, doc: DocId) -> Key {
+        Key(self.subject_key.get_val(doc))
+    }
+
+    /// In seconds; [`crate::layout::NO_DURATION`] where there is none.
+    pub(crate) fn duration(&self, doc: DocId) -> u64 {
+        self.duration.get_val(doc)
+    }
+
+    pub(crate) fn sort_at(&self, doc: DocId) -> i64 {
+        self.sort_at.get_val(doc)
+    }
+
+    pub(crate) fn popularity(&self, doc: DocId) -> Popularity {
+        Popularity::from_step(self.popularity.get_val(doc))
+    }
+
+    pub(crate) fn merit(&self, doc: DocId, popularity: Popularity) -> Merit {
+        Merit {
+            popularity,
+            sort_at: self.sort_at.get_val(doc),
+            subject: self.subject_key.get_val(doc),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self, doc: DocId) -> u64 {
+        self.fingerprint.get_val(doc)
+    }
+
+    /// The at-uri or DID of a document.
+    pub(crate) fn subject(&self, doc: DocId) -> Result<String, SearchError> {
+        let stored: TantivyDocument = self.store.get(doc)?;
+        let subject = stored
+            .get_first(self.subject)
+            .and_then(|value| value.as_str());
+        Ok(subject.unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,428 @@
+//! What a query needs, as posting lists of one segment: each with the tier and the field that a
+//! document found in it has.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use tantivy::postings::TermInfo;
+
+use crate::budget::Purse;
+use crate::document::Key;
+use crate::layout::{Class, term_of_key};
+use crate::query::{Asked, Phrase, Scope};
+use crate::rank::Tier;
+use crate::segment::{Dictionary, Segment};
+use crate::stage::{Docs, Rank, Source, Stage, Stop, Wanted};
+use crate::terms::{KEY_START, Sort, WORD_START, first_chars, word_start_term, word_term};
+use crate::typos::{LETTERS_FOR_START, Near, NearTerms};
+
+/// Letters from which a word may be the beginning of a word of a description.
+const LETTERS_IN_NOTES: usize = 3;
+/// Steps that a posting list costs besides its entries, when its term is found and when it is read.
+pub(crate) const OPENING: u64 = 50;
+
+/// One thing that a query needs.
+pub(crate) enum Need<'q> {
+    /// A word.
+    Word(&'q Looked<'q>),
+    Phrase(&'q Phrase),
+    Tag(&'q str),
+    /// Published by this account, or featuring it.
+    Artist(Key),
+    /// Whole titles and names.
+    Exact(&'q str),
+    /// Beginnings of titles and names.
+    Prefix(&'q str),
+}
+
+/// A word of a query while it is looked for.
+pub(crate) struct Looked<'q> {
+    pub asked: &'q Asked,
+    /// The artists it names, with the tier at which it does.
+    pub artists: HashMap<Key, Tier>,
+    /// Automata of what is near, made when they are first needed.
+    near: OnceCell<(Near, Option<Near>)>,
+}
+
+impl<'q> Looked<'q> {
+    pub(crate) fn new(asked: &'q Asked) -> Looked<'q> {
+        Looked {
+            asked,
+            artists: HashMap::new(),
+            near: OnceCell::new(),
+        }
+    }
+
+    fn near(&self) -> &(Near, Option<Near>) {
+        self.near.get_or_init(|| {
+            let text = self.asked.text.as_str();
+            let can_start = self.asked.is_last && text.chars().count() >= LETTERS_FOR_START;
+            let start = can_start.then(|| Near::start(text));
+            (Near::whole(text, self.asked.typos), start)
+        })
+    }
+}
+
+/// Terms that a word stands for in one segment, of whatever class, by how it does; read once for
+/// all stages.
+#[derive(Default)]
+pub(crate) struct Terms {
+    starts: Option<Vec<Found>>,
+    note_starts: Option<Vec<Found>>,
+    typos: Option<Vec<Found>>,
+}
+
+#[derive(Clone)]
+struct Found {
+    dictionary: Dictionary,
+    info: TermInfo,
+    class: Class,
+    tier: Tier,
+}
+
+/// Reads sources out of one segment.
+pub(crate) struct Sources<'a> {
+    pub segment: &'a Segment,
+    pub wanted: Wanted,
+    pub purse: &'a Purse,
+}
+
+impl Sources<'_> {
+    /// All sources of a need, for a stage.
+    pub(crate) fn of(
+        &self,
+        need: &Need<'_>,
+        terms: &mut Terms,
+        stage: Stage,
+    ) -> Result<Vec<Source>, Stop> {
+        let mut sources = Vec::new();
+        match need {
+            Need::Word(word) => {
+                self.word(word, terms, stage, &mut sources)?;
+                if self.wanted.records {
+                    for (&artist, &tier) in &word.artists {
+                        self.artist(artist, tier, &mut sources)?;
+                    }
+                }
+            }
+            Need::Phrase(phrase) => self.phrase(phrase, stage, &mut sources)?,
+            Need::Tag(tag) => self.tag(tag, &mut sources)?,
+            Need::Artist(artist) => self.artist(*artist, Tier::Word, &mut sources)?,
+            Need::Exact(key) => self.exact(key, &mut sources)?,
+            Need::Prefix(key) => self.prefix(key, &mut sources)?,
+        }
+        Ok(sources)
+    }
+
+    pub(crate) fn classes(
+        &self,
+        scope: Scope,
+        with_notes: bool,
+    ) -> impl Iterator<Item = Class> + use<> {
+        let wanted = self.wanted;
+        classes_of(scope, with_notes).filter(move |class| wanted.has(*class))
+    }
+
+    fn open(&self, found: &Found, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        self.purse.pay(OPENING)?;
+        sources.push(Source {
+            docs: Docs::Term(found.dictionary, found.info.clone()),
+            rank: Rank::new(found.tier, found.class.field()),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn open_term(
+        &self,
+        dictionary: Dictionary,
+        term: &[u8],
+        class: Class,
+        tier: Tier,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        let Some(info) = self.segment.term(dictionary, term)? else {
+            return Ok(());
+        };
+        let found = Found {
+            dictionary,
+            info,
+            class,
+            tier,
+        };
+        self.open(&found, sources)
+    }
+
+    fn word(
+        &self,
+        word: &Looked<'_>,
+        terms: &mut Terms,
+        stage: Stage,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        let asked = word.asked;
+        for class in self.classes(asked.scope, stage.with_notes) {
+            let term = word_term(&asked.text, class);
+            self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
+        }
+        if stage.reach >= Tier::Start && asked.can_start {
+            if terms.starts.is_none() {
+                terms.starts = Some(self.starts(asked)?);
+            }
+            self.open_wanted(&terms.starts, sources)?;
+            if stage.with_notes && asked.scope == Scope::Any {
+                if terms.note_starts.is_none() {
+                    terms.note_starts = Some(self.note_starts(asked)?);
+                }
+                self.open_wanted(&terms.note_starts, sources)?;
+            }
+        }
+        if stage.reach >= Tier::OneTypo && asked.typos > 0 {
+            if terms.typos.is_none() {
+                terms.typos = Some(self.typos(word)?);
+            }
+            self.open_wanted(&terms.typos, sources)?;
+        }
+        Ok(())
+    }
+
+    fn open_wanted(
+        &self,
+        terms: &Option<Vec<Found>>,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        for found in terms.iter().flatten() {
+            if self.wanted.has(found.class) {
+                self.open(found, sources)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Longer words of names that begin with a word.
+    fn starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        if asked.text.chars().count() > WORD_START {
+            return self.range(Dictionary::Words, asked);
+        }
+        let mut found = Vec::new();
+        for class in classes_of(asked.scope, false) {
+            let term = word_start_term(&asked.text, class);
+            if let Some(info) = self.segment.term(Dictionary::Starts, &term)? {
+                found.push(Found {
+                    dictionary: Dictionary::Starts,
+                    info,
+                    class,
+                    tier: Tier::Start,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    fn note_starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        match asked.text.chars().count() < LETTERS_IN_NOTES {
+            true => Ok(Vec::new()),
+            false => self.range(Dictionary::Notes, asked),
+        }
+    }
+
+    /// Terms of all longer words with this beginning.
+    fn range(&self, dictionary: Dictionary, asked: &Asked) -> Result<Vec<Found>, Stop> {
+        let with_notes = dictionary == Dictionary::Notes;
+        let classes: Vec<Class> = classes_of(asked.scope, with_notes).collect();
+        let terms = self.segment.dictionary(dictionary).terms();
+        let start = asked.text.as_bytes();
+        let mut range = terms.range().ge(start);
+        if let Some(end) = after_all_with(start) {
+            range = range.lt(end);
+        }
+        let mut stream = range.into_stream()?;
+        let mut found = Vec::new();
+        while stream.advance() {
+            self.purse.pay(OPENING)?;
+            let Some((word, class)) = word_of(stream.key()) else {
+                continue;
+            };
+            if word.len() > start.len() && classes.contains(&class) {
+                found.push(Found {
+                    dictionary,
+                    info: stream.value().clone(),
+                    class,
+                    tier: Tier::Start,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Words of names that are a typo or two away, or begin with one that is.
+    fn typos(&self, word: &Looked<'_>) -> Result<Vec<Found>, Stop> {
+        let mut found = Vec::new();
+        let (whole, start) = word.near();
+        self.near(word.asked, whole, true, &mut found)?;
+        if let Some(start) = start {
+            self.near(word.asked, start, false, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn near(
+        &self,
+        asked: &Asked,
+        near: &Near,
+        is_whole: bool,
+        found: &mut Vec<Found>,
+    ) -> Result<(), Stop> {
+        let classes: Vec<Class> = classes_of(asked.scope, false).collect();
+        let terms = self.segment.dictionary(Dictionary::Words).terms();
+        let automaton = NearTerms::new(near, self.purse.left());
+        let mut stream = terms.search(automaton).into_stream()?;
+        while stream.advance() {
+            let Some((word, class)) = word_of(stream.key()) else {
+                continue;
+            };
+            let typos = std::str::from_utf8(word)
+                .ok()
+                .and_then(|word| near.typos(word));
+            let tier = match typos {
+                Some(1) if is_whole => Tier::OneTypo,
+                Some(1..) => Tier::TwoTypos,
+                _ => continue,
+            };
+            if classes.contains(&class) {
+                self.purse.pay(OPENING)?;
+                found.push(Found {
+                    dictionary: Dictionary::Words,
+                    info: stream.value().clone(),
+                    class,
+                    tier,
+                });
+            }
+        }
+        match self.purse.is_empty() {
+            true => Err(Stop::Spent),
+            false => Ok(()),
+        }
+    }
+
+    fn artist(&self, artist: Key, tier: Tier, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let key = term_of_key(artist);
+        let starts = Dictionary::Starts;
+        self.open_term(
+            starts,
+            &Sort::Author.term(&key),
+            Class::Artist,
+            tier,
+            sources,
+        )?;
+        self.open_term(
+            starts,
+            &Sort::Featured.term(&key),
+            Class::Feature,
+            tier,
+            sources,
+        )
+    }
+
+    fn exact(&self, key: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        for (sort, class) in self.key_sorts() {
+            let term = sort.term(key);
+            self.open_term(Dictionary::Starts, &term, class, Tier::Exact, sources)?;
+        }
+        Ok(())
+    }
+
+    fn key_sorts(&self) -> impl Iterator<Item = (Sort, Class)> + use<> {
+        let wanted = self.wanted;
+        let sorts = [(Sort::Title, Class::Title), (Sort::Actor, Class::Actor)];
+        sorts
+            .into_iter()
+            .filter(move |(_, class)| wanted.has(*class))
+    }
+
+    fn prefix(&self, key: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let is_short = first_chars(key, KEY_START).len() == key.len();
+        for (sort, class) in self.key_sorts() {
+            if is_short {
+                let start = match sort {
+                    Sort::Actor => Sort::ActorStart,
+                    _ => Sort::TitleStart,
+                };
+                let term = start.term(key);
+                self.open_term(Dictionary::Starts, &term, class, Tier::Prefix, sources)?;
+                continue;
+            }
+            let start = sort.term(key);
+            self.open_range(&start, class, Tier::Prefix, sources)?;
+        }
+        Ok(())
+    }
+
+    fn tag(&self, tag: &str, sources: &mut Vec<Source>) -> Result<(), Stop> {
+        let mut start = Sort::Tag.term(tag);
+        start.push(0);
+        self.open_range(&start, Class::Tag, Tier::Word, sources)
+    }
+
+    /// All terms of the third dictionary with a beginning.
+    fn open_range(
+        &self,
+        start: &[u8],
+        class: Class,
+        tier: Tier,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        let terms = self.segment.dictionary(Dictionary::Starts).terms();
+        let mut range = terms.range().ge(start);
+        if let Some(end) = after_all_with(start) {
+            range = range.lt(end);
+        }
+        let mut stream = range.into_stream()?;
+        while stream.advance() {
+            let found = Found {
+                dictionary: Dictionary::Starts,
+                info: stream.value().clone(),
+                class,
+                tier,
+            };
+            self.open(&found, sources)?;
+        }
+        Ok(())
+    }
+}
+
+/// The classes of texts that a scope takes in.
+fn classes_of(scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> {
+    let is_in = move |class: &Class| match scope {
+        Scope::Any => *class != Class::Description || with_notes,
+        Scope::Artist => matches!(class, Class::Artist | Class::Feature | Class::Actor),
+        Scope::Album => *class == Class::Album,
+    };
+    Class::ALL.into_iter().filter(is_in)
+}
+
+pub(crate) fn dictionary_of(class: Class) -> Dictionary {
+    match class {
+        Class::Description => Dictionary::Notes,
+        _ => Dictionary::Words,
+    }
+}
+
+/// The word and the class of a term.
+fn word_of(term: &[u8]) -> Option<(&[u8], Class)> {
+    match term {
+        [word @ .., 0, class] => Some((word, Class::from_byte(*class)?)),
+        _ => None,
+    }
+}
+
+/// The least term after all that begin so.
+pub(crate) fn after_all_with(start: &[u8]) -> Option<Vec<u8>> {
+    let mut end = start.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}

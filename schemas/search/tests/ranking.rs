@@ -1,0 +1,288 @@
+//! What stands above what: the rules of docs/search.md, one by one.
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
+
+mod catalogue;
+
+use catalogue::{Kept, actor, liked_track, list, track};
+use plyr_search::{Field, Kind, Tier};
+use serde_json::json;
+
+fn ranks(kept: &Kept, query: &str) -> Vec<(Tier, Field)> {
+    let hits = kept.hits(query).into_iter();
+    hits.map(|hit| (hit.tier, hit.field)).collect()
+}
+
+#[test]
+fn tiers_stand_above_one_another_however_loved_the_lower_is() {
+    let documents = [
+        liked_track(1, 1, "Transit", json!({}), 0),
+        liked_track(2, 2, "Transitory", json!({}), 10),
+        liked_track(3, 3, "Night Transit", json!({}), 100),
+        liked_track(4, 4, "Night Transitory", json!({}), 1_000),
+        liked_track(5, 5, "Night Transti", json!({}), 10_000),
+        liked_track(
+            6,
+            6,
+            "Elsewhere",
+            json!({"description": "of transit"}),
+            100_000,
+        ),
+        liked_track(7, 7, "Elsewhere", json!({}), 1_000_000),
+    ];
+    let kept = Kept::of(&documents);
+    let expected = [0, 1, 2, 5, 3, 4].map(|place: usize| documents[place].subject.clone());
+    assert_eq!(kept.subjects("transit"), expected);
+    assert_eq!(
+        ranks(&kept, "transit"),
+        [
+            (Tier::Exact, Field::Name),
+            (Tier::Prefix, Field::Name),
+            (Tier::Word, Field::Name),
+            (Tier::Word, Field::Description),
+            (Tier::Start, Field::Name),
+            (Tier::OneTypo, Field::Name),
+        ]
+    );
+}
+
+#[test]
+fn within_a_tier_fields_then_popularity_then_time() {
+    let documents = [
+        liked_track(1, 1, "Blue Night", json!({}), 1),
+        liked_track(2, 2, "Red Night", json!({}), 100),
+        liked_track(3, 3, "x", json!({"artist": "The Night"}), 9_000),
+        liked_track(4, 4, "x", json!({"album": "A Night"}), 9_000),
+        liked_track(
+            5,
+            5,
+            "x",
+            json!({"features": [{"did": "did:web:a.b", "handle": "my.night"}]}),
+            9_000,
+        ),
+        liked_track(6, 6, "x", json!({"tags": ["late night"]}), 9_000),
+        liked_track(7, 7, "x", json!({"genres": ["night"]}), 9_000),
+        liked_track(8, 8, "x", json!({"description": "night"}), 9_000),
+        track(
+            9,
+            9,
+            "Old Night",
+            json!({"createdAt": "2001-01-01T00:00:00Z"}),
+        ),
+        track(
+            9,
+            10,
+            "Newer Night",
+            json!({"createdAt": "2002-01-01T00:00:00Z"}),
+        ),
+    ];
+    let kept = Kept::of(&documents);
+    let found = kept.subjects("night");
+    let place = |subject: usize| {
+        found
+            .iter()
+            .position(|found| *found == documents[subject].subject)
+    };
+    // First of all stands the tag of that name.
+    assert_eq!(found[0], "night");
+    let order = [1, 0, 9, 8, 2, 3, 4];
+    let places: Vec<usize> = order.into_iter().filter_map(place).collect();
+    assert_eq!(places, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(place(7), Some(10));
+}
+
+#[test]
+fn words_may_be_swapped_and_stand_in_several_fields() {
+    let documents = [
+        track(1, 1, "Sunrise", json!({"artist": "Ana Lima"})),
+        track(2, 2, "Sunrise", json!({"artist": "Other"})),
+        track(3, 3, "Ana", json!({"artist": "Sunrise"})),
+    ];
+    let kept = Kept::of(&documents);
+    let both = [documents[2].subject.clone(), documents[0].subject.clone()];
+    assert_eq!(kept.subjects("ana sunrise"), both);
+    assert_eq!(
+        kept.subjects("sunrise lima"),
+        std::slice::from_ref(&documents[0].subject)
+    );
+    assert_eq!(ranks(&kept, "lima sunrise"), [(Tier::Word, Field::Artist)]);
+}
+
+#[test]
+fn however_it_is_written_it_is_found() {
+    let documents = [
+        track(1, 1, "Don’t Stop", json!({})),
+        track(2, 2, "夜のドライブ", json!({})),
+        track(3, 3, "Сон й Ёлка", json!({})),
+        track(4, 4, "❤️ only", json!({})),
+        track(5, 5, "Röyksopp Forever", json!({})),
+        track(6, 6, "사랑해 그대", json!({})),
+        track(7, 7, "أُغنية", json!({})),
+        track(8, 8, "!!!", json!({})),
+        track(9, 9, "x", json!({})),
+        track(10, 10, "The The", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    for (query, place) in [
+        ("dont stop", 0),
+        ("DON'T", 0),
+        ("ドライブ", 1),
+        ("夜", 1),
+        ("ﾄﾞﾗｲﾌﾞ", 1),
+        ("елка", 2),
+        ("❤", 3),
+        ("royksopp", 4),
+        ("ryksopp", 4),
+        ("사랑", 5),
+        ("اغنية", 6),
+        ("!!!", 7),
+        ("X", 8),
+        ("the the", 9),
+        ("the", 9),
+    ] {
+        assert_eq!(
+            kept.subjects(query),
+            std::slice::from_ref(&documents[place].subject),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn operators_narrow_what_is_found() {
+    let documents = [
+        track(
+            1,
+            1,
+            "Blue Night",
+            json!({"artist": "Ana", "duration": 90, "tags": ["Hip-Hop"]}),
+        ),
+        track(
+            2,
+            2,
+            "Blue Night",
+            json!({"artist": "Bo", "duration": 200, "album": "First"}),
+        ),
+        track(
+            3,
+            3,
+            "Night of Blue",
+            json!({"tags": ["hip hop", "ai"], "duration": 300}),
+        ),
+        list(4, 4, "Blue Night", "playlist"),
+        list(4, 5, "First", "album"),
+        track(
+            5,
+            6,
+            "Blue Night",
+            json!({"createdAt": "2020-01-01T00:00:00Z"}),
+        ),
+    ];
+    let kept = Kept::of(&documents);
+    for (query, mut places) in [
+        ("blue night artist:ana", vec![0]),
+        ("\"blue night\"", vec![0, 1, 3, 5]),
+        ("\"night blue\"", vec![]),
+        ("\"night of blue\"", vec![2]),
+        ("blue -of", vec![0, 1, 3, 5]),
+        ("blue -\"blue night\"", vec![2]),
+        ("album:first", vec![1, 4]),
+        ("tag:\"hip hop\"", vec![0, 2]),
+        ("blue tag:hip-hop -tag:ai", vec![0]),
+        ("blue min:1:30 max:200", vec![0, 1]),
+        ("blue before:2021", vec![5]),
+        (
+            "blue night after:2021 -artist:ana -album:first -of",
+            vec![3],
+        ),
+        ("artist:bob blue", vec![]),
+    ] {
+        let mut found = kept.subjects(query);
+        found.sort();
+        places.sort_by_key(|place| documents[*place].subject.clone());
+        let expected: Vec<String> = places
+            .into_iter()
+            .map(|place: usize| documents[place].subject.clone())
+            .collect();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[test]
+fn artists_are_found_by_name_handle_and_bio_and_their_tracks_by_their_present_name() {
+    let documents = [
+        actor(1, "Ana Lima", "sunflower.example.com", "fado from Porto"),
+        track(1, 1, "Sunrise", json!({"artist": "old name"})),
+        track(
+            2,
+            2,
+            "Sunrise",
+            json!({"features": [{"did": catalogue::did(1).as_str()}]}),
+        ),
+        track(3, 3, "Sunrise", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    let artist = documents[0].subject.clone();
+    assert_eq!(kept.subjects("ana lima")[0], artist);
+    assert_eq!(
+        kept.subjects("sunflower.example.com"),
+        std::slice::from_ref(&artist)
+    );
+    assert_eq!(kept.subjects("porto"), std::slice::from_ref(&artist));
+    assert_eq!(kept.hits("ana lima")[0].kind, Kind::Artist);
+    let by_name = kept.subjects("lima sunrise");
+    assert_eq!(
+        by_name,
+        [documents[1].subject.clone(), documents[2].subject.clone()]
+    );
+    let sunflower = kept.subjects("sunflower");
+    assert_eq!(sunflower, [artist, by_name[0].clone(), by_name[1].clone()]);
+    let by_did = format!("artist:{} sunrise", catalogue::did(1).as_str());
+    // Whole titles now: the newer stands first.
+    assert_eq!(
+        kept.subjects(&by_did),
+        [by_name[1].clone(), by_name[0].clone()]
+    );
+    assert!(kept.subjects("example").is_empty());
+}
+
+#[test]
+fn one_artist_doesnt_flood_a_page() {
+    let mut documents: Vec<_> = (0..40)
+        .map(|number| liked_track(1, number, &format!("Love {number}"), json!({}), 50))
+        .collect();
+    documents.push(track(2, 100, "Love you", json!({})));
+    documents.push(track(3, 101, "Love me", json!({})));
+    let kept = Kept::of(&documents);
+    let found = kept.subjects("love");
+    assert_eq!(found.len(), 42);
+    let others = [documents[41].subject.clone(), documents[40].subject.clone()];
+    assert_eq!(found[3..5], others);
+}
+
+#[test]
+fn tags_are_hits_while_a_track_that_shows_carries_them() {
+    let documents = [
+        track(1, 1, "One", json!({"tags": ["Hip-Hop", "jazz"]})),
+        track(2, 2, "Two", json!({"tags": ["hip hop"]})),
+        track(3, 3, "Three", json!({"genres": ["Hip-Hop", "hip house"]})),
+    ];
+    let kept = Kept::of(&documents);
+    let tags = |query: &str| -> Vec<(String, Tier)> {
+        let hits = kept.hits(query).into_iter();
+        let tags = hits.filter(|hit| hit.kind == Kind::Tag);
+        tags.map(|hit| (hit.subject, hit.tier)).collect()
+    };
+    let hip_hop = ("Hip-Hop".to_owned(), Tier::Prefix);
+    assert_eq!(
+        tags("hip"),
+        [hip_hop, ("hip house".to_owned(), Tier::Prefix)]
+    );
+    assert_eq!(tags("hip hop"), [("Hip-Hop".to_owned(), Tier::Exact)]);
+    assert_eq!(tags("#jazz"), [("jazz".to_owned(), Tier::Exact)]);
+    assert!(tags("jazz -one").is_empty());
+    let mut writer = kept.index.writer(plyr_search::WriterBudget::LIVE).unwrap();
+    writer.delete(&documents[0].subject);
+    writer.commit("a.2").unwrap();
+    assert!(tags("jazz").is_empty());
+    assert_eq!(tags("hip hop"), [("Hip-Hop".to_owned(), Tier::Exact)]);
+}
