@@ -95,12 +95,12 @@ fn faults(seed: u64) -> Faults {
     Faults {
         seed,
         hosts: HostFaults {
-            hangs: 150,
+            hangs: 40,
             ..TROUBLED
         },
         directory: HostFaults {
             fails: 40,
-            hangs: 150,
+            hangs: 40,
             ..HostFaults::default()
         },
         relay: HostFaults {
