@@ -237,8 +237,8 @@ impl Making {
         self.made.tracks.push(track);
     }
 
-    /// Which song is recorded, and in which version: a song of somebody else, another version of one
-    /// of the artist's own, the song that gives an album its name, or a new one.
+    /// Which song is recorded, and in which version: a song of somebody else, another version of
+    /// one of the artist's own, the song that gives an album its name, or a new one.
     fn work(
         &mut self,
         artist: usize,

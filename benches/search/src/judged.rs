@@ -40,9 +40,9 @@ impl<'a> Judge<'a> {
         right
     }
 
-    /// 2: what is called as was meant, or as was typed. 1, for all kinds: other versions of a song of
-    /// that title. 1 besides, by kind: what begins with, contains or has all the words of what was
-    /// typed; tracks of the artist, on the album, with the tag.
+    /// 2: what is called as was meant, or as was typed. 1, for all kinds: other versions of a song
+    /// of that title. 1 besides, by kind: what begins with, contains or has all the words of what
+    /// was typed; tracks of the artist, on the album, with the tag.
     fn called(&self, asked: &Asked) -> Judgement {
         let typed = plain(&asked.text);
         let meant = plain(without_guests(self.catalogue.name(asked.meant)));

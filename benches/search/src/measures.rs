@@ -12,8 +12,8 @@ pub struct Scores {
     /// One by the place of the first answer of grade 2; 0 if the first ten have none. Its mean is
     /// the MRR.
     pub reciprocal: f64,
-    /// nDCG of the first ten: gains of 3 and 1, halved by the logarithm of the place, by those of the
-    /// best order there is.
+    /// nDCG of the first ten: gains of 3 and 1, less by the logarithm of the place, by those of
+    /// the best order there is.
     pub gain: f64,
     /// Right answers among the first ten, by as many as there could be.
     pub recall: f64,

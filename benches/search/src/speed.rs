@@ -1,5 +1,5 @@
-//! How fast an index is built and answers while it is written, how large it is, beside FTS5 over the
-//! same catalogue, with the same queries, in the same run.
+//! How fast an index is built and answers while it is written, how large it is, beside FTS5 over
+//! the same catalogue, with the same queries, in the same run.
 
 use std::fs;
 use std::io::Write;

@@ -12,7 +12,7 @@ use crate::words::TAGS;
 /// How texts are cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tokenizer {
-    /// Words, without accents, with prefix indexes; the last word of a query may be the beginning of
+    /// Words, without accents, with prefix indexes; the last word of a query may be the start of
     /// one.
     Unicode61,
     /// Three characters at a time, without accents; every word of a query of three characters or
