@@ -214,16 +214,20 @@ impl<'a> Collector<'a> {
             return;
         }
         self.total += 1;
-        let merit = segment.merit(doc);
         let most = self.most;
-        let place = Place::Document {
-            segment: number,
-            doc,
-        };
         let deal = self
             .group(tier, field)
             .get_or_insert_with(|| Deal::new(most));
+        let popularity = segment.popularity(doc);
+        if popularity < deal.least_popularity() {
+            return;
+        }
+        let merit = segment.merit(doc, popularity);
         if deal.reaches(merit) {
+            let place = Place::Document {
+                segment: number,
+                doc,
+            };
             deal.add(segment.author(doc).0, merit, place);
         }
     }

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::rank::Merit;
+use crate::rank::{Merit, Popularity};
 
 /// Hits of one artist that are dealt before the artist waits for the next round.
 pub const ROUND: usize = 3;
@@ -43,6 +43,11 @@ impl<H: Copy> Deal<H> {
     /// Whether a hit of this merit can still come among the first; cheap, to be asked first.
     pub(crate) fn reaches(&self, merit: Merit) -> bool {
         self.most > 0 && self.bar.is_none_or(|bar| merit > bar)
+    }
+
+    /// The popularity below which no hit can come among the first any more.
+    pub(crate) fn least_popularity(&self) -> Popularity {
+        self.bar.map(|bar| bar.popularity).unwrap_or_default()
     }
 
     pub(crate) fn add(&mut self, artist: u64, merit: Merit, hit: H) {
@@ -125,7 +130,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rank::Popularity;
 
     fn merit(popularity: u64, subject: u64) -> Merit {
         Merit {

@@ -167,6 +167,7 @@ impl Plain {
 
 fn unstroked(char: char) -> Plain {
     Plain::Text(match char {
+        '`' => "'",
         'ø' => "o",
         'ł' => "l",
         'đ' | 'ð' => "d",
@@ -270,6 +271,7 @@ mod tests {
             ("か\u{3099}", "が"),
             ("한국어", "한국어"),
             ("don’t ŉ", "don't 'n"),
+            ("`\u{1fef}", "''"),
             ("हिंदी", "हिंदी"),
             ("İstanbul ısı", "istanbul isi"),
             ("tab\tnul\0", "tab nul "),

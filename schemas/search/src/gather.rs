@@ -52,7 +52,7 @@ fn total(sources: &[Source]) -> u64 {
 
 fn union(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Gathered, Stop> {
     let total = total(&sources);
-    if total > u64::from(size) / FEW {
+    if sources.len() > 1 && total > u64::from(size) / FEW {
         return Ok(Gathered::Many(every(sources, size, purse)?));
     }
     purse.pay(total)?;
@@ -61,7 +61,8 @@ fn union(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Gathered, Sto
         let rank = source.rank;
         each(source.docs, |doc| few.push((doc, rank)));
     }
-    few.sort_unstable();
+    // Not unstable: each source is in order already, and such runs are merged.
+    few.sort();
     few.dedup_by_key(|(doc, _)| *doc);
     Ok(Gathered::Few(few))
 }
@@ -99,8 +100,23 @@ fn every(sources: Vec<Source>, size: u32, purse: &Purse) -> Result<Vec<Rank>, St
 fn keep_few(few: &mut Vec<(DocId, Rank)>, sources: Vec<Source>, purse: &Purse) -> Result<(), Stop> {
     let mut best = vec![Rank::NONE; few.len()];
     for source in sources {
-        purse.pay(source.size().min(few.len() as u64 * 2))?;
         let rank = source.rank;
+        let size = source.size();
+        if size < few.len() as u64 {
+            purse.pay(size * 2)?;
+            let mut start = 0;
+            each(source.docs, |doc| {
+                let rest = few.get(start..).unwrap_or_default();
+                start += places_before(rest, doc);
+                if few.get(start).is_some_and(|(there, _)| *there == doc)
+                    && let Some(best) = best.get_mut(start)
+                {
+                    *best = rank.min(*best);
+                }
+            });
+            continue;
+        }
+        purse.pay(few.len() as u64 * 2)?;
         let mut seek = seeking(source.docs);
         for ((doc, _), best) in few.iter().zip(&mut best) {
             if seek(*doc) {
@@ -115,6 +131,16 @@ fn keep_few(few: &mut Vec<(DocId, Rank)>, sources: Vec<Source>, purse: &Purse) -
         other != Rank::NONE
     });
     Ok(())
+}
+
+/// How many stand before a document: by steps that double, then by halves.
+fn places_before(few: &[(DocId, Rank)], doc: DocId) -> usize {
+    let mut reach = 1;
+    while few.get(reach).is_some_and(|(there, _)| *there < doc) {
+        reach *= 2;
+    }
+    let near = few.get(..few.len().min(reach + 1)).unwrap_or_default();
+    near.partition_point(|(there, _)| *there < doc)
 }
 
 /// Tells whether documents, asked for in ascending order, are there.

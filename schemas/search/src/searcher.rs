@@ -17,7 +17,7 @@ use crate::layout::Layout;
 use crate::query::{Query, Scope, Without};
 use crate::rank::{Field, Popularity, Tier};
 use crate::segment::Segment;
-use crate::sources::{Need, Sources, Stage, Stop, Terms, Wanted};
+use crate::sources::{Looked, Need, Source, Sources, Stage, Stop, Terms, Wanted};
 use crate::tags::{TagFound, tags_with};
 
 /// Hits that pages reach, and up to which hits are counted.
@@ -253,17 +253,18 @@ impl<'a> Search<'a> {
                 self.by_key(tier)?;
             }
         }
-        let mut artists = vec![HashMap::new(); self.query.words.len()];
+        let query = self.query;
+        let mut words: Vec<Looked<'_>> = query.words.iter().map(Looked::new).collect();
         let mut resolved = None;
         for stage in STAGES {
             if self.has_enough() {
                 return Ok(false);
             }
             if resolved != Some(stage.reach) {
-                self.resolve(stage.reach, &mut artists)?;
+                self.resolve(stage.reach, &mut words)?;
                 resolved = Some(stage.reach);
             }
-            self.by_words(stage, &artists)?;
+            self.by_words(stage, &words)?;
         }
         Ok(true)
     }
@@ -354,7 +355,8 @@ impl<'a> Search<'a> {
             };
             let mut needs = self.operators();
             let scoped = query.words.iter().filter(|word| word.scope != Scope::Any);
-            needs.extend(scoped.map(|word| Need::Word(word, HashMap::new())));
+            let scoped: Vec<Looked<'_>> = scoped.map(Looked::new).collect();
+            needs.extend(scoped.iter().map(Need::Word));
             let scoped = query.phrases.iter();
             let scoped = scoped.filter(|phrase| phrase.scope != Scope::Any);
             needs.extend(scoped.map(Need::Phrase));
@@ -380,18 +382,14 @@ impl<'a> Search<'a> {
     }
 
     /// Documents with all the words.
-    fn by_words(&mut self, stage: Stage, artists: &[HashMap<Key, Tier>]) -> Result<(), Stop> {
+    fn by_words(&mut self, stage: Stage, words: &[Looked<'_>]) -> Result<(), Stop> {
         let (segments, query) = (self.segments, self.query);
         let mut needs = self.operators();
         needs.extend(query.phrases.iter().map(Need::Phrase));
         for (number, segment) in segments.iter().enumerate() {
-            let mut all = Vec::with_capacity(query.words.len() + needs.len());
-            for (place, (word, artists)) in query.words.iter().zip(artists).enumerate() {
-                let need = Need::Word(word, artists.clone());
-                let mut terms = self.terms.remove(&(number, place)).unwrap_or_default();
-                let sources = self.sources(segment).of(&need, &mut terms, stage);
-                self.terms.insert((number, place), terms);
-                all.push(sources?);
+            let mut all = Vec::with_capacity(words.len() + needs.len());
+            for (place, word) in words.iter().enumerate() {
+                all.push(self.of_word(number, place, word, stage, self.wanted)?);
                 if all.last().is_some_and(Vec::is_empty) {
                     break;
                 }
@@ -411,30 +409,43 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// Sources of a word in a segment.
+    fn of_word(
+        &mut self,
+        segment: usize,
+        place: usize,
+        word: &Looked<'_>,
+        stage: Stage,
+        wanted: Wanted,
+    ) -> Result<Vec<Source>, Stop> {
+        let terms = self.terms.entry((segment, place)).or_default();
+        let sources = Sources {
+            segment: &self.segments[segment],
+            wanted,
+            purse: &self.purse,
+        };
+        sources.of(&Need::Word(word), terms, stage)
+    }
+
     /// Which artists each word names: by their present names and handles, which their tracks don't
     /// carry. A word that names more than [`MOST_ARTISTS`] names none.
-    fn resolve(&mut self, reach: Tier, artists: &mut [HashMap<Key, Tier>]) -> Result<(), Stop> {
+    fn resolve(&mut self, reach: Tier, words: &mut [Looked<'_>]) -> Result<(), Stop> {
         let segments = self.segments;
-        if !self.wanted.records {
-            return Ok(());
-        }
         let stage = Stage {
             reach,
             with_notes: false,
         };
-        for (place, word) in self.query.words.iter().enumerate() {
-            let mut named: HashMap<Key, Tier> = HashMap::new();
-            if word.scope == Scope::Album {
+        let actors = Wanted {
+            records: false,
+            actors: true,
+        };
+        for (place, word) in words.iter_mut().enumerate() {
+            if !self.wanted.records || word.asked.scope == Scope::Album {
                 continue;
             }
-            for segment in segments {
-                let mut sources = self.sources(segment);
-                sources.wanted = Wanted {
-                    records: false,
-                    actors: true,
-                };
-                let need = Need::Word(word, HashMap::new());
-                let sources = sources.of(&need, &mut Terms::default(), stage)?;
+            let mut named: HashMap<Key, Tier> = HashMap::new();
+            for (number, segment) in segments.iter().enumerate() {
+                let sources = self.of_word(number, place, word, stage, actors)?;
                 let gathered = gather(vec![sources], segment.size, &self.purse)?;
                 let collector = &self.collector;
                 gathered.each(&self.purse, |doc, rank| {
@@ -443,10 +454,8 @@ impl<'a> Search<'a> {
                     }
                 })?;
             }
-            if named.len() <= MOST_ARTISTS
-                && let Some(artists) = artists.get_mut(place)
-            {
-                *artists = named;
+            if named.len() <= MOST_ARTISTS {
+                word.artists = named;
             }
         }
         Ok(())

@@ -120,9 +120,13 @@ impl Segment {
         self.sort_at.get_val(doc)
     }
 
-    pub(crate) fn merit(&self, doc: DocId) -> Merit {
+    pub(crate) fn popularity(&self, doc: DocId) -> Popularity {
+        Popularity::from_step(self.popularity.get_val(doc))
+    }
+
+    pub(crate) fn merit(&self, doc: DocId, popularity: Popularity) -> Merit {
         Merit {
-            popularity: Popularity::from_step(self.popularity.get_val(doc)),
+            popularity,
             sort_at: self.sort_at.get_val(doc),
             subject: self.subject_key.get_val(doc),
         }

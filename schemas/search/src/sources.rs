@@ -1,6 +1,7 @@
 //! What a query needs, as posting lists of one segment: each with the tier and the field that a
 //! document found in it has.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use tantivy::postings::{Postings, SegmentPostings, TermInfo};
@@ -129,8 +130,8 @@ impl Wanted {
 
 /// One thing that a query needs.
 pub(crate) enum Need<'q> {
-    /// A word, and the artists it names (by key) with the tier at which it does.
-    Word(&'q Asked, HashMap<Key, Tier>),
+    /// A word.
+    Word(&'q Looked<'q>),
     Phrase(&'q Phrase),
     Tag(&'q str),
     /// Published by this account, or featuring it.
@@ -141,7 +142,36 @@ pub(crate) enum Need<'q> {
     Prefix(&'q str),
 }
 
-/// Terms that a word stands for in one segment, by how it does; read once for all stages.
+/// A word of a query while it is looked for.
+pub(crate) struct Looked<'q> {
+    pub asked: &'q Asked,
+    /// The artists it names, with the tier at which it does.
+    pub artists: HashMap<Key, Tier>,
+    /// Automata of what is near, made when they are first needed.
+    near: OnceCell<(Near, Option<Near>)>,
+}
+
+impl<'q> Looked<'q> {
+    pub(crate) fn new(asked: &'q Asked) -> Looked<'q> {
+        Looked {
+            asked,
+            artists: HashMap::new(),
+            near: OnceCell::new(),
+        }
+    }
+
+    fn near(&self) -> &(Near, Option<Near>) {
+        self.near.get_or_init(|| {
+            let text = self.asked.text.as_str();
+            let can_start = self.asked.is_last && text.chars().count() >= LETTERS_FOR_START;
+            let start = can_start.then(|| Near::start(text));
+            (Near::whole(text, self.asked.typos), start)
+        })
+    }
+}
+
+/// Terms that a word stands for in one segment, of whatever class, by how it does; read once for
+/// all stages.
 #[derive(Default)]
 pub(crate) struct Terms {
     starts: Option<Vec<Found>>,
@@ -174,10 +204,10 @@ impl Sources<'_> {
     ) -> Result<Vec<Source>, Stop> {
         let mut sources = Vec::new();
         match need {
-            Need::Word(asked, artists) => {
-                self.word(asked, terms, stage, &mut sources)?;
+            Need::Word(word) => {
+                self.word(word, terms, stage, &mut sources)?;
                 if self.wanted.records {
-                    for (&artist, &tier) in artists {
+                    for (&artist, &tier) in &word.artists {
                         self.artist(artist, tier, &mut sources)?;
                     }
                 }
@@ -193,14 +223,7 @@ impl Sources<'_> {
 
     fn classes(&self, scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> + use<> {
         let wanted = self.wanted;
-        let is_in = move |class: &Class| match scope {
-            Scope::Any => *class != Class::Description || with_notes,
-            Scope::Artist => matches!(class, Class::Artist | Class::Feature | Class::Actor),
-            Scope::Album => *class == Class::Album,
-        };
-        Class::ALL
-            .into_iter()
-            .filter(move |class| is_in(class) && wanted.has(*class))
+        classes_of(scope, with_notes).filter(move |class| wanted.has(*class))
     }
 
     fn open(&self, found: &Found, sources: &mut Vec<Source>) -> Result<(), Stop> {
@@ -238,11 +261,12 @@ impl Sources<'_> {
 
     fn word(
         &self,
-        asked: &Asked,
+        word: &Looked<'_>,
         terms: &mut Terms,
         stage: Stage,
         sources: &mut Vec<Source>,
     ) -> Result<(), Stop> {
+        let asked = word.asked;
         for class in self.classes(asked.scope, stage.with_notes) {
             let term = word_term(&asked.text, class);
             self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
@@ -251,23 +275,30 @@ impl Sources<'_> {
             if terms.starts.is_none() {
                 terms.starts = Some(self.starts(asked)?);
             }
-            for found in terms.starts.iter().flatten() {
-                self.open(found, sources)?;
-            }
+            self.open_wanted(&terms.starts, sources)?;
             if stage.with_notes && asked.scope == Scope::Any {
                 if terms.note_starts.is_none() {
                     terms.note_starts = Some(self.note_starts(asked)?);
                 }
-                for found in terms.note_starts.iter().flatten() {
-                    self.open(found, sources)?;
-                }
+                self.open_wanted(&terms.note_starts, sources)?;
             }
         }
-        if stage.reach >= Tier::OneTypo {
+        if stage.reach >= Tier::OneTypo && asked.typos > 0 {
             if terms.typos.is_none() {
-                terms.typos = Some(self.typos(asked)?);
+                terms.typos = Some(self.typos(word)?);
             }
-            for found in terms.typos.iter().flatten() {
+            self.open_wanted(&terms.typos, sources)?;
+        }
+        Ok(())
+    }
+
+    fn open_wanted(
+        &self,
+        terms: &Option<Vec<Found>>,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        for found in terms.iter().flatten() {
+            if self.wanted.has(found.class) {
                 self.open(found, sources)?;
             }
         }
@@ -280,7 +311,7 @@ impl Sources<'_> {
             return self.range(Dictionary::Words, asked);
         }
         let mut found = Vec::new();
-        for class in self.classes(asked.scope, false) {
+        for class in classes_of(asked.scope, false) {
             let term = word_start_term(&asked.text, class);
             if let Some(info) = self.segment.term(Dictionary::Starts, &term)? {
                 found.push(Found {
@@ -304,7 +335,7 @@ impl Sources<'_> {
     /// Terms of all longer words with this beginning.
     fn range(&self, dictionary: Dictionary, asked: &Asked) -> Result<Vec<Found>, Stop> {
         let with_notes = dictionary == Dictionary::Notes;
-        let classes: Vec<Class> = self.classes(asked.scope, with_notes).collect();
+        let classes: Vec<Class> = classes_of(asked.scope, with_notes).collect();
         let terms = self.segment.dictionary(dictionary).terms();
         let start = asked.text.as_bytes();
         let mut range = terms.range().ge(start);
@@ -331,15 +362,12 @@ impl Sources<'_> {
     }
 
     /// Words of names that are a typo or two away, or begin with one that is.
-    fn typos(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
+    fn typos(&self, word: &Looked<'_>) -> Result<Vec<Found>, Stop> {
         let mut found = Vec::new();
-        if asked.typos > 0 {
-            let near = Near::whole(&asked.text, asked.typos);
-            self.near(asked, &near, true, &mut found)?;
-        }
-        let letters = asked.text.chars().count();
-        if asked.typos > 0 && asked.is_last && letters >= LETTERS_FOR_START {
-            self.near(asked, &Near::start(&asked.text), false, &mut found)?;
+        let (whole, start) = word.near();
+        self.near(word.asked, whole, true, &mut found)?;
+        if let Some(start) = start {
+            self.near(word.asked, start, false, &mut found)?;
         }
         Ok(found)
     }
@@ -351,7 +379,7 @@ impl Sources<'_> {
         is_whole: bool,
         found: &mut Vec<Found>,
     ) -> Result<(), Stop> {
-        let classes: Vec<Class> = self.classes(asked.scope, false).collect();
+        let classes: Vec<Class> = classes_of(asked.scope, false).collect();
         let terms = self.segment.dictionary(Dictionary::Words).terms();
         let automaton = NearTerms::new(near, self.purse.left());
         let mut stream = terms.search(automaton).into_stream()?;
@@ -534,6 +562,16 @@ impl Sources<'_> {
         }
         Ok(docs)
     }
+}
+
+/// The classes of texts that a scope takes in.
+fn classes_of(scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> {
+    let is_in = move |class: &Class| match scope {
+        Scope::Any => *class != Class::Description || with_notes,
+        Scope::Artist => matches!(class, Class::Artist | Class::Feature | Class::Actor),
+        Scope::Album => *class == Class::Album,
+    };
+    Class::ALL.into_iter().filter(is_in)
 }
 
 fn dictionary_of(class: Class) -> Dictionary {

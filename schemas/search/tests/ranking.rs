@@ -1,4 +1,5 @@
 //! What stands above what: the rules of docs/search.md, one by one.
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
 mod catalogue;
 

@@ -1,0 +1,249 @@
+//! An index on disk: what a commit holds, what is found in a folder, and how a new index takes the
+//! place of one that serves.
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
+
+mod catalogue;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use catalogue::{ALL, found, track};
+use plyr_search::{Document, Index, Opened, Place, Searcher, WriterBudget};
+use serde_json::json;
+
+fn ready(opened: Opened) -> Index {
+    match opened {
+        Opened::Ready(index) => index,
+        other => panic!("not ready: {other:?}"),
+    }
+}
+
+fn some(count: u64) -> Vec<Document> {
+    (0..count)
+        .map(|number| track(1, number, "Night", json!({"tags": ["x"]})))
+        .collect()
+}
+
+fn held(searcher: &Searcher) -> BTreeMap<String, u64> {
+    let documents: Vec<(String, u64)> = searcher.documents().map(Result::unwrap).collect();
+    let held: BTreeMap<String, u64> = documents.iter().cloned().collect();
+    assert_eq!(held.len(), documents.len(), "a subject is there twice");
+    held
+}
+
+fn expected(documents: &[Document]) -> BTreeMap<String, u64> {
+    let documents = documents.iter();
+    documents
+        .map(|document| (document.subject.clone(), document.fingerprint()))
+        .collect()
+}
+
+#[test]
+fn a_commit_is_all_or_nothing_with_its_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let documents = some(30);
+    {
+        let index = Index::create(&path).unwrap();
+        assert_eq!(index.position().unwrap(), None);
+        let mut writer = index.writer(WriterBudget::LIVE).unwrap();
+        assert!(index.writer(WriterBudget::LIVE).is_err(), "one writer");
+        for document in &documents[..20] {
+            writer.put(document).unwrap();
+        }
+        writer.commit("a.20").unwrap();
+        for document in &documents[20..] {
+            writer.put(document).unwrap();
+        }
+        writer.delete(&documents[0].subject);
+        // As a killed process would: nothing is rolled back nor finished.
+        std::mem::forget(writer);
+    }
+    let copy = folder.path().join("copy");
+    copy_folder(&path, &copy);
+    let index = ready(Index::open(&copy).unwrap());
+    assert_eq!(index.position().unwrap().as_deref(), Some("a.20"));
+    assert_eq!(held(&index.searcher()), expected(&documents[..20]));
+    let mut writer = index.writer(WriterBudget::LIVE).unwrap();
+    for document in &documents[10..] {
+        writer.put(document).unwrap();
+    }
+    writer.delete(&documents[0].subject);
+    let before = index.searcher();
+    writer.commit("a.31").unwrap();
+    assert_eq!(
+        held(&before),
+        expected(&documents[..20]),
+        "a searcher stays as it was"
+    );
+    assert_eq!(held(&index.searcher()), expected(&documents[1..]));
+    writer.put(&documents[0]).unwrap();
+    writer.rollback().unwrap();
+    writer.commit("a.32").unwrap();
+    assert_eq!(held(&index.searcher()), expected(&documents[1..]));
+    assert_eq!(index.position().unwrap().as_deref(), Some("a.32"));
+}
+
+/// What a process that was killed leaves; its locks are the system's.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_document_has_another_fingerprint() {
+    let document = track(1, 1, "Night", json!({}));
+    let same = track(1, 1, "Night", json!({}));
+    assert_eq!(document.fingerprint(), same.fingerprint());
+    for more in [
+        json!({"title": "Nights"}),
+        json!({"duration": 3}),
+        json!({"tags": ["a"]}),
+    ] {
+        assert_ne!(
+            track(1, 1, "Night", more).fingerprint(),
+            document.fingerprint()
+        );
+    }
+}
+
+fn built(place: &Place, documents: &[Document]) -> Index {
+    let building = place.build().unwrap();
+    let mut writer = building.index().writer(WriterBudget::LIVE).unwrap();
+    for document in documents {
+        writer.add(document).unwrap();
+    }
+    writer.commit("a.9").unwrap();
+    writer.finish().unwrap();
+    building.serve().unwrap()
+}
+
+fn folders(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_new_index_is_built_beside_and_takes_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("search");
+    let place = Place::new(&root);
+    assert!(matches!(place.open().unwrap(), Opened::Missing));
+    built(&place, &some(3));
+    let serving = ready(place.open().unwrap());
+    let searcher = serving.searcher();
+    // One that was never finished serves nothing and is removed by the next.
+    drop(place.build().unwrap());
+    assert_eq!(folders(&root), ["current", "v1-1", "v1-2"]);
+    assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 3);
+    let building = place.build().unwrap();
+    assert_eq!(folders(&root), ["current", "v1-1", "v1-3"]);
+    assert_eq!(
+        found(&searcher, "night", ALL).hits.len(),
+        3,
+        "served meanwhile"
+    );
+    let mut writer = building.index().writer(WriterBudget::BULK).unwrap();
+    for document in some(5) {
+        writer.add(&document).unwrap();
+    }
+    writer.commit("a.9").unwrap();
+    writer.finish().unwrap();
+    let index = building.serve().unwrap();
+    assert_eq!(folders(&root), ["current", "v1-3"]);
+    assert_eq!(held(&index.searcher()), expected(&some(5)));
+    assert_eq!(
+        found(&searcher, "night", ALL).hits.len(),
+        3,
+        "searchers go on"
+    );
+    assert_eq!(
+        held(&ready(place.open().unwrap()).searcher()),
+        expected(&some(5))
+    );
+}
+
+#[test]
+fn an_index_of_another_version_serves_until_a_new_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path());
+    let index = built(&place, &some(3));
+    fs::write(index.folder().join("version"), "0\n").unwrap();
+    drop(index);
+    let Opened::OtherVersion {
+        found: version,
+        serving,
+    } = place.open().unwrap()
+    else {
+        panic!("taken for this version");
+    };
+    assert_eq!(version, "0");
+    assert_eq!(
+        found(&serving.unwrap().searcher(), "night", ALL).hits.len(),
+        3
+    );
+    built(&place, &some(4));
+    assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 4);
+}
+
+#[test]
+fn what_is_no_whole_index_is_called_corrupt() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let place = Place::new(&whole);
+    let index = built(&place, &some(50)).folder().to_owned();
+    let files: Vec<_> = fs::read_dir(&index)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let mut tried = 0;
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue; // locks, and the list of files that tantivy may remove
+        }
+        let bytes = fs::read(&file).unwrap();
+        let mut changed = bytes.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 0x55;
+        let half = bytes[..middle / 2].to_vec();
+        for (damage, content) in [
+            ("changed", Some(changed)),
+            ("cut", Some(half)),
+            ("gone", None),
+        ] {
+            match content {
+                Some(content) => fs::write(&file, content).unwrap(),
+                None => fs::remove_file(&file).unwrap(),
+            }
+            let opened = place.open().unwrap();
+            let is_noticed = match &opened {
+                Opened::Corrupt { reason } => !reason.is_empty(),
+                Opened::OtherVersion { .. } => name == "version",
+                _ => false,
+            };
+            assert!(is_noticed, "{name} {damage}: {opened:?}");
+            tried += 1;
+        }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert!(tried > 15, "{tried}");
+    ready(place.open().unwrap());
+    for pointer in ["", "../../etc", "v1-77", "v1-x"] {
+        fs::write(whole.join("current"), pointer).unwrap();
+        assert!(
+            matches!(place.open().unwrap(), Opened::Corrupt { .. }),
+            "{pointer}"
+        );
+    }
+    built(&place, &some(2));
+    assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 2);
+}
