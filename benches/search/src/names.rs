@@ -2,7 +2,7 @@
 //! from syllables, or are words.
 
 use crate::random::Random;
-use crate::titles::{Script, capital, coined};
+use crate::titles::{Script, coined};
 use crate::words::{
     ACCENTED_SYLLABLES, ADJECTIVES, ARABIC_SYLLABLES, CYRILLIC_SYLLABLES, EMOJI, GREEK_SYLLABLES,
     HAN_WORDS, HANGUL_SYLLABLES, JAPANESE_WORDS, KATAKANA_SYLLABLES, LETTERS, NOUNS, STOP_WORDS,
@@ -107,7 +107,7 @@ pub fn description(random: &mut Random) -> String {
         2 => format!(
             "{} demo, mixed by {}.",
             adjective,
-            capital(&coined(SYLLABLES, random))
+            coined(SYLLABLES, random)
         ),
         _ => format!("For everyone who ever had to {verb} a {noun}; {tag}, mostly."),
     }

@@ -11,8 +11,8 @@ use crate::records::Records;
 
 const SEED: u64 = 7;
 const TRACKS: usize = 3000;
-/// Of how many titles each third one is looked for.
-const EVERY: usize = 3;
+/// One title of so many is looked for.
+const EVERY: usize = 6;
 
 struct Ground {
     catalogue: Catalogue,

@@ -68,7 +68,7 @@ pub fn plain(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-const PUNCTUATION: &str = "()[]-.,&!?/:\"";
+const PUNCTUATION: &str = "()[]-.,&!?/:\"・";
 
 #[cfg(test)]
 mod tests {
@@ -81,9 +81,6 @@ mod tests {
             "dont stop live at cafe lune"
         );
         assert_eq!(plain("Straße & Ёлка"), "strasse елка");
-        assert_eq!(
-            without_accents("Ήλιος, Łąka ❤️"),
-            "ηλιοσ, łąka ❤".replace("łą", "la")
-        );
+        assert_eq!(without_accents("Ήλιος, Łąka ❤️"), "ηλιοσ, laka ❤");
     }
 }

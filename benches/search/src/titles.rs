@@ -86,7 +86,7 @@ pub fn coined(syllables: &[&'static str], random: &mut Random) -> String {
     capital(&word)
 }
 
-pub fn capital(word: &str) -> String {
+fn capital(word: &str) -> String {
     let mut chars = word.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     first.chain(chars).collect()

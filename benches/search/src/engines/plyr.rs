@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use plyr_search::{
     Budget, Document, Filters, Found, Hit, Index, Kind, Nothing, Page, Query, Searcher,
@@ -18,6 +19,9 @@ use crate::words::TAGS;
 pub const PAGE: usize = 25;
 /// Hits under a search box.
 pub const BOX: usize = 10;
+
+/// How long an answer may take whose order alone counts.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Plyr {
     index: Index,
@@ -75,8 +79,19 @@ impl Plyr {
         }
     }
 
+    /// The first hits, in the bounds of a query's steps but not of its time: an order doesn't
+    /// depend on how busy the machine is.
     pub fn hits(&self, query: &str) -> Result<Vec<Hit>, Failure> {
-        let found = page(&self.index.searcher(), query)?;
+        let page = Page {
+            from: 0,
+            size: PAGE,
+            count: false,
+        };
+        let budget = Budget {
+            time: PATIENCE,
+            ..Budget::QUERY
+        };
+        let found = ask(&self.index.searcher(), query, page, budget)?;
         if found.is_partial {
             return Err(format!("`{query}` spent its budget").into());
         }
@@ -85,8 +100,8 @@ impl Plyr {
 
     pub fn entity(&self, hit: &Hit) -> Result<Entity, Failure> {
         if hit.kind == Kind::Tag {
-            let is_it = |tag: &&str| plain(tag) == plain(&hit.subject);
-            let tag = TAGS.iter().position(|tag| is_it(&tag));
+            let spelling = plain(&hit.subject);
+            let tag = TAGS.iter().position(|tag| plain(tag) == spelling);
             return Ok(Entity::Tag(tag.ok_or("found a tag that no track has")?));
         }
         let entity = self.entities.get(&hit.subject).copied();

@@ -169,13 +169,12 @@ impl Drop for Postgres {
 }
 
 fn run(command: &mut Command) -> Result<(), Failure> {
-    let output = command
+    let status = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn()?
-        .wait()?;
-    match output.success() {
+        .status()?;
+    match status.success() {
         true => Ok(()),
-        false => Err(format!("{command:?} failed: {output}").into()),
+        false => Err(format!("{command:?} failed: {status}").into()),
     }
 }
