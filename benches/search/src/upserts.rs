@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 
-/// How often what was written is committed, in both engines.
-const EVERY: Duration = Duration::from_millis(500);
+/// How often what was written is committed, in every engine.
+const COMMITS_A_SECOND: u32 = 2;
 
 /// A thread that writes until it is stopped.
 pub struct Upserts<'scope> {
@@ -24,7 +24,7 @@ impl<'scope> Upserts<'scope> {
         write: impl FnMut(u32) -> Result<(), Failure> + Send + 'scope,
     ) -> Upserts<'scope> {
         let (stop, stopped) = channel();
-        let at_once = (a_second * u32::try_from(EVERY.as_millis()).unwrap_or(u32::MAX)) / 1000;
+        let at_once = a_second / COMMITS_A_SECOND;
         Upserts {
             stop,
             thread: scope.spawn(move || steadily(at_once, write, &stopped)),
@@ -50,11 +50,12 @@ fn steadily(
     stopped: &Receiver<()>,
 ) -> Result<u64, Failure> {
     let mut written = 0;
+    let every = Duration::from_secs(1) / COMMITS_A_SECOND;
     let mut next = Instant::now();
     loop {
         write(at_once)?;
         written += u64::from(at_once);
-        next += EVERY;
+        next += every;
         let rest = next.saturating_duration_since(Instant::now());
         match stopped.recv_timeout(rest) {
             Err(RecvTimeoutError::Timeout) => {}
