@@ -51,7 +51,12 @@ fn gain(grades: &[u8]) -> f64 {
         let worth = f64::from((1_u32 << grade) - 1);
         worth / ((place + 2) as f64).log2()
     };
-    grades.iter().enumerate().map(gain).sum()
+    // A sum of nothing would be a negative zero.
+    grades
+        .iter()
+        .enumerate()
+        .map(gain)
+        .fold(0.0, |sum, gain| sum + gain)
 }
 
 #[cfg(test)]
