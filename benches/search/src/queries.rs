@@ -209,7 +209,7 @@ impl Asking<'_> {
             Kind::Title => (!is_odd).then(|| title.to_owned()),
             Kind::Prefix if !is_odd => self.prefix(title),
             Kind::Typo if !is_odd && !work.script.is_without_spaces() => self.typo(title),
-            Kind::Accent => {
+            Kind::Accent if !is_odd => {
                 let typed = without_accents(title);
                 (typed != title.to_lowercase()).then_some(typed)
             }
