@@ -200,10 +200,9 @@ impl<'a> Collector<'a> {
         tier: Tier,
         field: Field,
     ) {
-        if self
-            .without
-            .get(number)
-            .is_some_and(|without| without.contains(doc))
+        let is_in = |sets: &[DocsSet]| sets.get(number).is_some_and(|set| set.contains(doc));
+        if is_in(&self.seen)
+            || is_in(&self.without)
             || !self.filters.pass(segment, doc)
             || !self.shows(segment, doc)
         {

@@ -99,6 +99,12 @@ impl Segment {
         self.alive.as_ref().is_none_or(|alive| alive.is_alive(doc))
     }
 
+    /// Documents that aren't deleted.
+    pub(crate) fn alive(&self) -> u64 {
+        let alive = self.alive.as_ref().map(AliveBitSet::num_alive_docs);
+        alive.map_or(u64::from(self.size), |alive| alive as u64)
+    }
+
     pub(crate) fn kind(&self, doc: DocId) -> Option<Kind> {
         Kind::from_number(self.kind.get_val(doc))
     }

@@ -4,129 +4,22 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use tantivy::postings::{Postings, SegmentPostings, TermInfo};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, TERMINATED};
+use tantivy::postings::TermInfo;
 
-use crate::budget::{Purse, Spent};
+use crate::budget::Purse;
 use crate::document::Key;
-use crate::error::SearchError;
 use crate::layout::{Class, term_of_key};
 use crate::query::{Asked, Phrase, Scope};
-use crate::rank::{Field, Tier};
+use crate::rank::Tier;
 use crate::segment::{Dictionary, Segment};
+use crate::stage::{Docs, Rank, Source, Stage, Stop, Wanted};
 use crate::terms::{KEY_START, Sort, WORD_START, first_chars, word_start_term, word_term};
 use crate::typos::{LETTERS_FOR_START, Near, NearTerms};
 
 /// Letters from which a word may be the beginning of a word of a description.
 const LETTERS_IN_NOTES: usize = 3;
-/// Steps that opening a posting list costs.
-const OPENING: u64 = 8;
-
-/// A tier and a field in one byte, the better the less.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Rank(pub u8);
-
-impl Rank {
-    /// No match.
-    pub(crate) const NONE: Rank = Rank(0xff);
-
-    pub(crate) fn new(tier: Tier, field: Field) -> Rank {
-        Rank((tier as u8) << 4 | field as u8)
-    }
-
-    /// Of two words that both have to be there: the worse tier, and the worse field.
-    #[inline]
-    pub(crate) fn and(self, other: Rank) -> Rank {
-        Rank((self.0 & 0xf0).max(other.0 & 0xf0) | (self.0 & 0xf).max(other.0 & 0xf))
-    }
-
-    pub(crate) fn tier(self) -> Tier {
-        let tier = Tier::ALL.get(usize::from(self.0 >> 4));
-        tier.copied().unwrap_or(Tier::TwoTypos)
-    }
-
-    pub(crate) fn field(self) -> Field {
-        let field = Field::ALL.get(usize::from(self.0 & 0xf));
-        field.copied().unwrap_or(Field::Description)
-    }
-}
-
-/// Documents of a segment that have one thing in common.
-pub(crate) struct Source {
-    pub docs: Docs,
-    pub rank: Rank,
-}
-
-pub(crate) enum Docs {
-    Postings(Box<SegmentPostings>),
-    List(Vec<DocId>),
-}
-
-impl Source {
-    /// How many documents, at most.
-    pub(crate) fn size(&self) -> u64 {
-        match &self.docs {
-            Docs::Postings(postings) => u64::from(postings.doc_freq()),
-            Docs::List(docs) => docs.len() as u64,
-        }
-    }
-}
-
-/// What stops a search early.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The budget is spent: the answer is partial.
-    Spent,
-    /// The index can't be read.
-    Broken(SearchError),
-}
-
-impl From<Spent> for Stop {
-    fn from(_: Spent) -> Stop {
-        Stop::Spent
-    }
-}
-
-impl From<SearchError> for Stop {
-    fn from(problem: SearchError) -> Stop {
-        Stop::Broken(problem)
-    }
-}
-
-impl From<std::io::Error> for Stop {
-    fn from(problem: std::io::Error) -> Stop {
-        Stop::Broken(problem.into())
-    }
-}
-
-/// How far a search goes at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Stage {
-    /// The worst tier looked for: `Word`, `Start` or `TwoTypos`.
-    pub reach: Tier,
-    /// Whether descriptions are looked into.
-    pub with_notes: bool,
-}
-
-/// Which kinds of documents are looked for at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Wanted {
-    /// Tracks or lists.
-    pub records: bool,
-    /// Actors.
-    pub actors: bool,
-}
-
-impl Wanted {
-    fn has(self, class: Class) -> bool {
-        match class {
-            Class::Actor => self.actors,
-            Class::Description => true,
-            _ => self.records,
-        }
-    }
-}
+/// Steps that a posting list costs besides its entries, when its term is found and when it is read.
+pub(crate) const OPENING: u64 = 50;
 
 /// One thing that a query needs.
 pub(crate) enum Need<'q> {
@@ -221,25 +114,25 @@ impl Sources<'_> {
         Ok(sources)
     }
 
-    fn classes(&self, scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> + use<> {
+    pub(crate) fn classes(
+        &self,
+        scope: Scope,
+        with_notes: bool,
+    ) -> impl Iterator<Item = Class> + use<> {
         let wanted = self.wanted;
         classes_of(scope, with_notes).filter(move |class| wanted.has(*class))
     }
 
     fn open(&self, found: &Found, sources: &mut Vec<Source>) -> Result<(), Stop> {
         self.purse.pay(OPENING)?;
-        let basic = IndexRecordOption::Basic;
-        let postings = self
-            .segment
-            .postings(found.dictionary, &found.info, basic)?;
         sources.push(Source {
-            docs: Docs::Postings(Box::new(postings)),
+            docs: Docs::Term(found.dictionary, found.info.clone()),
             rank: Rank::new(found.tier, found.class.field()),
         });
         Ok(())
     }
 
-    fn open_term(
+    pub(crate) fn open_term(
         &self,
         dictionary: Dictionary,
         term: &[u8],
@@ -345,7 +238,7 @@ impl Sources<'_> {
         let mut stream = range.into_stream()?;
         let mut found = Vec::new();
         while stream.advance() {
-            self.purse.pay(1)?;
+            self.purse.pay(OPENING)?;
             let Some((word, class)) = word_of(stream.key()) else {
                 continue;
             };
@@ -396,6 +289,7 @@ impl Sources<'_> {
                 _ => continue,
             };
             if classes.contains(&class) {
+                self.purse.pay(OPENING)?;
                 found.push(Found {
                     dictionary: Dictionary::Words,
                     info: stream.value().clone(),
@@ -494,74 +388,6 @@ impl Sources<'_> {
         }
         Ok(())
     }
-
-    /// Documents where the words of a phrase stand side by side in one field.
-    fn phrase(&self, phrase: &Phrase, stage: Stage, sources: &mut Vec<Source>) -> Result<(), Stop> {
-        for class in self.classes(phrase.scope, stage.with_notes) {
-            if let [(only, _)] = phrase.words.as_slice() {
-                let term = word_term(only, class);
-                self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
-                continue;
-            }
-            let docs = self.side_by_side(phrase, class)?;
-            if !docs.is_empty() {
-                sources.push(Source {
-                    docs: Docs::List(docs),
-                    rank: Rank::new(Tier::Word, class.field()),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn side_by_side(&self, phrase: &Phrase, class: Class) -> Result<Vec<DocId>, Stop> {
-        let dictionary = dictionary_of(class);
-        let option = IndexRecordOption::WithFreqsAndPositions;
-        let mut words: Vec<(SegmentPostings, usize)> = Vec::with_capacity(phrase.words.len());
-        for (word, place) in &phrase.words {
-            let Some(info) = self.segment.term(dictionary, &word_term(word, class))? else {
-                return Ok(Vec::new());
-            };
-            self.purse.pay(OPENING)?;
-            let postings = self.segment.postings(dictionary, &info, option)?;
-            words.push((postings, *place));
-        }
-        words.sort_by_key(|(postings, _)| postings.doc_freq());
-        let mut docs = Vec::new();
-        let Some(((first, first_place), others)) = words.split_first_mut() else {
-            return Ok(docs);
-        };
-        let (mut places, mut beside) = (Vec::new(), Vec::new());
-        'docs: while first.doc() != TERMINATED {
-            self.purse.pay(1 + others.len() as u64)?;
-            let doc = first.doc();
-            for (other, _) in others.iter_mut() {
-                if other.doc() < doc {
-                    other.seek(doc);
-                }
-                if other.doc() != doc {
-                    let next = other.doc();
-                    first.seek(next.max(doc + 1));
-                    continue 'docs;
-                }
-            }
-            first.positions(&mut places);
-            for (other, place) in others.iter_mut() {
-                other.positions(&mut beside);
-                self.purse.pay((places.len() + beside.len()) as u64)?;
-                places.retain(|at| {
-                    let expected = (*at as usize + *place).checked_sub(*first_place);
-                    let expected = expected.and_then(|at| u32::try_from(at).ok());
-                    expected.is_some_and(|at| beside.binary_search(&at).is_ok())
-                });
-            }
-            if !places.is_empty() {
-                docs.push(doc);
-            }
-            first.advance();
-        }
-        Ok(docs)
-    }
 }
 
 /// The classes of texts that a scope takes in.
@@ -574,7 +400,7 @@ fn classes_of(scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> {
     Class::ALL.into_iter().filter(is_in)
 }
 
-fn dictionary_of(class: Class) -> Dictionary {
+pub(crate) fn dictionary_of(class: Class) -> Dictionary {
     match class {
         Class::Description => Dictionary::Notes,
         _ => Dictionary::Words,

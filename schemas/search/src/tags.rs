@@ -11,7 +11,8 @@ use crate::collect::Collector;
 use crate::document::Key;
 use crate::rank::{Merit, Popularity};
 use crate::segment::{Dictionary, Segment};
-use crate::sources::{Stop, after_all_with};
+use crate::sources::{OPENING, after_all_with};
+use crate::stage::Stop;
 use crate::terms::Sort;
 
 /// Tracks of one spelling of a tag that are counted; a tag with more is as popular.
@@ -25,6 +26,9 @@ pub(crate) struct TagFound {
     pub spelling: String,
     pub merit: Merit,
 }
+
+/// Bytes of a text from which tags are found by their beginning: one letter begins too many.
+const LEAST_START: usize = 2;
 
 /// Tags whose folded form begins with a text, in the order of that form.
 pub(crate) fn tags_with(
@@ -74,7 +78,10 @@ fn count(
     purse: &Purse,
     counts: &mut BTreeMap<(String, String), u64>,
 ) -> Result<(), Stop> {
-    let start = Sort::Tag.term(start);
+    let mut start = Sort::Tag.term(start);
+    if start.len() <= LEAST_START {
+        start.push(0);
+    }
     let terms = segment.dictionary(Dictionary::Starts).terms();
     let mut range = terms.range().ge(&start);
     if let Some(end) = after_all_with(&start) {
@@ -92,7 +99,7 @@ fn count(
         let dictionary = Dictionary::Starts;
         let basic = IndexRecordOption::Basic;
         let mut postings = segment.postings(dictionary, stream.value(), basic)?;
-        purse.pay(8)?;
+        purse.pay(OPENING)?;
         while postings.doc() != TERMINATED && *count < MOST_COUNTED {
             purse.pay(1)?;
             if collector.shows(segment, postings.doc()) {
