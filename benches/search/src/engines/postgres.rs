@@ -1,5 +1,6 @@
 //! A PostgreSQL of our own: made in a temporary folder, reached by a socket in it, asked through
-//! `psql`, and stopped when it is dropped.
+//! `psql`, and stopped when it is dropped. (If the bench is killed it goes on: its folder is named
+//! `.tmp…` among the temporary ones, and `pg_ctl stop` ends it.)
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
