@@ -68,11 +68,10 @@ fn fold_part(part: char, place: &dyn Fn(char) -> FoldedChar, folded: &mut Vec<Fo
     if is_dropped_mark(part, folded.last().map(|last| last.char)) {
         return join_last(folded, place(part));
     }
-    // Up and down again is full case folding: ß and ẞ are ss, ς is σ, ı is i.
-    for upper in part.to_uppercase() {
-        for lower in upper.to_lowercase() {
-            push(lower, place, folded);
-        }
+    // Down, up and down again is full case folding: ß and ẞ are ss, ς is σ, ı is i.
+    let upper = part.to_lowercase().flat_map(char::to_uppercase);
+    for lower in upper.flat_map(char::to_lowercase) {
+        push(lower, place, folded);
     }
 }
 
@@ -251,6 +250,7 @@ mod tests {
             ("Beyonce\u{301}", "beyonce"),
             ("STRASSE", "strasse"),
             ("Straße", "strasse"),
+            ("STRAẞE", "strasse"),
             ("ＦＵＬＬ　width", "full width"),
             ("ﬁne", "fine"),
             ("𝓛𝓸𝓿𝓮", "love"),

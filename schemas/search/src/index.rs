@@ -177,9 +177,7 @@ impl Index {
             .num_merge_threads(1)
             .build();
         let inner: IndexWriter<TantivyDocument> = self.inner.writer_with_options(options)?;
-        let mut merging = LogMergePolicy::default();
-        merging.set_del_docs_ratio_before_merge(MOST_DELETED);
-        inner.set_merge_policy(Box::new(merging));
+        inner.set_merge_policy(merging());
         Ok(Writer {
             inner,
             index: self.clone(),
@@ -253,6 +251,8 @@ impl Writer {
     /// Forgets what was written since the last commit.
     pub fn rollback(&mut self) -> Result<(), SearchError> {
         self.inner.rollback()?;
+        // The library has begun a writer anew, with a policy of its own.
+        self.inner.set_merge_policy(merging());
         Ok(())
     }
 
@@ -262,6 +262,13 @@ impl Writer {
         self.inner.wait_merging_threads()?;
         index.reload()
     }
+}
+
+/// When segments are merged: also those of which a part was deleted.
+fn merging() -> Box<LogMergePolicy> {
+    let mut merging = LogMergePolicy::default();
+    merging.set_del_docs_ratio_before_merge(MOST_DELETED);
+    Box::new(merging)
 }
 
 /// Makes what was written to a file, or the entries of a folder, durable.

@@ -51,7 +51,13 @@ impl Place {
     /// Begins a new index beside the one that serves. What an earlier build left is removed.
     pub fn build(&self) -> Result<Building, SearchError> {
         fs::create_dir_all(&self.root).map_err(SearchError::file(&self.root))?;
-        let serving = fs::read_to_string(self.root.join(CURRENT)).unwrap_or_default();
+        let current = self.root.join(CURRENT);
+        // Where the name can't be read nobody knows which folder serves, and none may be removed.
+        let serving = match fs::read_to_string(&current) {
+            Ok(serving) => serving,
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(problem) => return Err(SearchError::file(&current)(problem)),
+        };
         let mut last = 0;
         for name in self.names()? {
             last = last.max(number_of(&name).unwrap_or(0));

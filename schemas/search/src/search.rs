@@ -17,7 +17,7 @@ use crate::stage::{Source, Stage, Stop, Wanted};
 use crate::tags::{TagFound, tags_with};
 
 /// The stages behind the exact and the prefix one, in the order of what they find.
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 8] = [
     Stage {
         reach: Tier::Word,
         with_notes: false,
@@ -32,6 +32,14 @@ const STAGES: [Stage; 6] = [
     },
     Stage {
         reach: Tier::Start,
+        with_notes: true,
+    },
+    Stage {
+        reach: Tier::OneTypo,
+        with_notes: false,
+    },
+    Stage {
+        reach: Tier::OneTypo,
         with_notes: true,
     },
     Stage {

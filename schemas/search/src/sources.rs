@@ -168,19 +168,19 @@ impl Sources<'_> {
             if terms.starts.is_none() {
                 terms.starts = Some(self.starts(asked)?);
             }
-            self.open_wanted(&terms.starts, sources)?;
+            self.open_wanted(&terms.starts, stage, sources)?;
             if stage.with_notes && asked.scope == Scope::Any {
                 if terms.note_starts.is_none() {
                     terms.note_starts = Some(self.note_starts(asked)?);
                 }
-                self.open_wanted(&terms.note_starts, sources)?;
+                self.open_wanted(&terms.note_starts, stage, sources)?;
             }
         }
         if stage.reach >= Tier::OneTypo && asked.typos > 0 {
             if terms.typos.is_none() {
                 terms.typos = Some(self.typos(word)?);
             }
-            self.open_wanted(&terms.typos, sources)?;
+            self.open_wanted(&terms.typos, stage, sources)?;
         }
         Ok(())
     }
@@ -188,10 +188,12 @@ impl Sources<'_> {
     fn open_wanted(
         &self,
         terms: &Option<Vec<Found>>,
+        stage: Stage,
         sources: &mut Vec<Source>,
     ) -> Result<(), Stop> {
         for found in terms.iter().flatten() {
-            if self.wanted.has(found.class) {
+            // What stands lower is looked for later: what is found must come in the order of tiers.
+            if found.tier <= stage.reach && self.wanted.has(found.class) {
                 self.open(found, sources)?;
             }
         }

@@ -91,7 +91,7 @@ impl From<std::io::Error> for Stop {
 /// How far a search goes at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stage {
-    /// The worst tier looked for: `Word`, `Start` or `TwoTypos`.
+    /// The worst tier looked for: `Word`, `Start`, `OneTypo` or `TwoTypos`.
     pub reach: Tier,
     /// Whether descriptions are looked into.
     pub with_notes: bool,

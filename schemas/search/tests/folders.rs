@@ -247,3 +247,20 @@ fn what_is_no_whole_index_is_called_corrupt() {
     built(&place, &some(2));
     assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 2);
 }
+
+#[test]
+fn nothing_is_removed_where_nobody_knows_what_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("search");
+    let place = Place::new(&root);
+    drop(place.build().unwrap().serve().unwrap());
+    let current = root.join("current");
+    let serving = root.join(fs::read_to_string(&current).unwrap().trim());
+    // Neither missing nor a name.
+    fs::write(&current, [0xff, 0xfe]).unwrap();
+    assert!(place.build().is_err());
+    assert!(serving.is_dir());
+    fs::remove_file(&current).unwrap();
+    assert!(place.build().is_ok());
+    assert!(!serving.is_dir());
+}

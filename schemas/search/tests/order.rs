@@ -156,6 +156,21 @@ fn paged(searcher: &Searcher, query: &str, size: usize) -> Vec<Hit> {
     }
 }
 
+/// One word with a typo and another one in a description alone stand above two typos in a name,
+/// also where the first page could be filled without descriptions.
+#[test]
+fn typos_come_in_the_order_of_their_tiers() {
+    let documents = [
+        liked_track(1, 1, "Midnight", json!({"description": "transit"}), 0),
+        liked_track(2, 2, "Midnights transit", json!({}), 9),
+    ];
+    let (kept, query) = (Kept::of(&documents), "midnigth transit");
+    let hits = kept.hits(query);
+    let tiers: Vec<Tier> = hits.iter().map(|hit| hit.tier).collect();
+    assert_eq!(tiers, [Tier::OneTypo, Tier::TwoTypos]);
+    assert_eq!(paged(&kept.searcher(), query, 1), hits);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
