@@ -15,7 +15,7 @@ type Failure = Box<dyn std::error::Error>;
 /// A build, the first one of all crates too.
 const LONGEST_BUILD: Duration = Duration::from_secs(1_800);
 /// With them every package is built with the same features, whichever is tested: nothing that they
-/// all stand on is built twice. They have no library and no test of a target that is asked for.
+/// all stand on is built twice. Their libraries are built beside the one that is asked for.
 const COMPANIONS: [&str; 2] = ["plyr", "plyr-benches"];
 /// Tests that start a cluster are not needed.
 const LEFT_OUT: &str = "over_a_cluster";
@@ -156,6 +156,9 @@ impl Ground {
         let mut programs = said.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             message["profile"]["test"].as_bool().filter(|test| *test)?;
+            if !is_of(&filter.package, &message["target"]) {
+                return None;
+            }
             let executable = PathBuf::from(message["executable"].as_str()?);
             let folder = Path::new(message["manifest_path"].as_str()?)
                 .parent()?
@@ -200,6 +203,14 @@ impl Ground {
             failed.unwrap_or_else(|| ran.status.to_string()),
         ))
     }
+}
+
+/// Whether a target that was built is of the package that was asked for: with `--lib` the library
+/// of a companion is built as well.
+pub fn is_of(package: &str, target: &serde_json::Value) -> bool {
+    let kinds = target["kind"].as_array();
+    let is_library = kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "lib"));
+    !is_library || target["name"] == package.replace('-', "_")
 }
 
 /// How many tests passed, as the test program says.

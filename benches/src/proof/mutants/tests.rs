@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::ground::{failed, passed};
+use super::ground::{failed, is_of, passed};
 use super::patch::{Choice, Filter, Mutant};
 use super::table::{self, BEGIN, END};
 use super::workspace;
@@ -146,4 +146,13 @@ fn every_mutant_applies_and_names_an_invariant() {
         let said = String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success(), "{name}: {said}");
     }
+}
+
+#[test]
+fn a_companions_library_is_not_the_one_that_was_asked_for() {
+    let target = |kind: &str, name: &str| serde_json::json!({ "kind": [kind], "name": name });
+    assert!(is_of("plyr-lexicons", &target("lib", "plyr_lexicons")));
+    assert!(!is_of("plyr-lexicons", &target("lib", "plyr")));
+    assert!(is_of("plyr-schemas", &target("test", "embedded")));
+    assert!(is_of("plyr", &target("bin", "plyr")));
 }
