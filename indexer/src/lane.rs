@@ -325,6 +325,19 @@ mod tests {
     use super::*;
     use crate::source::ComparisonOptions;
 
+    fn watch(namespace: &Namespace, suspicions: Suspicions) -> Watch {
+        let comparison = Comparison::new(
+            std::iter::empty(),
+            namespace.clone(),
+            ComparisonOptions::default(),
+            suspicions.clone(),
+        );
+        Watch {
+            comparison: Arc::new(comparison),
+            suspicions,
+        }
+    }
+
     /// A store whose disk is full takes nothing: then no event is finished, and none is given up.
     #[tokio::test]
     async fn i03_nothing_is_finished_before_it_is_durable() {
@@ -340,15 +353,7 @@ mod tests {
         }));
         let store = Arc::new(EmbeddedStore::open(options).unwrap());
         let (suspicions, _suspected) = crate::suspicion::channel();
-        let watch = Watch {
-            comparison: Arc::new(Comparison::new(
-                std::iter::empty(),
-                namespace.clone(),
-                ComparisonOptions::default(),
-                suspicions.clone(),
-            )),
-            suspicions,
-        };
+        let watch = watch(&namespace, suspicions);
         let lane = Lane::new(0, namespace, store.clone(), Arc::default(), watch);
         let progress = Arc::new(Progress::default());
         let places = Arc::new(Semaphore::new(1));
@@ -411,15 +416,7 @@ mod tests {
         store.apply(vec![Change::Version(*version)]).await.unwrap();
 
         let (suspicions, _suspected) = crate::suspicion::channel();
-        let watch = Watch {
-            comparison: Arc::new(Comparison::new(
-                std::iter::empty(),
-                namespace.clone(),
-                ComparisonOptions::default(),
-                suspicions.clone(),
-            )),
-            suspicions,
-        };
+        let watch = watch(&namespace, suspicions);
         let mut lane = Lane::new(0, namespace.clone(), store.clone(), Arc::default(), watch);
         let progress = Arc::new(Progress::default());
         let event = Event {

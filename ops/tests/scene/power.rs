@@ -228,10 +228,7 @@ impl Power {
 
     /// Looks at what the disk holds: all that was answered, and every frame up to a cursor.
     async fn look(&mut self, scene: &Scene, answered: &Held) -> Result<(), RunError> {
-        let (data, copy) = (self.data(), self.folder.path().join("copy"));
-        copy_folder(&data, &copy).map_err(RunError::broken)?;
-        let held = Held::in_folder(&copy, &scene.namespace).await?;
-        std::fs::remove_dir_all(&copy).map_err(RunError::broken)?;
+        let held = Held::in_copy_of(&self.data(), &scene.namespace).await?;
         if let Some(lost) = held.lacks(answered) {
             return Err(RunError::Never(format!("after a cut {lost}")));
         }
@@ -289,19 +286,4 @@ impl Power {
 fn is_cut(report: &Path) -> bool {
     let text = std::fs::read_to_string(report).unwrap_or_default();
     text.contains("\"cut\":true")
-}
-
-/// Copies files and folders; sockets are left out.
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy_folder(&entry.path(), &to)?;
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
 }
