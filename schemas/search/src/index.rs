@@ -109,8 +109,11 @@ impl Index {
             return Ok(Opened::Missing);
         }
         let version = folder.join(VERSION_FILE);
-        let found = match fs::read_to_string(&version) {
-            Ok(found) => found.trim().chars().take(40).collect::<String>(),
+        let found = match fs::read(&version) {
+            Ok(found) => {
+                let found = String::from_utf8_lossy(&found);
+                found.trim().chars().take(40).collect::<String>()
+            }
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
                 let reason = format!("{} is missing", version.display());
                 return Ok(Opened::Corrupt { reason });

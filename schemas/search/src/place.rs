@@ -28,16 +28,11 @@ impl Place {
 
     /// Opens the index that serves, with a verdict.
     pub fn open(&self) -> Result<Opened, SearchError> {
-        let current = self.root.join(CURRENT);
-        let name = match fs::read_to_string(&current) {
-            Ok(name) => name.trim().to_owned(),
-            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Opened::Missing);
-            }
-            Err(problem) => return Err(SearchError::file(&current)(problem)),
+        let Some(name) = self.serving()? else {
+            return Ok(Opened::Missing);
         };
         if number_of(&name).is_none() {
-            let reason = format!("{} names no index", current.display());
+            let reason = format!("{} names no index", self.root.join(CURRENT).display());
             return Ok(Opened::Corrupt { reason });
         }
         match Index::open(&self.root.join(&name))? {
@@ -51,17 +46,12 @@ impl Place {
     /// Begins a new index beside the one that serves. What an earlier build left is removed.
     pub fn build(&self) -> Result<Building, SearchError> {
         fs::create_dir_all(&self.root).map_err(SearchError::file(&self.root))?;
-        let current = self.root.join(CURRENT);
-        // Where the name can't be read nobody knows which folder serves, and none may be removed.
-        let serving = match fs::read_to_string(&current) {
-            Ok(serving) => serving,
-            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(problem) => return Err(SearchError::file(&current)(problem)),
-        };
+        // Where it can't be read nobody knows which folder serves, and none may be removed.
+        let serving = self.serving()?;
         let mut last = 0;
         for name in self.names()? {
             last = last.max(number_of(&name).unwrap_or(0));
-            if name != serving.trim() {
+            if Some(&name) != serving.as_ref() {
                 self.remove(&name)?;
             }
         }
@@ -72,6 +62,16 @@ impl Place {
             name,
             index,
         })
+    }
+
+    /// What `current` names, whatever that is; none where there is no such file.
+    fn serving(&self) -> Result<Option<String>, SearchError> {
+        let current = self.root.join(CURRENT);
+        match fs::read(&current) {
+            Ok(name) => Ok(Some(String::from_utf8_lossy(&name).trim().to_owned())),
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(problem) => Err(SearchError::file(&current)(problem)),
+        }
     }
 
     fn names(&self) -> Result<Vec<String>, SearchError> {

@@ -256,11 +256,19 @@ fn nothing_is_removed_where_nobody_knows_what_serves() {
     drop(place.build().unwrap().serve().unwrap());
     let current = root.join("current");
     let serving = root.join(fs::read_to_string(&current).unwrap().trim());
-    // Neither missing nor a name.
-    fs::write(&current, [0xff, 0xfe]).unwrap();
+    let named = fs::read(&current).unwrap();
+    fs::remove_file(&current).unwrap();
+    // It is there and can't be read.
+    fs::create_dir(&current).unwrap();
+    assert!(place.open().is_err());
     assert!(place.build().is_err());
     assert!(serving.is_dir());
-    fs::remove_file(&current).unwrap();
+    fs::remove_dir(&current).unwrap();
+    fs::write(&current, named).unwrap();
+    ready(place.open().unwrap());
+    // A name of nothing: no error that stays, but an index to be built anew.
+    fs::write(&current, [0xff, 0xfe]).unwrap();
+    assert!(matches!(place.open().unwrap(), Opened::Corrupt { .. }));
     assert!(place.build().is_ok());
     assert!(!serving.is_dir());
 }
