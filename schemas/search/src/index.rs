@@ -102,7 +102,8 @@ impl Index {
         Index::around(inner, layout, folder)
     }
 
-    /// Opens what is in a folder. Every byte of it is read once and compared with its checksum.
+    /// Opens what is in a folder. Every segment that the library has a list of is read once and
+    /// compared with its checksum; the list itself and what names the segments have none.
     pub fn open(folder: &Path) -> Result<Opened, SearchError> {
         let exists = folder.try_exists().map_err(SearchError::file(folder))?;
         if !exists {
@@ -243,7 +244,8 @@ impl Writer {
     }
 
     /// Makes everything written so far durable and searchable, with the position in the log that it
-    /// covers. Either all of it is there after a crash, or nothing.
+    /// covers. Either all of it is there after a kill, or nothing; a cut of the power may leave what
+    /// has to be built anew.
     pub fn commit(&mut self, position: &str) -> Result<(), SearchError> {
         let mut prepared = self.inner.prepare_commit()?;
         prepared.set_payload(position);

@@ -18,9 +18,9 @@ pub enum Tier {
     Word = 2,
     /// Every word of the query is a word of the document, or begins one.
     Start = 3,
-    /// At least one word matches only with one typo, or (the last one) begins a word with one.
+    /// At least one word matches only with one typo.
     OneTypo = 4,
-    /// At least one word matches only with two typos.
+    /// At least one word matches only with two typos, or (the last one) begins a word with one.
     TwoTypos = 5,
 }
 
