@@ -4,9 +4,11 @@
 
 mod catalogue;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use catalogue::{ALL, found, track};
 use plyr_search::{Document, Index, Opened, Place, Searcher, WriterBudget};
@@ -85,12 +87,24 @@ fn a_commit_is_all_or_nothing_with_its_position() {
     assert_eq!(index.position().unwrap().as_deref(), Some("a.32"));
 }
 
-/// What a process that was killed leaves; its locks are the system's.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+/// What a process that was killed leaves; its locks are the system's. The writer still merges in
+/// the background: copied is a moment in which it added and removed nothing.
 fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    let began = Instant::now();
+    loop {
+        let before = names(from);
+        fs::create_dir(to).unwrap();
+        let is_copied = |name: &OsString| fs::copy(from.join(name), to.join(name)).is_ok();
+        if before.iter().all(is_copied) && names(from) == before {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it never rests");
+        fs::remove_dir_all(to).unwrap();
     }
 }
 
