@@ -107,6 +107,7 @@ fn written(settings: &Settings) -> String {
             .expect("every option has a setting");
         let texts: Vec<String> = setting.values.iter().map(|text| quoted(text)).collect();
         let value = match (option.shape, setting.values.as_slice()) {
+            (Shape::Many, []) => "[]".to_owned(),
             (_, []) => continue,
             (Shape::Switch, [on, ..]) => on.clone(),
             (Shape::One, _) => texts[0].clone(),

@@ -196,6 +196,13 @@ pub fn contact(text: &str) -> Result<String, Refusal> {
 }
 
 pub fn log_filter(text: &str) -> Result<String, Refusal> {
+    // The library cuts a filter at bytes and panics within a letter of several.
+    if !text.is_ascii() {
+        return refuse(
+            "has letters that no target's name has",
+            "write it like `info` or `info,plyr_indexer=debug`",
+        );
+    }
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(problem) => refuse(

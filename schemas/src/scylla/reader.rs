@@ -155,12 +155,18 @@ impl Inner {
             if let Some(last) = rows.last() {
                 from = last.clone();
             }
-            let uris = rows
-                .into_iter()
-                .map(|(.., did, collection, rkey)| uri(did, collection, rkey))
-                .collect::<Result<Vec<_>, _>>()?;
-            let records = all(uris.iter().map(|uri| self.record(uri))).await?;
-            for record in records.into_iter().flatten() {
+            let found =
+                all(rows
+                    .into_iter()
+                    .map(|(newest_first, _, did, collection, rkey)| async move {
+                        let record = self.record(&uri(did, collection, rkey)?).await?;
+                        // Another sight of the same, by another writer, stands elsewhere.
+                        let is_its_row =
+                            |one: &Record| one.seen_at == newest_first.saturating_neg();
+                        Ok(record.filter(is_its_row))
+                    }))
+                .await?;
+            for record in found.into_iter().flatten() {
                 let is_after = after.is_none_or(|(seen_at, id)| {
                     (record.seen_at, id) < (seen_at, record.uri.to_string().as_str())
                 });
