@@ -185,7 +185,7 @@ fn a_wrong_value_is_refused_with_key_problem_and_fix() -> Tested {
         (&["--disk-reserve", "much"], "disk_reserve", "512MiB"),
         (&["--log-format", "xml"], "log_format", "text or json"),
         (&["--log", "a=b=c"], "log = ", "info,plyr_indexer=debug"),
-        (&["--log", "ä[ü=ß"], "log = ", "info,plyr_indexer=debug"),
+        (&["--log", " é[["], "log = ", "info,plyr_indexer=debug"),
         (&["--contact", "a\nb"], "contact", "a URL"),
         (&["--data-dir", ""], "data_dir", "./plyr-data"),
         (&["--data-dir", BINARY], "data_dir", "name a folder"),

@@ -65,7 +65,7 @@ Hear “{title}” by {name}, from its author's host
     }
     text.push_str(&format!(
         "
-Something new arrives every {seconds} s and shows in getStats. Stop with ctrl-c.
+Something happens every {seconds} s; what is new shows in getStats. Stop with ctrl-c.
 "
     ));
     say(&text);
