@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 
 use crate::answers::{Ask, encoded};
 use crate::compare::{Asked, Disagreement, uris};
-use crate::expected::{COLLECTIONS, Kind, Shown};
+use crate::expected::{COLLECTIONS, Kind};
 
 /// Actors and tracks that are asked for at once.
 const AT_ONCE: usize = 25;
-/// What stands for a handle where none is proven.
-const UNPROVEN: &str = "handle.invalid";
 /// The CID of no record.
 const ANOTHER: &str = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
 
@@ -18,35 +16,21 @@ impl<A: Ask> Asked<'_, A> {
     /// An actor's lists, records and profile.
     pub(crate) async fn actor(&mut self, did: &str) -> Result<(), Disagreement> {
         let query = format!("actor={}", encoded(did));
-        for (method, name, path, kind) in [
-            (
-                "fm.plyr.feed.getActorTracks",
-                "tracks",
-                "/uri",
-                Kind::Tracks,
-            ),
-            ("fm.plyr.graph.getActorLists", "lists", "/uri", Kind::Lists),
+        let (tracks, lists) = ("fm.plyr.feed.getActorTracks", "fm.plyr.graph.getActorLists");
+        let (albums, playlists) = (
+            format!("{query}&listType=album"),
+            format!("{query}&listType=playlist"),
+        );
+        for (method, query, name, kind) in [
+            (tracks, &query, "tracks", Kind::Tracks),
+            (lists, &query, "lists", Kind::Lists),
+            (lists, &albums, "lists", Kind::Albums),
+            (lists, &playlists, "lists", Kind::Playlists),
         ] {
             let expected = uris(self.expected.of_actor(did, kind));
-            self.addressed(method, &query, (name, path), expected)
-                .await?;
+            self.viewed(method, query, name, expected).await?;
         }
-        for (list_type, kind) in [("album", Kind::Albums), ("playlist", Kind::Playlists)] {
-            let expected = uris(self.expected.of_actor(did, kind));
-            let query = format!("{query}&listType={list_type}");
-            let place = ("lists", "/uri");
-            self.addressed("fm.plyr.graph.getActorLists", &query, place, expected)
-                .await?;
-        }
-        let pair = |(like, track): (&Shown, &Shown)| json!([like.uri, track.uri]);
-        let liked: Vec<Value> = self.expected.liked(did).into_iter().map(pair).collect();
-        let method = "fm.plyr.feed.getActorLikes";
-        let entries = self.list(method, &query, "likes").await?;
-        let entries = entries
-            .iter()
-            .map(|entry| json!([entry["like"]["uri"], entry["track"]["uri"]]));
-        let question = format!("{method}?{query}");
-        self.same(&question, &liked, &entries.collect::<Vec<_>>())?;
+        self.liked(did, &query).await?;
         for collection in COLLECTIONS {
             let query = format!("repo={}&collection={collection}", encoded(did));
             let method = "com.atproto.repo.listRecords";
@@ -61,7 +45,27 @@ impl<A: Ask> Asked<'_, A> {
         self.profile(did, &query).await
     }
 
-    async fn profile(&mut self, did: &str, query: &str) -> Result<(), Disagreement> {
+    /// What an actor likes: each like with its track.
+    pub(crate) async fn liked(&mut self, did: &str, query: &str) -> Result<(), Disagreement> {
+        let method = "fm.plyr.feed.getActorLikes";
+        let entries = self.list(method, query, "likes").await?;
+        let liked = self.expected.liked(did).into_iter();
+        let liked: Vec<[&str; 2]> = liked
+            .map(|(like, track)| [&*like.uri, &*track.uri])
+            .collect();
+        let answered = entries
+            .iter()
+            .map(|entry| [&entry["like"]["uri"], &entry["track"]["uri"]]);
+        let question = format!("{method}?{query}");
+        self.same(&question, &liked, &answered.collect::<Vec<_>>())?;
+        for ([like, track], entry) in liked.into_iter().zip(&entries) {
+            self.view(like, &entry["like"])?;
+            self.view(track, &entry["track"])?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn profile(&mut self, did: &str, query: &str) -> Result<(), Disagreement> {
         let method = "fm.plyr.actor.getProfile";
         let question = format!("{method}?{query}");
         let answer = self.one(method, query).await;
@@ -75,28 +79,6 @@ impl<A: Ask> Asked<'_, A> {
         }
         let answer = self.answered(&question, answer)?;
         self.profile_view(did, &answer["profile"])
-    }
-
-    /// A profile view: whose, how they are called, their record and their numbers.
-    fn profile_view(&self, did: &str, view: &Value) -> Result<(), Disagreement> {
-        let sums = self.expected.sums_of(did);
-        let record = self.expected.profile(did).map(|one| &one.held.value);
-        // Who holds nothing may never have been asked about.
-        let is_unmet = view["handle"] == UNPROVEN && !self.is_met(did);
-        let handle = match is_unmet {
-            true => UNPROVEN,
-            false => self.network.handle_of(did),
-        };
-        let expected = json!({ "did": did, "handle": handle, "record": record,
-            "trackCount": sums.tracks, "albumCount": sums.lists[1],
-            "playlistCount": sums.lists[2], "likeCount": sums.likes,
-            "commentCount": sums.comments, "durationSeconds": sums.seconds });
-        let answered = json!({ "did": view["did"], "handle": view["handle"],
-            "record": view.get("record"), "trackCount": view["trackCount"],
-            "albumCount": view["albumCount"], "playlistCount": view["playlistCount"],
-            "likeCount": view["likeCount"], "commentCount": view["commentCount"],
-            "durationSeconds": view["durationSeconds"] });
-        self.same(&format!("profile of {did}"), &expected, &answered)
     }
 
     /// Whether an account holds something of ours, so that it was asked about.
@@ -172,8 +154,8 @@ impl<A: Ask> Asked<'_, A> {
             let shown: Vec<&&String> = some.iter().filter(is_shown).collect();
             let answered: Vec<&Value> = views.iter().map(|view| &view["uri"]).collect();
             self.same(method, &shown, &answered)?;
-            for view in &views {
-                self.track(view)?;
+            for (uri, view) in shown.into_iter().zip(&views) {
+                self.view(uri, view)?;
             }
         }
         Ok(())

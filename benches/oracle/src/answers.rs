@@ -27,7 +27,8 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// All entries of a list, in pages of `limit`. A cursor that comes twice is an error.
+/// All pages of a list whose entries are under `name`, of `limit` entries each. A cursor that comes
+/// twice is an error.
 pub async fn walk(
     ask: &impl Ask,
     method: &str,
@@ -35,7 +36,7 @@ pub async fn walk(
     name: &str,
     limit: usize,
 ) -> Result<Vec<Value>, String> {
-    let mut entries = Vec::new();
+    let mut pages = Vec::new();
     let mut seen = BTreeSet::new();
     let mut cursor: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -47,18 +48,26 @@ pub async fn walk(
                 .map(|cursor| format!("cursor={}", encoded(cursor))),
         );
         let answer = ask.ask(method, &parts.join("&")).await?;
-        let page = answer[name].as_array().cloned().unwrap_or_default();
-        if page.len() > limit {
-            return Err(format!("{} entries on a page of {limit}", page.len()));
-        }
-        entries.extend(page);
-        let Some(next) = answer["cursor"].as_str() else {
-            return Ok(entries);
+        let Some(entries) = answer[name].as_array() else {
+            return Err(format!("a page without {name}: {answer}"));
         };
-        if !seen.insert(next.to_owned()) {
+        if entries.len() > limit {
+            return Err(format!("{} entries on a page of {limit}", entries.len()));
+        }
+        cursor = answer["cursor"].as_str().map(str::to_owned);
+        pages.push(answer);
+        let Some(next) = &cursor else {
+            return Ok(pages);
+        };
+        if !seen.insert(next.clone()) {
             return Err(format!("a cursor came twice: {next}"));
         }
-        cursor = Some(next.to_owned());
     }
     Err("the list has no end".to_owned())
+}
+
+/// The entries of a list's pages.
+pub fn entries_of(pages: &[Value], name: &str) -> Vec<Value> {
+    let entries = pages.iter().filter_map(|page| page[name].as_array());
+    entries.flatten().cloned().collect()
 }

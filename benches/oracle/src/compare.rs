@@ -1,9 +1,11 @@
 //! Whether an AppView says what it must: every list walked to its end, every count, every view.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::answers::{Ask, encoded, walk};
-use crate::expected::{Expected, Item, Shown, Sums, time};
+use crate::answers::{Ask, encoded, entries_of, walk};
+use crate::expected::{Expected, Shown, Sums};
 use crate::network::Network;
 
 /// The first thing that is otherwise.
@@ -47,12 +49,7 @@ pub fn dump_difference(expected: &str, dump: &str) -> Option<Disagreement> {
 
 /// Compares everything that is asked of an AppView; `now` in microseconds since 1970.
 pub async fn compare(ask: &impl Ask, network: &Network, now: i64) -> Result<u64, Disagreement> {
-    let mut asked = Asked {
-        ask,
-        expected: Expected::of(network),
-        network,
-        questions: 0,
-    };
+    let mut asked = Asked::of(ask, network);
     asked.latest(now).await?;
     asked.stats().await?;
     for did in network.accounts.keys() {
@@ -75,17 +72,27 @@ pub async fn compare(ask: &impl Ask, network: &Network, now: i64) -> Result<u64,
 pub(crate) struct Asked<'a, A> {
     pub ask: &'a A,
     pub expected: Expected,
+    /// Likes, comments and lists of each track that shows.
+    pub counts: BTreeMap<String, [usize; 3]>,
     pub network: &'a Network,
     pub questions: u64,
 }
 
-pub(crate) fn uris<'a>(shown: impl IntoIterator<Item = &'a Shown>) -> Vec<Value> {
-    shown.into_iter().map(|one| json!(one.uri)).collect()
+pub(crate) fn uris<'a>(shown: impl IntoIterator<Item = &'a Shown>) -> Vec<String> {
+    shown.into_iter().map(|one| one.uri.clone()).collect()
 }
 
-fn field(entries: &[Value], path: &str) -> Vec<Value> {
-    let of = |entry: &Value| entry.pointer(path).cloned().unwrap_or(Value::Null);
-    entries.iter().map(of).collect()
+impl<'a, A: Ask> Asked<'a, A> {
+    pub(crate) fn of(ask: &'a A, network: &'a Network) -> Asked<'a, A> {
+        let expected = Expected::of(network);
+        Asked {
+            ask,
+            counts: expected.track_counts(),
+            expected,
+            network,
+            questions: 0,
+        }
+    }
 }
 
 impl<A: Ask> Asked<'_, A> {
@@ -134,7 +141,8 @@ impl<A: Ask> Asked<'_, A> {
         })
     }
 
-    pub(crate) async fn list(
+    /// A list's pages.
+    pub(crate) async fn pages(
         &mut self,
         method: &str,
         query: &str,
@@ -149,31 +157,34 @@ impl<A: Ask> Asked<'_, A> {
         })
     }
 
-    /// A list whose entries are views with an address.
-    pub(crate) async fn addressed(
+    /// A list's entries.
+    pub(crate) async fn list(
         &mut self,
         method: &str,
         query: &str,
-        (name, path): (&str, &str),
-        expected: Vec<Value>,
+        name: &str,
     ) -> Result<Vec<Value>, Disagreement> {
-        let entries = self.list(method, query, name).await?;
-        self.same(
-            &format!("{method}?{query}"),
-            &expected,
-            &field(&entries, path),
-        )?;
-        for entry in entries.iter().filter(|entry| entry["author"].is_object()) {
-            self.author(&entry["author"])?;
-        }
-        Ok(entries)
+        let pages = self.pages(method, query, name).await?;
+        Ok(entries_of(&pages, name))
     }
 
-    /// Who made what shows holds records: what they are called is known.
-    fn author(&self, author: &Value) -> Result<(), Disagreement> {
-        let did = author["did"].as_str().unwrap_or_default();
-        let handle = self.network.handle_of(did);
-        self.same(&format!("handle of {did}"), &handle, &author["handle"])
+    /// A list whose entries are views of records: those that must be there, in their order, and all
+    /// that each says. Answers its pages.
+    pub(crate) async fn viewed(
+        &mut self,
+        method: &str,
+        query: &str,
+        name: &str,
+        expected: Vec<String>,
+    ) -> Result<Vec<Value>, Disagreement> {
+        let pages = self.pages(method, query, name).await?;
+        let entries = entries_of(&pages, name);
+        let answered: Vec<&Value> = entries.iter().map(|entry| &entry["uri"]).collect();
+        self.same(&format!("{method}?{query}"), &expected, &answered)?;
+        for (uri, entry) in expected.iter().zip(&entries) {
+            self.view(uri, entry)?;
+        }
+        Ok(pages)
     }
 
     /// What must be refused, by one of some names.
@@ -220,30 +231,9 @@ impl<A: Ask> Asked<'_, A> {
             .collect();
         self.same("fm.plyr.feed.getLatest", &certain, &answered)?;
         for entry in &entries {
-            self.track(entry)?;
+            self.view(entry["uri"].as_str().unwrap_or_default(), entry)?;
         }
         Ok(())
-    }
-
-    /// A track view: its record, its times and its counts.
-    pub(crate) fn track(&self, view: &Value) -> Result<(), Disagreement> {
-        let uri = view["uri"].as_str().unwrap_or_default();
-        let Some(one) = self.expected.shown.get(uri) else {
-            return self.same(&format!("view of {uri}"), &"none", view);
-        };
-        let expected = json!({
-            "cid": one.held.cid, "record": one.held.value, "sortAt": time(one.sort_at),
-            "author": one.did, "likeCount": self.expected.likers(uri).len(),
-            "commentCount": self.expected.comments(uri).len(),
-            "listCount": self.expected.lists_with(uri).len(),
-        });
-        let answered = json!({
-            "cid": view["cid"], "record": view["record"], "sortAt": view["sortAt"],
-            "author": view["author"]["did"], "likeCount": view["likeCount"],
-            "commentCount": view["commentCount"], "listCount": view["listCount"],
-        });
-        self.same(&format!("view of {uri}"), &expected, &answered)?;
-        self.author(&view["author"])
     }
 
     pub(crate) async fn one(&mut self, method: &str, query: &str) -> Result<Value, String> {
@@ -269,60 +259,43 @@ impl<A: Ask> Asked<'_, A> {
     }
 
     /// What is asked about one address, whether or not something is held there.
-    async fn about(&mut self, uri: &str) -> Result<(), Disagreement> {
+    pub(crate) async fn about(&mut self, uri: &str) -> Result<(), Disagreement> {
         let query = format!("uri={}", encoded(uri));
-        let expected = uris(self.expected.likers(uri));
-        self.addressed("fm.plyr.feed.getLikes", &query, ("likes", "/uri"), expected)
-            .await?;
-        let place = ("comments", "/uri");
-        let expected = uris(self.expected.comments(uri));
-        self.addressed("fm.plyr.feed.getComments", &query, place, expected)
-            .await?;
         let by_time = format!("{query}&sort=time");
-        let expected = uris(self.expected.comments_by_time(uri));
-        self.addressed("fm.plyr.feed.getComments", &by_time, place, expected)
-            .await?;
-        let expected = uris(self.expected.lists_with(uri));
-        let place = ("lists", "/uri");
-        self.addressed("fm.plyr.graph.getListsWithItem", &query, place, expected)
-            .await?;
+        let comments = "fm.plyr.feed.getComments";
+        let (likers, lists) = (self.expected.likers(uri), self.expected.lists_with(uri));
+        let in_order = uris(self.expected.comments(uri));
+        let newest_first = uris(self.expected.comments_by_time(uri));
+        let (likers, lists) = (uris(likers), uris(lists));
+        for (method, query, name, expected) in [
+            ("fm.plyr.feed.getLikes", &query, "likes", likers),
+            (comments, &query, "comments", in_order),
+            (comments, &by_time, "comments", newest_first),
+        ] {
+            for page in self.viewed(method, query, name, expected).await? {
+                self.same(&format!("uri of {method}?{query}"), &uri, &page["uri"])?;
+            }
+        }
+        let method = "fm.plyr.graph.getListsWithItem";
+        self.viewed(method, &query, "lists", lists).await?;
+        let is_shown = self.expected.shown.contains_key(uri);
         if uri.contains("/fm.plyr.track/") {
             let (method, names) = ("fm.plyr.feed.getTrack", ["TrackNotFound", "TrackHidden"]);
             let answer = self.one(method, &query).await;
             let question = format!("{method}?{query}");
-            match self.expected.shown.contains_key(uri) {
-                true => self.track(&self.answered(&question, answer)?["track"])?,
+            match is_shown {
+                true => self.view(uri, &self.answered(&question, answer)?["track"])?,
                 false => self.refused(&question, &names, answer)?,
             }
         }
-        if uri.contains("/fm.plyr.list/") && self.expected.shown.contains_key(uri) {
-            self.items(uri, &query).await?;
+        if uri.contains("/fm.plyr.list/") {
+            let (method, names) = ("fm.plyr.graph.getList", ["ListNotFound", "ListHidden"]);
+            if is_shown {
+                return self.items(method, uri, &query).await;
+            }
+            let answer = self.one(method, &query).await;
+            self.refused(&format!("{method}?{query}"), &names, answer)?;
         }
         Ok(())
-    }
-
-    async fn items(&mut self, uri: &str, query: &str) -> Result<(), Disagreement> {
-        let method = "fm.plyr.graph.getList";
-        let entries = self.list(method, query, "items").await?;
-        let expected = self.expected.items_in(uri, self.network);
-        let mut of_gone = expected.iter().map(|(_, state)| *state == Item::OfGone);
-        let answered = entries.iter().map(|entry| {
-            let kind = entry["item"]["$type"].as_str().unwrap_or_default();
-            let kind = kind.rsplit('#').next().unwrap_or_default();
-            let is_either = of_gone.next() == Some(true) && kind == "hidden";
-            let kind = if is_either { "notFound" } else { kind };
-            json!([entry["subject"]["uri"], kind])
-        });
-        let answered: Vec<Value> = answered.collect();
-        let expected = expected.iter().map(|(item, state)| {
-            let kind = match state {
-                Item::Track => "trackView",
-                Item::Hidden => "hidden",
-                Item::NotFound | Item::OfGone => "notFound",
-            };
-            json!([item, kind])
-        });
-        let question = format!("{method}?{query}");
-        self.same(&question, &expected.collect::<Vec<_>>(), &answered)
     }
 }

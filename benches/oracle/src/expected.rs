@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::network::{Held, Network};
 use crate::verdict::{Verdict, judge};
 
-const TRACK: &str = "fm.plyr.track";
-const LIKE: &str = "fm.plyr.like";
-const COMMENT: &str = "fm.plyr.comment";
-const LIST: &str = "fm.plyr.list";
+pub(crate) const TRACK: &str = "fm.plyr.track";
+pub(crate) const LIKE: &str = "fm.plyr.like";
+pub(crate) const COMMENT: &str = "fm.plyr.comment";
+pub(crate) const LIST: &str = "fm.plyr.list";
 const PROFILE: &str = "fm.plyr.actor.profile";
 /// The five collections.
 pub const COLLECTIONS: [&str; 5] = [TRACK, LIKE, COMMENT, LIST, PROFILE];
@@ -39,7 +39,7 @@ pub struct Shown {
     pub held: Held,
     /// What is said of it.
     pub verdict: Verdict,
-    collection: String,
+    pub(crate) collection: String,
     rkey: String,
 }
 
@@ -185,7 +185,8 @@ impl Expected {
 
     /// What lists hold.
     pub fn items(&self) -> BTreeSet<String> {
-        self.of_collection(LIST).flat_map(items_of).collect()
+        let items = self.of_collection(LIST).flat_map(items_of);
+        items.filter_map(uri_of).map(str::to_owned).collect()
     }
 
     /// The network's tracks, newest first, without those later than a time.
@@ -240,11 +241,22 @@ impl Expected {
     /// Lists that hold a subject.
     pub fn lists_with(&self, subject: &str) -> Vec<&Shown> {
         let lists = self.of_collection(LIST);
-        self.newest_first(lists.filter(|one| items_of(one).iter().any(|item| item == subject)))
+        let holds = |one: &&Shown| items_of(one).any(|item| uri_of(item) == Some(subject));
+        self.newest_first(lists.filter(holds))
     }
 
-    /// The items of a list, and what stands for each.
-    pub fn items_in(&self, list: &str, network: &Network) -> Vec<(String, Item)> {
+    /// The tracks that show, each with its likes, its comments and the lists that hold it.
+    pub fn track_counts(&self) -> BTreeMap<String, [usize; 3]> {
+        let tracks = self.of_collection(TRACK).map(|one| &one.uri);
+        let counted = tracks.map(|uri| {
+            let (likes, comments) = (self.likers(uri).len(), self.comments(uri).len());
+            (uri.clone(), [likes, comments, self.lists_with(uri).len()])
+        });
+        counted.collect()
+    }
+
+    /// The subjects of a list's items, and what stands for each.
+    pub fn items_in(&self, list: &str, network: &Network) -> Vec<(Value, Item)> {
         let Some(list) = self.shown.get(list) else {
             return Vec::new();
         };
@@ -257,8 +269,11 @@ impl Expected {
                 _ => Item::NotFound,
             },
         };
-        let items = items_of(list).into_iter();
-        items.map(|uri| (uri.clone(), state_of(&uri))).collect()
+        let state = |subject: &Value| state_of(subject["uri"].as_str().unwrap_or_default());
+        let items = items_of(list).map(|item| reference(&item["subject"]));
+        items
+            .map(|subject| (subject.clone(), state(&subject)))
+            .collect()
     }
 
     /// An actor's numbers.
@@ -333,12 +348,17 @@ fn is_ours(path: &str) -> bool {
     COLLECTIONS.contains(&collection)
 }
 
-fn items_of(list: &Shown) -> Vec<String> {
-    let items = list.held.value["items"].as_array();
-    let uris = items.into_iter().flatten();
-    uris.filter_map(|item| item["subject"]["uri"].as_str())
-        .map(str::to_owned)
-        .collect()
+fn items_of(list: &Shown) -> impl Iterator<Item = &Value> {
+    list.held.value["items"].as_array().into_iter().flatten()
+}
+
+fn uri_of(item: &Value) -> Option<&str> {
+    item["subject"]["uri"].as_str()
+}
+
+/// What a `com.atproto.repo.strongRef` leads to.
+pub(crate) fn reference(value: &Value) -> Value {
+    json!({ "uri": value["uri"], "cid": value["cid"] })
 }
 
 /// What stands in a list for an item.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// Where names of people are written.
+const BLUESKY_PROFILE: &str = "app.bsky.actor.profile/self";
+
 /// A record as its repo holds it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Held {
@@ -60,6 +63,13 @@ impl Network {
         let account = self.accounts.get(did);
         let handle = account.and_then(|account| account.handle.as_deref());
         handle.unwrap_or("handle.invalid")
+    }
+
+    /// What somebody calls themselves in their Bluesky profile.
+    pub fn name_of(&self, did: &str) -> Option<&str> {
+        let profile = self.accounts.get(did)?.records.get(BLUESKY_PROFILE)?;
+        let name = profile.value["displayName"].as_str();
+        name.filter(|name| !name.is_empty())
     }
 
     /// Whether an address is of an account that isn't active.

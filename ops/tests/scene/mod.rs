@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use plyr_lexicons::{Namespace, data};
-use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference};
+use plyr_lexicons::Namespace;
+use plyr_oracle::{Account, Ask, Disagreement, Expected, Held, compare, dump_difference, json_of};
 use plyr_peers::{Around, PeersError, Plyr};
 use plyr_simnet::world::Standing;
 use plyr_simnet::{Act, Deed, Faults, HostFaults, Network, Options, Plot, Speaks, Story};
@@ -224,10 +224,14 @@ impl Scene {
         for account in world.accounts() {
             let mut records = BTreeMap::new();
             for (path, record) in account.records() {
-                let value = data::from_cbor(&record.bytes).map_err(RunError::broken)?;
+                let value = json_of(&record.bytes).map_err(|problem| Disagreement {
+                    question: format!("bytes of at://{}/{path}", account.did),
+                    expected: "a record".to_owned(),
+                    answered: problem.to_string(),
+                })?;
                 let held = Held {
                     cid: record.cid.to_string(),
-                    value: data::to_json(&value),
+                    value,
                 };
                 records.insert(path.clone(), held);
             }
@@ -269,12 +273,16 @@ impl Scene {
     async fn agrees(&self, plyr: &Plyr, indexers: &[Plyr]) -> Result<(usize, u64), RunError> {
         let said = self.said()?;
         let expected = Expected::of(&said);
+        // The network reads and judges by the code that is proven here: what it gets wrong is found.
         let by_world = self.network.dump(&self.namespace);
-        let by_world = by_world.map_err(RunError::broken)?;
-        if let Some(two) = dump_difference(&expected.dump, &by_world) {
-            return Err(RunError::broken(format!(
-                "oracle and network differ: {two}"
-            )));
+        let by_world = by_world.map_err(|problem| Disagreement {
+            question: "the simulated network's own dump".to_owned(),
+            expected: "a dump".to_owned(),
+            answered: problem.to_string(),
+        })?;
+        if let Some(mut two) = dump_difference(&expected.dump, &by_world) {
+            two.question = format!("the simulated network's own {}", two.question);
+            return Err(two.into());
         }
         let began = Instant::now();
         let mut questions = loop {
