@@ -244,3 +244,26 @@ pub async fn git(folder: &Path, words: &[&str]) -> Result<String, Failure> {
     }
     Ok(String::from_utf8(asked.stdout)?)
 }
+
+/// The commit that a checkout holds, in short. An error where anything but `apart` differs from it:
+/// what was tried then is no commit's.
+pub async fn clean_revision(folder: &Path, apart: &str) -> Result<String, Failure> {
+    let words = [
+        "status",
+        "--porcelain",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+    ];
+    let status = git(folder, &words).await?;
+    // Two letters, a space, the path.
+    let changed = status.split('\0').filter_map(|entry| entry.get(3..));
+    let changed: Vec<&str> = changed.filter(|path| *path != apart).collect();
+    if !changed.is_empty() {
+        let told = "differs from the last commit, whose hash would stand beside the figures; commit \
+                    or stash it, or leave --write out";
+        return Err(format!("{} {told}", changed.join(", ")).into());
+    }
+    let revision = git(folder, &["rev-parse", "--short", "HEAD"]).await?;
+    Ok(revision.trim().to_owned())
+}

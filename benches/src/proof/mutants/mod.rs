@@ -16,15 +16,18 @@ use clap::Args;
 
 use crate::Outcome;
 use crate::report::Report;
-use ground::{Ground, Ran, git};
+use ground::{Ground, Ran, clean_revision, git};
 use patch::{Choice, Filter, Mutant};
 
 /// Tests that take so much longer than on the unchanged tree hang.
 const LONGER: u32 = 5;
-/// And never before this has passed.
-const LEAST_PATIENCE: Duration = Duration::from_secs(60);
+/// And never before this has passed: tests that wait for a condition give up after a minute, and a
+/// test that fails by itself says more than a time out.
+const LEAST_PATIENCE: Duration = Duration::from_secs(90);
 /// On the unchanged tree tests may take this long.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The document with the table, from the workspace's folder.
+const TABLE: &str = "docs/proof.md";
 
 /// What of the campaign can be chosen.
 #[derive(Args)]
@@ -44,7 +47,8 @@ pub struct Options {
     /// Where the copy of the tree and its target folder stay; by default in cargo's target folder.
     #[arg(long)]
     mutants_folder: Option<PathBuf>,
-    /// Write what came of them into the table of docs/proof.md; rows of others stay.
+    /// Write what came of them into the table of docs/proof.md; rows of others stay. Nothing else
+    /// may differ from the last commit, whose hash stands there.
     #[arg(long)]
     write: bool,
 }
@@ -53,6 +57,8 @@ pub struct Options {
 enum Verdict {
     /// By which test.
     Killed(String),
+    /// Its tests did not end within so long.
+    TimedOut(Duration),
     /// No test failed.
     Survived,
     /// It could not be tried, which says nothing of the tests.
@@ -63,10 +69,21 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Verdict::Killed(test) => write!(to, "killed by {test}"),
+            Verdict::TimedOut(limit) => write!(to, "killed by {}", time_out(*limit)),
             Verdict::Survived => write!(to, "SURVIVED"),
             Verdict::Broken(problem) => write!(to, "NOT TRIED: {problem}"),
         }
     }
+}
+
+impl Verdict {
+    fn is_killed(&self) -> bool {
+        matches!(self, Verdict::Killed(_) | Verdict::TimedOut(_))
+    }
+}
+
+fn time_out(limit: Duration) -> String {
+    format!("time out after {} s", limit.as_secs())
 }
 
 type Tried = (Mutant, Verdict);
@@ -83,6 +100,10 @@ pub async fn run(options: &Options, report: &mut Report) -> Outcome {
     let workspace = workspace().canonicalize()?;
     let all = Mutant::all(&workspace)?;
     let chosen = choice(options, &workspace).await?.of(&all)?;
+    let revision = match options.write {
+        true => Some(clean_revision(&workspace, TABLE).await?),
+        false => None,
+    };
     let folder = options.mutants_folder.clone();
     let folder = std::path::absolute(folder.unwrap_or_else(|| usual_folder(&workspace)))?;
     let ground = Ground::level(&workspace, &folder).await?;
@@ -100,19 +121,15 @@ pub async fn run(options: &Options, report: &mut Report) -> Outcome {
         tried.push((mutant.clone(), verdict));
     }
     tried.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-    let is_killed = |(_, verdict): &&Tried| matches!(verdict, Verdict::Killed(_));
+    let is_killed = |(_, verdict): &&Tried| verdict.is_killed();
     let killed = tried.iter().filter(is_killed).count();
     let (count, seconds) = (tried.len(), began.elapsed().as_secs());
     let figure = format!("{killed} killed in {seconds} s");
     report.add(&format!("{count} mutants"), figure, "all");
     let rows: Vec<String> = tried.iter().map(row).collect();
-    if options.write {
-        let revision = git(&workspace, &["rev-parse", "--short", "HEAD"]).await?;
-        let told = format!(
-            "{count} in {seconds} s, dev profile, on {}",
-            revision.trim()
-        );
-        let path = workspace.join("docs/proof.md");
+    if let Some(revision) = revision {
+        let told = format!("{count} in {seconds} s, dev profile, on {revision}");
+        let path = workspace.join(TABLE);
         let text = std::fs::read_to_string(&path)?;
         std::fs::write(&path, table::written(&text, &all, &rows, &told)?)?;
     }
@@ -208,20 +225,28 @@ async fn one(
     Ok(match ground.run(&program, filter, limit).await? {
         Ran::Passed(_) => Verdict::Survived,
         Ran::Failed(test) => Verdict::Killed(test),
-        Ran::Hung => Verdict::Killed(format!("time out after {} s", limit.as_secs())),
+        Ran::Hung => Verdict::TimedOut(limit),
     })
 }
 
 /// A mutant's row of the table.
 fn row((mutant, verdict): &Tried) -> String {
+    let Mutant {
+        name,
+        invariant,
+        filter,
+        ..
+    } = mutant;
     let (verdict, by) = match verdict {
         // The module is in the mutant's head.
-        Verdict::Killed(test) => ("killed", test.rsplit("::").next().unwrap_or(test)),
-        Verdict::Survived => ("survived", ""),
-        Verdict::Broken(_) => ("not tried", ""),
+        Verdict::Killed(test) => {
+            let test = test.rsplit("::").next().unwrap_or(test);
+            ("killed", test.to_owned())
+        }
+        // Which of them hung nobody has said.
+        Verdict::TimedOut(limit) => ("killed", format!("{}: `{filter}`", time_out(*limit))),
+        Verdict::Survived => ("survived", String::new()),
+        Verdict::Broken(_) => ("not tried", String::new()),
     };
-    let Mutant {
-        name, invariant, ..
-    } = mutant;
     format!("| {name} | {invariant} | {verdict} | {by} |")
 }

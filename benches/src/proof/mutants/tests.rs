@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::ground::{failed, is_of, passed};
+use super::ground::{clean_revision, failed, git, is_of, passed};
 use super::patch::{Choice, Filter, Mutant};
 use super::table::{self, BEGIN, END};
-use super::workspace;
+use super::{LEAST_PATIENCE, Verdict, row, workspace};
 
 const PATCH: &str = "\
 breaks: What was said is not.
@@ -155,4 +155,42 @@ fn a_companions_library_is_not_the_one_that_was_asked_for() {
     assert!(!is_of("plyr-lexicons", &target("lib", "plyr")));
     assert!(is_of("plyr-schemas", &target("test", "embedded")));
     assert!(is_of("plyr", &target("bin", "plyr")));
+}
+
+#[test]
+fn who_hung_is_named_by_the_tests_that_were_run() {
+    let mutant = Mutant::read("i04-not", PATCH).unwrap();
+    let hung = row(&(mutant.clone(), Verdict::TimedOut(LEAST_PATIENCE)));
+    let by = "time out after 90 s: `-p plyr-schemas --test embedded i04_`";
+    assert_eq!(hung, format!("| i04-not | I4 | killed | {by} |"));
+    let failed = row(&(mutant, Verdict::Killed("log::tests::a_delete".to_owned())));
+    assert_eq!(failed, "| i04-not | I4 | killed | a_delete |");
+}
+
+#[tokio::test]
+async fn only_a_commit_has_a_revision() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    let run = |words: &'static [&'static str]| async move { git(folder, words).await.unwrap() };
+    run(&["init", "--quiet"]).await;
+    write("code.rs", "one");
+    write("table.md", "one");
+    run(&["add", "."]).await;
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+    let commit = ["commit", "--quiet", "--no-gpg-sign", "--message", "one"];
+    let commit = [&identity[..], &commit[..]].concat();
+    git(folder, &commit).await.unwrap();
+    let head = run(&["rev-parse", "--short", "HEAD"]).await;
+    // The table itself may differ.
+    write("table.md", "two");
+    let revision = clean_revision(folder, "table.md").await.unwrap();
+    assert_eq!(revision, head.trim());
+    for name in ["code.rs", "new.rs"] {
+        write(name, "two");
+        let refused = clean_revision(folder, "table.md").await.unwrap_err();
+        let told = refused.to_string();
+        assert!(told.starts_with(name) && told.contains("commit"), "{told}");
+        write("code.rs", "one");
+    }
 }
