@@ -9,7 +9,8 @@ use plyr_simnet::{Faults, HostFaults, StreamFaults};
 
 use super::scene::disk::{Disk, Seen};
 use super::scene::{HOSTS, Scene, TROUBLED, power};
-use super::{Case, Ran, all, over};
+use super::{Case, Ran, all};
+use crate::arguments::Campaign;
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
@@ -34,7 +35,6 @@ struct All {
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
-    over::only_embedded(arguments, "faults")?;
     let binary = binary::find(arguments, report).await?;
     let tool = power::tool().await?.ok_or(NOT_HERE)?;
     let Arguments {
@@ -43,7 +43,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
     let seen = RefCell::new(All::default());
     let run = |case| one(&tool, &binary, case, &seen);
-    let last = all("faults", cases, run).await?;
+    let last = all(Campaign::Faults, cases, run).await?;
     report.add(
         &format!("everything goes wrong: {runs} histories of {acts} acts (seeds {seed} on)"),
         format!("all ended as they must (the last: {last})"),

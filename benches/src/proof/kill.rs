@@ -18,6 +18,7 @@ use super::over::{Over, Place};
 use super::scene::held::Witness;
 use super::scene::{HOSTS, RunError, Scene};
 use super::{Case, Ran, all};
+use crate::arguments::Campaign;
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
@@ -49,7 +50,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     } = *arguments;
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
     let seen = RefCell::new(Seen::default());
-    let last = all("kill", cases, |case| one(&place, case, &seen)).await?;
+    let last = all(Campaign::Kill, cases, |case| one(&place, case, &seen)).await?;
     let Seen { deaths, looked_for } = seen.into_inner();
     let looked_for = match arguments.over {
         Over::Embedded if looked_for == 0 => {

@@ -21,7 +21,10 @@ use over::Over;
 use scene::RunError;
 
 use crate::Arguments;
+use crate::arguments::Campaign;
 
+/// What a campaign is run by.
+const COMMAND: &str = "cargo run --release -p plyr-benches --";
 /// Tries of a smaller history that fails as well.
 const SHRINKS: usize = 6;
 
@@ -54,27 +57,33 @@ impl Case {
         }
     }
 
-    fn command(&self, campaign: &str) -> String {
-        let Case {
-            seed,
-            order,
-            acts,
-            kills,
-            over,
-        } = self;
-        let over = over.to_possible_value();
+    /// The command that does this one again, with the options that the campaign takes.
+    fn command(&self, campaign: Campaign) -> String {
+        let over = self.over.to_possible_value();
         let over = over.as_ref().map_or("", |value| value.get_name());
-        format!(
-            "cargo run --release -p plyr-benches -- {campaign} --runs 1 --seed {seed} --order \
-             {order} --acts {acts} --kills {kills} --over {over}"
-        )
+        let mut command = format!(
+            "{COMMAND} {} --runs 1 --seed {}",
+            campaign.name(),
+            self.seed
+        );
+        for (option, value) in [
+            ("order", self.order.to_string()),
+            ("acts", self.acts.to_string()),
+            ("kills", self.kills.to_string()),
+            ("over", over.to_owned()),
+        ] {
+            if campaign.takes(option) {
+                command += &format!(" --{option} {value}");
+            }
+        }
+        command
     }
 }
 
 /// Runs one case after another; answers what the last came to. The first that fails ends it: it is
 /// told, and made smaller.
 async fn all<F: Future<Output = Ran>>(
-    campaign: &str,
+    campaign: Campaign,
     cases: impl Iterator<Item = Case>,
     run: impl Fn(Case) -> F,
 ) -> Result<String, Box<dyn std::error::Error>> {
@@ -85,7 +94,8 @@ async fn all<F: Future<Output = Ran>>(
             Ok((lines, questions)) => {
                 told = format!("{lines} lines, {questions} questions");
                 let (done, seconds) = (number + 1, began.elapsed().as_secs());
-                writeln!(std::io::stderr(), "{campaign}: {done} held, {seconds} s")?;
+                let name = campaign.name();
+                writeln!(std::io::stderr(), "{name}: {done} held, {seconds} s")?;
             }
             Err(problem) => {
                 tell(campaign, case, &problem, run).await?;
@@ -103,7 +113,7 @@ fn is_finding(problem: &RunError) -> bool {
 /// Tells of a failing run: the command that does it again, and the smallest history that fails as
 /// well.
 async fn tell<F: Future<Output = Ran>>(
-    campaign: &str,
+    campaign: Campaign,
     case: Case,
     problem: &RunError,
     run: impl Fn(Case) -> F,
@@ -132,4 +142,40 @@ async fn tell<F: Future<Output = Ran>>(
         ..case
     };
     writeln!(out, "  smallest: {}", smallest.command(campaign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_does_it_again_is_taken_by_its_campaign() {
+        let campaigns = [
+            Campaign::Permute,
+            Campaign::Kill,
+            Campaign::Power,
+            Campaign::Faults,
+        ];
+        for campaign in campaigns {
+            let case = Case {
+                seed: 5,
+                order: 6,
+                acts: 7,
+                kills: 8,
+                over: Over::Embedded,
+            };
+            let command = case.command(campaign);
+            let words = command.split(' ').skip_while(|word| *word != "--");
+            let read = Arguments::read(words).unwrap();
+            assert_eq!((read.campaigns.as_slice(), read.runs), (&[campaign][..], 1));
+            let is_kill = campaign == Campaign::Kill;
+            let again = Case::of(&read, read.seed);
+            assert_eq!(
+                (again.seed, again.order, again.acts),
+                (5, 6, 7),
+                "{command}"
+            );
+            assert_eq!(again.kills == 8, is_kill, "{command}");
+        }
+    }
 }

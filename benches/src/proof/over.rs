@@ -7,7 +7,6 @@ use plyr_peers::{Around, Cluster, Plyr, migrate};
 use plyr_schemas::scylla::{self, ScyllaOptions};
 
 use super::scene::{RunError, Scene};
-use crate::{Arguments, Outcome};
 
 /// Which processes, over which store.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -19,15 +18,6 @@ pub enum Over {
     Cluster,
     /// Two indexers and an AppView over such a cluster.
     Indexers,
-}
-
-/// Refuses another choice where a campaign knows one place alone.
-pub fn only_embedded(arguments: &Arguments, campaign: &str) -> Outcome {
-    if arguments.over == Over::Embedded {
-        return Ok(());
-    }
-    let told = "looks at one process over the embedded store; leave --over out";
-    Err(format!("{campaign} {told}").into())
 }
 
 /// How many indexers there are, where they are processes of their own.

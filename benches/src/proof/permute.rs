@@ -4,6 +4,7 @@
 use super::over::Place;
 use super::scene::{RunError, Scene, interleaved};
 use super::{Case, Ran, all};
+use crate::arguments::Campaign;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
 
@@ -18,7 +19,7 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         order,
         ..Case::of(arguments, seed)
     });
-    let last = all("permute", cases, |case| one(&place, case)).await?;
+    let last = all(Campaign::Permute, cases, |case| one(&place, case)).await?;
     report.add(
         &format!(
             "{runs} interleavings (orders {order} on) of one history of {} acts (seed {seed}), {}",

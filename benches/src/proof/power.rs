@@ -7,7 +7,8 @@ use plyr_simnet::{Faults, StreamFaults};
 
 use super::scene::power::{Cut, Power, Seen, tool};
 use super::scene::{HOSTS, Scene};
-use super::{Case, Ran, all, over};
+use super::{Case, Ran, all};
+use crate::arguments::Campaign;
 use crate::corpus::Random;
 use crate::report::Report;
 use crate::{Arguments, Outcome, binary};
@@ -23,7 +24,6 @@ const WAYS: [&str; 3] = ["nothing", "prefix", "pages"];
 
 /// Runs the campaign: `--runs` histories, of the seeds from `--seed` on.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
-    over::only_embedded(arguments, "power")?;
     let Some(tool) = tool().await? else {
         report.note("power: skipped: power is cut on Linux alone (x86-64 and ARM64)".to_owned());
         return Ok(());
@@ -34,7 +34,10 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     } = *arguments;
     let seen = RefCell::new(Seen::default());
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
-    let last = all("power", cases, |case| one(&tool, &binary, case, &seen)).await?;
+    let last = all(Campaign::Power, cases, |case| {
+        one(&tool, &binary, case, &seen)
+    })
+    .await?;
     report.add(
         &format!("cut from power, {runs} histories of {acts} acts (seeds {seed} on)"),
         format!("{}; all as it must be (the last: {last})", seen.borrow()),

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use plyr_peers::Plyr;
 use plyr_simnet::{Faults, HostFaults, Kind, Plot, Proportions, StreamFaults};
 
-use super::over;
 use super::scene::{HOSTS, Scene};
 use crate::report::{Report, median};
 use crate::{Arguments, Outcome, binary, disk, memory};
@@ -86,7 +85,6 @@ const FIGURES: [Figure; 3] = [
 
 /// Runs the campaign: `--minutes` of it.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
-    over::only_embedded(arguments, "soak")?;
     let binary = binary::find(arguments, report).await?;
     let open = Scene::open_as(arguments.seed, faults(arguments.seed), churning).await;
     let mut scene = open?;

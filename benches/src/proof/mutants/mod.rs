@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::Outcome;
+use crate::arguments::number;
 use crate::report::Report;
 use ground::{Ground, Ran, clean_revision, git};
 use patch::{Choice, Filter, Mutant};
@@ -39,8 +40,8 @@ pub struct Options {
     #[arg(long)]
     since: Option<String>,
     /// Of those at most so many.
-    #[arg(long, default_value_t = usize::MAX)]
-    at_most: usize,
+    #[arg(long, requires = "since", value_parser = number::<usize>(1, 1_000_000))]
+    at_most: Option<usize>,
     /// Only so many mutants (besides those of --since), others with every commit.
     #[arg(long, default_value_t = 0)]
     rotation: usize,
@@ -100,6 +101,11 @@ pub async fn run(options: &Options, report: &mut Report) -> Outcome {
     let workspace = workspace().canonicalize()?;
     let all = Mutant::all(&workspace)?;
     let chosen = choice(options, &workspace).await?.of(&all)?;
+    if chosen.is_empty() {
+        let told = "nothing to try: no file of a mutant has changed";
+        report.add("0 mutants", told.to_owned(), "");
+        return Ok(());
+    }
     let revision = match options.write {
         true => Some(clean_revision(&workspace, TABLE).await?),
         false => None,
@@ -158,7 +164,7 @@ async fn choice<'a>(
     Ok(Choice {
         names: &options.names,
         changed,
-        at_most: options.at_most,
+        at_most: options.at_most.unwrap_or(usize::MAX),
         rotation: options.rotation,
         turn: commits.trim().parse()?,
     })
