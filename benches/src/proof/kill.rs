@@ -1,7 +1,8 @@
 //! Killed while a history goes on, told by three hosts: every other time at a random moment, else
-//! between two named steps of the store's write path. Nothing is lost, and nothing comes back; over
-//! the embedded store what was answered is looked for on the disk after each kill, before streams and
-//! repos could heal a loss. (A cluster lives on: there is no such moment.)
+//! between two named steps of the store's write path, each step in its turn. Nothing is lost, and
+//! nothing comes back; over the embedded store what was answered is looked for on the disk after
+//! each kill, before streams and repos could heal a loss. (A cluster lives on: there is no such
+//! moment.)
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use plyr_peers::Around;
-use plyr_schemas::{embedded, scylla};
+use plyr_schemas::{CrashPoint, embedded, scylla};
 use plyr_simnet::{Faults, StreamFaults};
 
 use super::over::{Over, Place};
@@ -31,6 +32,9 @@ const STEPS: u64 = 12;
 /// How long a step is waited for that has not come yet.
 const LAST_STEP: Duration = Duration::from_millis(200);
 const AT_RANDOM: &str = "a random moment";
+/// From so many kills on each named step must have been one: every other kill is to come at a step,
+/// and there are five at most.
+const ENOUGH: usize = 15;
 
 /// What was seen in all histories.
 #[derive(Default)]
@@ -49,7 +53,10 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         seed, acts, runs, ..
     } = *arguments;
     let cases = (seed..seed + runs).map(|seed| Case::of(arguments, seed));
-    let seen = RefCell::new(Seen::default());
+    let mut seen = Seen::default();
+    let named = points(arguments.over).iter().map(|point| point.0);
+    seen.deaths.extend(named.map(|point| (point, 0)));
+    let seen = RefCell::new(seen);
     let last = all(Campaign::Kill, cases, |case| one(&place, case, &seen)).await?;
     let Seen { deaths, looked_for } = seen.into_inner();
     let looked_for = match arguments.over {
@@ -76,7 +83,37 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
         ),
         "0 lost, 0 resurrected",
     );
-    Ok(())
+    match missed(&deaths) {
+        None => Ok(()),
+        Some(point) => {
+            let told = "take more --acts, so that it is come to before a life ends";
+            Err(format!("nobody was killed {point}: {told}").into())
+        }
+    }
+}
+
+/// The steps of the store's write path that a server dies at.
+fn points(over: Over) -> &'static [CrashPoint] {
+    match over {
+        Over::Embedded => &[embedded::BEFORE_COMMIT, embedded::AFTER_COMMIT],
+        Over::Cluster | Over::Indexers => &[
+            scylla::BEFORE_TRUTH,
+            scylla::AFTER_TRUTH,
+            scylla::AFTER_READ_BACK,
+            scylla::AFTER_DERIVED,
+            scylla::AFTER_LOG,
+        ],
+    }
+}
+
+/// A step that nobody died at, though there were kills enough.
+fn missed(deaths: &BTreeMap<&'static str, usize>) -> Option<&'static str> {
+    if deaths.values().sum::<usize>() < ENOUGH {
+        return None;
+    }
+    let never = |times: &usize| *times == 0;
+    let missed = deaths.iter().find(|(_, times)| never(times));
+    missed.map(|(point, _)| *point)
 }
 
 async fn one(place: &Place, case: Case, seen: &RefCell<Seen>) -> Ran {
@@ -139,31 +176,19 @@ struct Life {
 
 impl Life {
     fn of(over: Over, number: usize, random: &mut Random) -> Life {
-        let (points, longest): (&[_], _) = match over {
-            Over::Embedded => (
-                &[embedded::BEFORE_COMMIT, embedded::AFTER_COMMIT],
-                LONGEST_LIFE[0],
-            ),
-            Over::Cluster | Over::Indexers => (
-                &[
-                    scylla::BEFORE_TRUTH,
-                    scylla::AFTER_TRUTH,
-                    scylla::AFTER_READ_BACK,
-                    scylla::AFTER_DERIVED,
-                    scylla::AFTER_LOG,
-                ],
-                LONGEST_LIFE[1],
-            ),
+        let longest = match over {
+            Over::Embedded => LONGEST_LIFE[0],
+            Over::Cluster | Over::Indexers => LONGEST_LIFE[1],
         };
         let lasts = Duration::from_millis(random.next() % longest);
-        let point = points[(random.next() % points.len() as u64) as usize];
         let step = 1 + random.next() % STEPS;
-        match number.is_multiple_of(2) {
-            true => Life { at: None, lasts },
-            false => Life {
-                at: Some((point.0, step)),
-                lasts: Duration::from_millis(longest),
-            },
+        if number.is_multiple_of(2) {
+            return Life { at: None, lasts };
+        }
+        let turn = points(over).iter().cycle().nth(number / 2);
+        Life {
+            at: turn.map(|point| (point.0, step)),
+            lasts: Duration::from_millis(longest),
         }
     }
 
@@ -226,4 +251,38 @@ impl Life {
 fn is_kill(status: ExitStatus) -> bool {
     const KILL: i32 = 9;
     status.signal() == Some(KILL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_has_its_turn_in_as_many_kills_as_are_enough() {
+        for over in [Over::Embedded, Over::Cluster, Over::Indexers] {
+            let mut random = Random::new(1);
+            let lives = (0..ENOUGH).map(|number| Life::of(over, number, &mut random).at);
+            let steps: Vec<&str> = lives.flatten().map(|(point, _)| point).collect();
+            assert_eq!(steps.len(), ENOUGH / 2);
+            for point in points(over) {
+                assert!(steps.contains(&point.0), "{}", point.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_nobody_died_at_is_missed() {
+        let of = |at_random, before, after| {
+            BTreeMap::from([
+                (AT_RANDOM, at_random),
+                (embedded::BEFORE_COMMIT.0, before),
+                (embedded::AFTER_COMMIT.0, after),
+            ])
+        };
+        assert_eq!(missed(&of(10, 5, 0)), Some(embedded::AFTER_COMMIT.0));
+        assert_eq!(missed(&of(10, 0, 5)), Some(embedded::BEFORE_COMMIT.0));
+        assert_eq!(missed(&of(10, 4, 1)), None);
+        // Too few to tell.
+        assert_eq!(missed(&of(10, 4, 0)), None);
+    }
 }
