@@ -261,6 +261,16 @@ impl Network {
         met.clone()
     }
 
+    /// How often what went wrong in the streams, by the name that [`crate::StreamFaults`] has for it:
+    /// of all streams together.
+    pub fn streams_went_wrong(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = BTreeMap::new();
+        for (fault, times) in self.logs.iter().flat_map(|log| log.went_wrong()) {
+            *all.entry(fault).or_default() += times;
+        }
+        all
+    }
+
     /// The options that point `plyr` at this network.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--dev".to_owned()];

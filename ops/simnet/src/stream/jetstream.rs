@@ -1,5 +1,6 @@
 //! The websocket end of a stream: what is asked for, what is sent, and what goes wrong on the way.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
@@ -110,6 +111,15 @@ impl Stream {
             .connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often what went wrong, by the name that [`StreamFaults`] has for it.
+    pub fn went_wrong(&self) -> BTreeMap<&'static str, u64> {
+        self.log().went_wrong().clone()
+    }
+
+    fn goes_wrong(&self, fault: &'static str) {
+        self.log().goes_wrong(fault);
     }
 
     /// What it has written down and still keeps.
@@ -234,7 +244,10 @@ impl Sending<'_> {
             self.dice.once_in(strangers)
         };
         let (number, time) = match is_stranger {
-            true => (STRANGE_NUMBER, STRANGE_TIME),
+            true => {
+                self.stream.goes_wrong("strangers");
+                (STRANGE_NUMBER, STRANGE_TIME)
+            }
             false => (0, 0),
         };
         let mut grown = self.stream.grown.subscribe();
@@ -260,19 +273,23 @@ impl Sending<'_> {
                     false => line.subscribe(self.stream.speaks == Speaks::V2),
                 };
                 if self.dice.once_in(faults.cuts) {
+                    self.stream.goes_wrong("cuts");
                     return wire::cut(socket, wire::TEXT, text.as_bytes()).await;
                 }
                 if self.dice.once_in(faults.garbage) {
+                    self.stream.goes_wrong("garbage");
                     let garbage = self
                         .dice
                         .one(&["{", "[]", "", "{\"kind\":\"commit\"}", "\u{0}"]);
                     wire::feed(&mut socket, Message::text(garbage)).await?;
                 }
                 if !self.asked.is_limited && self.dice.once_in(faults.giants) {
+                    self.stream.goes_wrong("giants");
                     return wire::giant(socket, wire::TEXT).await;
                 }
                 wire::feed(&mut socket, Message::text(text)).await?;
                 if self.may_rewind && self.dice.once_in(faults.rewinds) {
+                    self.stream.goes_wrong("rewinds");
                     back = Some(from.saturating_sub(self.dice.between(1, BACK)));
                     break;
                 }

@@ -1,6 +1,6 @@
 //! What one host has written down of what the network told, with whatever it got wrong.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use plyr_lexicons::{Rev, data};
 use serde_json::json;
@@ -26,6 +26,8 @@ pub struct Log {
     waiting: HashMap<String, (u64, Vec<Told>)>,
     /// Events that are told once more, and when.
     again: Vec<(u64, String, Told)>,
+    /// How often what went wrong, by the name that [`StreamFaults`] has for it.
+    went_wrong: BTreeMap<&'static str, u64>,
 }
 
 impl Log {
@@ -40,6 +42,7 @@ impl Log {
             heard: 0,
             waiting: HashMap::new(),
             again: Vec::new(),
+            went_wrong: BTreeMap::new(),
         }
     }
 
@@ -75,11 +78,17 @@ impl Log {
         self.heard += 1;
         let mut dice = Dice::new(self.seed ^ self.heard.rotate_left(40));
         let faults = self.faults.clone();
-        let is_dropped = dice.once_in(faults.drops) || self.is_blind(&told);
-        if !is_dropped {
+        let is_dropped = dice.once_in(faults.drops);
+        let is_blind = !is_dropped && self.is_blind(&told);
+        if is_dropped {
+            self.goes_wrong("drops");
+        } else if is_blind {
+            self.goes_wrong("blind");
+        } else {
             match self.waiting.get_mut(did) {
                 Some((_, waiting)) => waiting.push(told.clone()),
                 None if dice.once_in(faults.delays) => {
+                    self.goes_wrong("delays");
                     let until = self.heard + dice.between(1, 60);
                     let waiting = vec![told.clone()];
                     self.waiting.insert(did.to_owned(), (until, waiting));
@@ -87,11 +96,16 @@ impl Log {
                 None => self.write(did, told.clone(), now),
             }
             if dice.once_in(faults.duplicates) {
+                self.goes_wrong("duplicates");
                 let when = self.heard + dice.below(30);
                 self.again.push((when, did.to_owned(), told.clone()));
             }
         }
         if dice.once_in(faults.invents) {
+            // What is no record's is told again as it was.
+            if matches!(told, Told::Commit { .. }) {
+                self.goes_wrong("invents");
+            }
             let invented = invented(&told, &mut dice);
             self.write(did, invented, now);
         }
@@ -184,6 +198,16 @@ impl Log {
     pub fn faults(&self) -> &StreamFaults {
         &self.faults
     }
+
+    /// Counts what has gone wrong once more, by the name that [`StreamFaults`] has for it.
+    pub fn goes_wrong(&mut self, fault: &'static str) {
+        *self.went_wrong.entry(fault).or_default() += 1;
+    }
+
+    /// How often what went wrong until now; nothing that never did.
+    pub fn went_wrong(&self) -> &BTreeMap<&'static str, u64> {
+        &self.went_wrong
+    }
 }
 
 /// Something that nobody wrote: a record, or the deletion of the one that was told.
@@ -246,13 +270,17 @@ mod tests {
         (0..count).map(event).collect()
     }
 
-    fn heard(faults: StreamFaults) -> Vec<Line> {
+    fn log(faults: StreamFaults) -> Log {
         let mut log = Log::new(3, faults, 10_000);
         for (number, event) in events(1_000).iter().enumerate() {
             log.hear(event, number as u64, number as i64);
         }
         log.calm(5_000);
-        log.read(1, 10_000)
+        log
+    }
+
+    fn heard(faults: StreamFaults) -> Vec<Line> {
+        log(faults).read(1, 10_000)
     }
 
     fn rev(line: &Line) -> i64 {
@@ -313,5 +341,26 @@ mod tests {
             ..StreamFaults::default()
         });
         assert_eq!(blind, 800);
+    }
+
+    #[test]
+    fn what_goes_wrong_is_counted_and_nothing_else() {
+        assert!(log(StreamFaults::default()).went_wrong().is_empty());
+        let log = log(StreamFaults {
+            drops: 10,
+            duplicates: 10,
+            invents: 10,
+            delays: 10,
+            blind: Some((vec!["fm.plyr.like".to_owned()], 100..300)),
+            ..StreamFaults::default()
+        });
+        let times = |fault| log.went_wrong().get(fault).copied().unwrap_or_default();
+        let [drops, blind] = [times("drops"), times("blind")];
+        assert!((60..140).contains(&drops), "{drops}");
+        assert!((160..200).contains(&blind), "{blind}");
+        assert!(times("delays") > 10);
+        let lost = drops + blind;
+        let more = times("duplicates") + times("invents");
+        assert_eq!(log.next() - 1, 1_000 - lost + more);
     }
 }
