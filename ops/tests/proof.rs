@@ -6,6 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use plyr_simnet::{Faults, Kind, Plot, StreamFaults};
+use scene::churn::{Churn, FILES, LOOKS, line};
 use scene::disk::Disk;
 use scene::held::Witness;
 use scene::power::{self, Cut, Power};
@@ -143,7 +144,41 @@ async fn i05_where_everything_goes_wrong_the_oracle_agrees_in_the_end() -> Teste
     let plyr = scene.serve(BINARY, &data, &more).await?;
     scene.skip_to_now();
     scene.go_on(300)?;
+    let went_wrong = scene.network.streams_went_wrong();
+    for fault in ["drops", "duplicates", "delays"] {
+        assert!(went_wrong.contains_key(fault), "{fault}: {went_wrong:?}");
+    }
+    for fault in ["invents", "blind", "rewinds", "strangers"] {
+        assert!(!went_wrong.contains_key(fault), "{fault}: {went_wrong:?}");
+    }
     ends(scene, plyr).await
+}
+
+/// Memory and disk level off too late for a minute to tell.
+#[tokio::test]
+async fn i11_while_as_much_goes_as_comes_every_question_is_answered_and_open_files_stay() -> Tested
+{
+    // Twenty seconds, with a look twice a second.
+    const BEATS: usize = 400;
+    const BEATS_OF_A_LOOK: usize = 10;
+    let folder = folder()?;
+    let data = folder.path().join("data");
+    let mut churn = Churn::open(BINARY, &data, 7).await?;
+    let mut looks = Vec::new();
+    for beat in 0..BEATS {
+        churn.goes_on().await?;
+        if beat % BEATS_OF_A_LOOK == 0 {
+            looks.push((beat as f64, churn.open_files()?));
+        }
+    }
+    assert!(looks.len() >= 2 * LOOKS, "{}", looks.len());
+    let (begins, grows) = line(&looks).unwrap();
+    assert!(
+        grows <= FILES.most(begins),
+        "{begins} and {grows}: {looks:?}"
+    );
+    assert!(churn.acts > churn.questions && churn.questions > BEATS);
+    ends(churn.scene, churn.plyr).await
 }
 
 /// In this history somebody was gone before anything was told, and nothing names them.

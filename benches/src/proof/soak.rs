@@ -1,39 +1,20 @@
 //! Hours of one history in which as much goes as comes, asked all the while, with streams and hosts
-//! that fail now and then: memory, open files and disk stay as they were.
-//!
-//! Flat is what grows by no more than a part of itself over the second half of a run, as the line
-//! through all looks of that half says (least squares): caches and tables fill in the first half,
-//! and compaction and the trimming of the log make it go up and down in both.
+//! that fail now and then: memory, open files and disk stay as they were, in the meaning of
+//! `scene::churn`.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use plyr_peers::Plyr;
-use plyr_simnet::{Faults, HostFaults, Kind, Plot, Proportions, StreamFaults};
-
-use super::scene::{HOSTS, Scene};
+use super::COMMAND;
+use super::scene::churn::{Churn, FILES, Flat, LOOKS, line};
 use crate::report::{Report, median};
 use crate::{Arguments, Outcome, binary, disk, memory};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How often something is done and something asked.
-const BEAT: Duration = Duration::from_millis(50);
-/// Acts of one beat: so many that memtables are written out every minute or two.
-const ACTS: usize = 5;
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Looks that a figure of the table is the median of.
-const LOOKS: usize = 15;
-/// What the end may take: a check of an account that failed three times is asked again within ten
-/// minutes.
-const PATIENCE: Duration = Duration::from_secs(900);
-const METHODS: [&str; 4] = [
-    "fm.plyr.stats.getStats",
-    "fm.plyr.feed.getLatest",
-    "fm.plyr.sync.getQuarantine",
-    "fm.plyr.sync.getCoverage",
-];
 
 /// What was seen of it at a time.
 struct Seen {
@@ -49,27 +30,28 @@ struct Seen {
 struct Figure {
     name: &'static str,
     of: fn(&Seen) -> f64,
-    /// By what part of itself it may grow over the second half.
-    may_grow: f64,
-    /// What is no growth whatever it is a part of.
-    grain: f64,
+    /// By how much it may grow over the second half.
+    flat: Flat,
     /// What each event received may add by design.
     by_event: f64,
 }
 
+/// Of what is told in megabytes.
+const MEGABYTES: Flat = Flat {
+    may_grow: 0.10,
+    grain: 4.0,
+};
 const FIGURES: [Figure; 3] = [
     Figure {
         name: "resident memory, MB",
         of: |seen| seen.memory / 1e6,
-        may_grow: 0.10,
-        grain: 4.0,
+        flat: MEGABYTES,
         by_event: 0.0,
     },
     Figure {
         name: "open files",
         of: |seen| seen.files,
-        may_grow: 0.10,
-        grain: 4.0,
+        flat: FILES,
         by_event: 0.0,
     },
     // A deleted record leaves the memory of it, and each change stands in the log for three days.
@@ -77,40 +59,42 @@ const FIGURES: [Figure; 3] = [
     Figure {
         name: "data folder, MB",
         of: |seen| seen.disk / 1e6,
-        may_grow: 0.10,
-        grain: 4.0,
+        flat: MEGABYTES,
         by_event: 100.0 / 1e6,
     },
 ];
 
-/// Runs the campaign: `--minutes` of it.
+/// Runs the campaign: `--minutes` of it. An error names the command that does the same again.
 pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
+    let Err(problem) = soak(arguments, report).await else {
+        return Ok(());
+    };
+    let again = command(arguments);
+    writeln!(std::io::stderr(), "FAILED: {problem}\n  {again}")?;
+    Err(format!("{problem}; again: `{again}`").into())
+}
+
+fn command(arguments: &Arguments) -> String {
+    let Arguments { seed, minutes, .. } = arguments;
+    format!("{COMMAND} soak --seed {seed} --minutes {minutes}")
+}
+
+async fn soak(arguments: &Arguments, report: &mut Report) -> Outcome {
     let binary = binary::find(arguments, report).await?;
-    let open = Scene::open_as(arguments.seed, faults(arguments.seed), churning).await;
-    let mut scene = open?;
-    scene.patience = PATIENCE;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let more = ["--verify-every", "60s", "--stream-grace", "2s"];
-    let plyr = scene.serve(&binary, &data, &more).await?;
-    let minutes = arguments.minutes;
-    let (began, mut beat) = (Instant::now(), tokio::time::interval(BEAT));
-    let (mut seen, mut acts, mut questions) = (Vec::new(), 0, 0);
-    let mut next_look = began;
+    let mut churn = Churn::open(&binary, &data, arguments.seed).await?;
+    let (minutes, began) = (arguments.minutes, Instant::now());
+    let (mut seen, mut next_look) = (Vec::new(), began);
     while began.elapsed() < Duration::from_secs(minutes * 60) {
-        beat.tick().await;
-        scene.go_on(ACTS)?;
-        acts += ACTS;
-        for method in METHODS {
-            plyr.xrpc(method, "").await?;
-            questions += 1;
-        }
+        churn.goes_on().await?;
         if Instant::now() >= next_look {
-            seen.push(look(&plyr, &data, began).await?);
+            seen.push(look(&churn, &data, began).await?);
             next_look += LOOK;
         }
     }
-    let (lines, asked) = scene.ends(plyr).await?;
+    let (acts, questions) = (churn.acts, churn.questions);
+    let (lines, asked) = churn.scene.ends(churn.plyr).await?;
     report.add(
         &format!(
             "{minutes} minutes, {acts} acts, {questions} requests (seed {})",
@@ -159,7 +143,7 @@ impl Figure {
     fn most(&self, seen: &[Seen], begins: f64) -> f64 {
         let events = |seen: Option<&Seen>| seen.map_or(0.0, |seen| seen.events);
         let events = events(seen.last()) - events(seen.get(seen.len() / 2));
-        (begins * self.may_grow).max(self.grain) + events * self.by_event
+        self.flat.most(begins) + events * self.by_event
     }
 
     fn is_flat(&self, seen: &[Seen]) -> bool {
@@ -169,22 +153,9 @@ impl Figure {
         grows <= self.most(seen, begins)
     }
 
-    /// The line through the looks of the second half: where it begins, and by how much it rises.
     fn line(&self, seen: &[Seen]) -> Option<(f64, f64)> {
-        let half = &seen[seen.len() / 2..];
-        let (first, last) = (half.first()?, half.last()?);
-        let count = half.len() as f64;
-        let middle = half.iter().map(|seen| seen.at).sum::<f64>() / count;
-        let mean = half.iter().map(self.of).sum::<f64>() / count;
-        let spread: f64 = half.iter().map(|seen| (seen.at - middle).powi(2)).sum();
-        let together: f64 = half
-            .iter()
-            .map(|seen| (seen.at - middle) * ((self.of)(seen) - mean))
-            .sum();
-        let slope = together / spread;
-        let begins = mean + slope * (first.at - middle);
-        let grows = slope * (last.at - first.at);
-        (half.len() >= LOOKS && grows.is_finite()).then_some((begins, grows))
+        let looks = seen.iter().map(|seen| (seen.at, (self.of)(seen)));
+        line(&looks.collect::<Vec<_>>())
     }
 }
 
@@ -198,66 +169,12 @@ fn at_times(seen: &[Seen], of: impl Fn(&Seen) -> f64) -> String {
     medians.join(", ")
 }
 
-/// Of three streams one has everything; hosts and the directory fail now and then.
-fn faults(seed: u64) -> Faults {
-    let stream = |place: u64| StreamFaults {
-        drops: if place == 0 { 0 } else { 300 },
-        duplicates: 50,
-        delays: 50,
-        cuts: 3_000,
-        garbage: 2_000,
-        rewinds: 3_000,
-        ..StreamFaults::default()
-    };
-    Faults {
-        seed,
-        hosts: HostFaults {
-            fails: 100,
-            busy: 200,
-            cuts: 100,
-            lies: 100,
-            ..HostFaults::default()
-        },
-        directory: HostFaults {
-            fails: 200,
-            ..HostFaults::default()
-        },
-        streams: (0..HOSTS.len() as u64).map(stream).collect(),
-        ..Faults::default()
-    }
-}
-
-/// As much is taken away as is written, once there are some 1,200 records: whoever deletes may find
-/// nothing, so deletes are more than what they take away.
-fn churning(plot: Plot) -> Plot {
-    let proportions = Proportions::default()
-        .with(Kind::Unlike, 320)
-        .with(Kind::Delete, 400)
-        .with(Kind::Comment, 60)
-        .with(Kind::Track, 25)
-        .with(Kind::Interim, 4)
-        .with(Kind::Album, 1)
-        .with(Kind::Playlist, 10)
-        .with(Kind::Foreign, 2)
-        .with(Kind::Join, 0)
-        .with(Kind::Leave, 0);
-    Plot {
-        artists: 40,
-        listeners: 60,
-        tracks: 400,
-        history: 2_000,
-        pace: Duration::from_secs(20),
-        proportions,
-        ..plot
-    }
-}
-
-async fn look(plyr: &Plyr, data: &Path, began: Instant) -> Result<Seen, Failure> {
-    let pid = plyr.pid().ok_or("plyr has ended")?;
+async fn look(churn: &Churn, data: &Path, began: Instant) -> Result<Seen, Failure> {
+    let plyr = &churn.plyr;
     Ok(Seen {
         at: began.elapsed().as_secs_f64(),
         memory: memory::of(plyr)?.now as f64,
-        files: std::fs::read_dir(format!("/proc/{pid}/fd"))?.count() as f64,
+        files: churn.open_files()?,
         disk: disk::size_of(data)? as f64,
         events: plyr.counted("plyr_events_received_total", "").await?,
     })
@@ -305,5 +222,14 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert!(FIGURES[2].is_flat(&disk(300.0)) && !FIGURES[2].is_flat(&disk(0.0)));
+    }
+
+    #[test]
+    fn the_command_that_does_it_again_is_taken() {
+        let words = ["", "soak", "--seed", "7", "--minutes", "9"];
+        let command = command(&Arguments::read(words).unwrap());
+        let words = command.split(' ').skip_while(|word| *word != "--");
+        let again = Arguments::read(words).unwrap();
+        assert_eq!((again.seed, again.minutes), (7, 9), "{command}");
     }
 }

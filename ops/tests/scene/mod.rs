@@ -1,5 +1,6 @@
 //! A simulated network with a story that goes on, and whether `plyr` ends as it must.
 
+pub mod churn;
 pub mod disk;
 pub mod held;
 pub mod power;
