@@ -279,8 +279,12 @@ mod tests {
     fn records_are_told_from_counts() {
         let namespace: Namespace = "fm.plyr".parse().unwrap();
         let mut world = World::new();
-        let plot = Plot::of_seed(1, namespace.clone());
-        for act in Story::new(plot).unwrap().take(2_000) {
+        let plot = Plot {
+            seconds: (1, 2),
+            tunes: 4,
+            ..Plot::of_seed(1, namespace.clone())
+        };
+        for act in Story::new(plot).unwrap().take(1_000) {
             world.apply(&act).unwrap();
         }
         let dump = world.dump(&namespace).unwrap();
