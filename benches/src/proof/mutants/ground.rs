@@ -260,8 +260,8 @@ pub async fn clean_revision(folder: &Path, apart: &str) -> Result<String, Failur
     let changed = status.split('\0').filter_map(|entry| entry.get(3..));
     let changed: Vec<&str> = changed.filter(|path| *path != apart).collect();
     if !changed.is_empty() {
-        let told = "differs from the last commit, whose hash would stand beside the figures; commit \
-                    or stash it, or leave --write out";
+        let told = "differs from the last commit, whose hash would stand beside the figures; \
+                    commit or stash it, or leave --write out";
         return Err(format!("{} {told}", changed.join(", ")).into());
     }
     let revision = git(folder, &["rev-parse", "--short", "HEAD"]).await?;
