@@ -274,7 +274,7 @@ impl Scene {
     async fn agrees(&self, plyr: &Plyr, indexers: &[Plyr]) -> Result<(usize, u64), RunError> {
         let said = self.said()?;
         let expected = Expected::of(&said);
-        // The network reads and judges by the code that is proven here: what it gets wrong is found.
+        // The network reads and judges by the code that is proven here: a slip of it is a finding.
         let by_world = self.network.dump(&self.namespace);
         let by_world = by_world.map_err(|problem| Disagreement {
             question: "the simulated network's own dump".to_owned(),
