@@ -74,12 +74,15 @@ pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built,
     }
 }
 
-/// Takes the next entries of the log into what was built, and commits them.
-pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<(), IndexerError> {
+/// Takes the next entries of the log into what was built, and commits them; answers how many.
+pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, IndexerError> {
     let mut failures = 0;
     loop {
         match parts.advance(&mut built.keeping).await {
-            Ok(Advanced::By { .. }) => return parts.commit(&mut built.keeping).await,
+            Ok(Advanced::By(entries, _)) => {
+                parts.commit(&mut built.keeping).await?;
+                return Ok(entries);
+            }
             Ok(Advanced::Gone) => return Err(IndexerError::SearchOvertaken),
             Err(IndexerError::Store(problem)) if problem.is_passing() => {
                 wait(parts, &problem, &mut failures).await?;

@@ -1,6 +1,7 @@
 //! Comparing an index with the store: every document with the one that would be made now, both ways.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use plyr_lexicons::Namespace;
 use plyr_schemas::Store;
@@ -10,7 +11,6 @@ use super::blocking;
 use super::look::Looker;
 use super::scan::Scan;
 use crate::IndexerError;
-use std::sync::Arc;
 
 /// Subjects that are named of each sort.
 const MOST_NAMED: usize = 100;

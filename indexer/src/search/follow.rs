@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use plyr_schemas::LogPosition;
 use plyr_search::{Index, Opened, Serving};
 use tokio::sync::Notify;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::build::{Built, build, catch_up};
 use super::held::Held;
@@ -45,7 +45,7 @@ pub(super) struct Follower {
 /// What the loop woke for.
 enum Woke {
     Cancelled,
-    Built(Result<Result<Built, IndexerError>, JoinError>),
+    Built(Box<Result<Built, IndexerError>>),
     Asked,
     Open,
     Build,
@@ -76,7 +76,7 @@ impl Follower {
         loop {
             let done = match self.wait().await {
                 Woke::Cancelled => break,
-                Woke::Built(built) => self.take(built).await,
+                Woke::Built(built) => self.take(*built).await,
                 Woke::Asked => {
                     self.want("it was asked for");
                     continue;
@@ -105,13 +105,13 @@ impl Follower {
     }
 
     async fn wait(&mut self) -> Woke {
-        let builds = self.building.is_some();
-        let wanted = self.wanted.as_ref().filter(|_| !builds).map(|wanted| wanted.1);
+        let wanted = self.wanted.as_ref().filter(|_| self.building.is_none());
+        let wanted = wanted.map(|wanted| wanted.1.max(self.rests_until));
         let cancel = self.parts.cancel.clone();
         tokio::select! {
             biased;
             () = cancel.cancelled() => Woke::Cancelled,
-            built = ended(&mut self.building) => Woke::Built(built),
+            built = ended(&mut self.building) => Woke::Built(Box::new(built)),
             () = self.asked.notified() => Woke::Asked,
             () = at(self.opens_at) => Woke::Open,
             () = at(wanted) => Woke::Build,
@@ -131,7 +131,7 @@ impl Follower {
         let wait = crate::backoff(self.failures, LEAST_WAIT, MOST_WAIT);
         self.failures += 1;
         self.rests_until = Instant::now() + wait;
-        if self.keeping.is_none() && self.wanted.is_none() && self.building.is_none() {
+        if self.keeping.is_none() {
             self.opens_at = Some(self.rests_until);
         }
         self.parts.told.problem(Some(problem.to_string()));
@@ -206,15 +206,11 @@ impl Follower {
     }
 
     /// Puts what was built in the place of what served.
-    async fn take(
-        &mut self,
-        built: Result<Result<Built, IndexerError>, JoinError>,
-    ) -> Result<(), IndexerError> {
+    async fn take(&mut self, built: Result<Built, IndexerError>) -> Result<(), IndexerError> {
         self.building = None;
         let built = match built {
-            Ok(Ok(built)) => self.swap(built).await,
-            Ok(Err(problem)) => Err(problem),
-            Err(problem) => Err(IndexerError::SearchBroken(problem.to_string())),
+            Ok(built) => self.swap(built).await,
+            Err(problem) => Err(problem),
         };
         let Err(problem) = built else {
             self.failed_builds = 0;
@@ -234,9 +230,8 @@ impl Follower {
             while let Some(keeping) = &built.keeping
                 && before.is_written()
                 && !keeping.answers().covers(&covered)
-            {
-                catch_up(&self.parts, &mut built).await?;
-            }
+                && catch_up(&self.parts, &mut built).await? > 0
+            {}
         }
         let before = self.keeping.take();
         blocking(move || {
@@ -265,7 +260,7 @@ impl Follower {
                     self.opens_at = Some(Instant::now());
                     return Ok(());
                 }
-                Advanced::By { head, .. } => self.head = head.unwrap_or_default(),
+                Advanced::By(_, head) => self.head = head.unwrap_or_default(),
             }
         }
         if self.is_due() {
@@ -303,11 +298,12 @@ async fn at(time: Option<Instant>) {
 
 async fn ended(
     building: &mut Option<JoinHandle<Result<Built, IndexerError>>>,
-) -> Result<Result<Built, IndexerError>, JoinError> {
-    match building {
+) -> Result<Built, IndexerError> {
+    let built = match building {
         Some(building) => building.await,
         None => std::future::pending().await,
-    }
+    };
+    built.map_err(|problem| IndexerError::SearchBroken(problem.to_string()))?
 }
 
 /// Waits until there is something to do for an index: entries to read, or a commit.

@@ -194,7 +194,7 @@ impl Looker {
     /// The address of an actor's profile.
     pub(super) fn profile(&self, did: &Did) -> Option<RecordUri> {
         let collection = self.namespace.nsid(Collection::Profile).clone();
-        let rkey: RecordKey = SELF.parse().ok()?;
+        let rkey = RecordKey::new(SELF.to_owned()).ok()?;
         Some(RecordUri::new(did.clone(), collection, rkey))
     }
 }

@@ -31,13 +31,8 @@ pub(super) struct Parts {
 
 /// What a step came to.
 pub(super) enum Advanced {
-    /// So many entries were taken in.
-    By {
-        /// How many.
-        entries: usize,
-        /// The head of the log, where it was asked for.
-        head: Option<LogPosition>,
-    },
+    /// So many entries were taken in; with the head of the log, where it was asked for.
+    By(usize, Option<LogPosition>),
     /// The log doesn't go on from where the index is.
     Gone,
 }
@@ -104,10 +99,7 @@ impl Parts {
         slot: &mut Option<Keeping>,
     ) -> Result<Advanced, IndexerError> {
         let Some(keeping) = slot.as_mut() else {
-            return Ok(Advanced::By {
-                entries: 0,
-                head: None,
-            });
+            return Ok(Advanced::By(0, None));
         };
         let (entries, head) = match self.read(&keeping.position).await? {
             Read::Gone => return Ok(Advanced::Gone),
@@ -118,7 +110,7 @@ impl Parts {
                 keeping.forget(head);
             }
             keeping.pass(&entries, false);
-            return Ok(Advanced::By { entries: 0, head });
+            return Ok(Advanced::By(0, head));
         }
         let subjects = Subjects::of(&self.looker.namespace, &entries);
         let mut seen = HashSet::new();
@@ -140,8 +132,7 @@ impl Parts {
             keeping.pass(&entries, entries.len() >= AT_ONCE);
         }
         self.pass(steps::WRITTEN)?;
-        let entries = entries.len();
-        Ok(Advanced::By { entries, head })
+        Ok(Advanced::By(entries.len(), head))
     }
 
     async fn write(
