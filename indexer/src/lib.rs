@@ -83,30 +83,6 @@ pub enum IndexerError {
     /// The store.
     #[error(transparent)]
     Store(#[from] plyr_schemas::StoreError),
-    /// The search index.
-    #[error(transparent)]
-    Search(#[from] plyr_search::SearchError),
-    /// Another process keeps the folder of search indexes.
-    #[error(
-        "{folder} is in use by {holder}; stop that process or choose another --data-dir"
-    )]
-    SearchHeld {
-        /// The folder.
-        folder: String,
-        /// Who holds it, as far as known (`pid 123`).
-        holder: String,
-    },
-    /// The search index was being written to when something broke.
-    #[error("writing to the search index broke off ({0}); it is opened again")]
-    SearchBroken(String),
-    /// The change log was trimmed past the search index that was being built.
-    #[error(
-        "the change log was trimmed while a search index was built; keep changes longer          (--changes-keep)"
-    )]
-    SearchOvertaken,
-    /// The search index is no longer kept.
-    #[error("the search index is no longer kept; start again")]
-    SearchEnded,
 }
 
 /// Lanes that write; repos are spread over them by a hash of the DID.

@@ -13,7 +13,7 @@ use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
 use super::scan::Scan;
 use super::steps;
-use crate::IndexerError;
+use super::KeepError;
 
 /// Pages that are read ahead of the writer.
 const PAGES: usize = 8;
@@ -30,7 +30,7 @@ pub(super) struct Built {
 
 impl Built {
     /// Puts it in the place of the one that served, whose writer must be gone.
-    pub(super) async fn serve(self) -> Result<(Index, Option<Keeping>), IndexerError> {
+    pub(super) async fn serve(self) -> Result<(Index, Option<Keeping>), KeepError> {
         let Built { building, keeping } = self;
         let index = blocking(move || building.serve()).await?;
         Ok((index, keeping))
@@ -39,7 +39,7 @@ impl Built {
 
 /// Builds an index of everything the store holds, as of `head` or later, and follows the log with it
 /// until there is no more than is taken in one go. Nothing of an earlier build is used.
-pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, IndexerError> {
+pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, KeepError> {
     let began = Instant::now();
     let place = parts.place.clone();
     let (building, writer) = blocking(move || {
@@ -53,7 +53,7 @@ pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built,
     let adding = tokio::task::spawn_blocking(move || add_all(writer, received, fault.as_ref()));
     let read = read_all(&parts, pages).await;
     let added = adding.await;
-    let writer = added.map_err(|problem| IndexerError::SearchBroken(problem.to_string()))??;
+    let writer = added.map_err(|problem| KeepError::Broken(problem.to_string()))??;
     let documents = read?;
     let position = head.to_string();
     blocking(move || finish(writer, &position)).await?;
@@ -75,7 +75,7 @@ pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built,
 }
 
 /// Takes the next entries of the log into what was built, and commits them; answers how many.
-pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, IndexerError> {
+pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, KeepError> {
     let mut failures = 0;
     loop {
         match parts.advance(&mut built.keeping).await {
@@ -83,8 +83,8 @@ pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, 
                 parts.commit(&mut built.keeping).await?;
                 return Ok(entries);
             }
-            Ok(Advanced::Gone) => return Err(IndexerError::SearchOvertaken),
-            Err(IndexerError::Store(problem)) if problem.is_passing() => {
+            Ok(Advanced::Gone) => return Err(KeepError::Overtaken),
+            Err(KeepError::Store(problem)) if problem.is_passing() => {
                 wait(parts, &problem, &mut failures).await?;
             }
             Err(problem) => return Err(problem),
@@ -102,7 +102,7 @@ fn finish(mut writer: Writer, position: &str) -> Result<(), SearchError> {
 async fn read_all(
     parts: &Parts,
     pages: mpsc::Sender<Vec<Document>>,
-) -> Result<u64, IndexerError> {
+) -> Result<u64, KeepError> {
     let whole = parts.ask(parts.store.whole()).await?;
     let mut scan = Scan::new();
     let (mut documents, mut failures, mut told) = (0, 0, Instant::now());
@@ -111,7 +111,7 @@ async fn read_all(
         let page = match parts.ask(page).await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(documents),
-            Err(IndexerError::Store(problem)) if problem.is_passing() => {
+            Err(KeepError::Store(problem)) if problem.is_passing() => {
                 wait(parts, &problem, &mut failures).await?;
                 continue;
             }
@@ -137,12 +137,12 @@ async fn wait(
     parts: &Parts,
     problem: &StoreError,
     failures: &mut u32,
-) -> Result<(), IndexerError> {
+) -> Result<(), KeepError> {
     parts.told.build_waits(problem.to_string());
     let wait = crate::backoff(*failures, LEAST_WAIT, MOST_WAIT);
     *failures += 1;
     tokio::select! {
-        () = parts.cancel.cancelled() => Err(IndexerError::SearchEnded),
+        () = parts.cancel.cancelled() => Err(KeepError::Ended),
         () = tokio::time::sleep(wait) => Ok(()),
     }
 }
@@ -151,7 +151,7 @@ fn add_all(
     mut writer: Writer,
     mut pages: mpsc::Receiver<Vec<Document>>,
     fault: Option<&FaultHook>,
-) -> Result<Writer, IndexerError> {
+) -> Result<Writer, KeepError> {
     while let Some(page) = pages.blocking_recv() {
         for document in &page {
             writer.add(document)?;

@@ -10,7 +10,7 @@ use plyr_search::{Index, Key, Live, SearchError};
 use super::blocking;
 use super::look::Looker;
 use super::scan::Scan;
-use crate::IndexerError;
+use super::KeepError;
 
 /// Subjects that are named of each sort.
 const MOST_NAMED: usize = 100;
@@ -51,7 +51,7 @@ pub async fn check(
     store: Arc<dyn Store>,
     namespace: Namespace,
     index: &Index,
-) -> Result<Differences, IndexerError> {
+) -> Result<Differences, KeepError> {
     let searcher = index.searcher();
     let (held, mut differences) = {
         let searcher = searcher.clone();

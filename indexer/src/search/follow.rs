@@ -14,7 +14,7 @@ use super::held::Held;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
 use super::{blocking, steps};
-use crate::IndexerError;
+use super::KeepError;
 
 /// Actors read in one go for who is hidden.
 const ACTORS: usize = 2_000;
@@ -28,7 +28,7 @@ pub(super) struct Follower {
     keeping: Option<Keeping>,
     /// Whether what serves is only there until a new one is built.
     is_outdated: bool,
-    building: Option<JoinHandle<Result<Built, IndexerError>>>,
+    building: Option<JoinHandle<Result<Built, KeepError>>>,
     /// A build to begin, and when.
     wanted: Option<(String, Instant)>,
     /// When the place is to be opened.
@@ -45,7 +45,7 @@ pub(super) struct Follower {
 /// What the loop woke for.
 enum Woke {
     Cancelled,
-    Built(Box<Result<Built, IndexerError>>),
+    Built(Box<Result<Built, KeepError>>),
     Asked,
     Open,
     Build,
@@ -90,8 +90,8 @@ impl Follower {
                     self.failures = 0;
                     self.parts.told.problem(None);
                 }
-                Err(IndexerError::SearchEnded) if !self.parts.cancel.is_cancelled() => return,
-                Err(IndexerError::SearchEnded) => break,
+                Err(KeepError::Ended) if !self.parts.cancel.is_cancelled() => return,
+                Err(KeepError::Ended) => break,
                 Err(problem) => self.rest(&problem),
             }
         }
@@ -127,7 +127,7 @@ impl Follower {
     }
 
     /// After an error: tells it and waits. An index that is lost is opened again.
-    fn rest(&mut self, problem: &IndexerError) {
+    fn rest(&mut self, problem: &KeepError) {
         let wait = crate::backoff(self.failures, LEAST_WAIT, MOST_WAIT);
         self.failures += 1;
         self.rests_until = Instant::now() + wait;
@@ -138,7 +138,7 @@ impl Follower {
     }
 
     /// Opens what there is. It serves as far as it can, and a new one is wanted where it must be.
-    async fn open(&mut self) -> Result<(), IndexerError> {
+    async fn open(&mut self) -> Result<(), KeepError> {
         self.opens_at = Some(Instant::now() + MOST_WAIT);
         let place = self.parts.place.clone();
         let opened = blocking(move || place.open()).await?;
@@ -179,7 +179,7 @@ impl Follower {
     }
 
     /// The position of an index's last commit, if the log goes on from there.
-    async fn continued(&self, index: &Index) -> Result<Option<LogPosition>, IndexerError> {
+    async fn continued(&self, index: &Index) -> Result<Option<LogPosition>, KeepError> {
         let Some(position) = index.position()? else {
             return Ok(None);
         };
@@ -191,7 +191,7 @@ impl Follower {
     }
 
     /// Begins the build that is wanted.
-    async fn begin(&mut self) -> Result<(), IndexerError> {
+    async fn begin(&mut self) -> Result<(), KeepError> {
         let head = self.parts.ask(self.parts.store.log_head()).await?;
         if self.keeping.is_none() {
             // Nobody follows the log for who is hidden: the build's own following begins at the head.
@@ -206,7 +206,7 @@ impl Follower {
     }
 
     /// Puts what was built in the place of what served.
-    async fn take(&mut self, built: Result<Built, IndexerError>) -> Result<(), IndexerError> {
+    async fn take(&mut self, built: Result<Built, KeepError>) -> Result<(), KeepError> {
         self.building = None;
         let built = match built {
             Ok(built) => self.swap(built).await,
@@ -223,7 +223,7 @@ impl Follower {
         Err(problem)
     }
 
-    async fn swap(&mut self, mut built: Built) -> Result<(), IndexerError> {
+    async fn swap(&mut self, mut built: Built) -> Result<(), KeepError> {
         if let Some(before) = &self.keeping {
             // Nobody who found something in the old one shall miss it in the new one.
             let covered = before.answers().clone();
@@ -252,7 +252,7 @@ impl Follower {
     }
 
     /// Takes in the next entries of the log, and commits when it is time.
-    async fn step(&mut self) -> Result<(), IndexerError> {
+    async fn step(&mut self) -> Result<(), KeepError> {
         if !self.is_due() {
             match self.parts.advance(&mut self.keeping).await? {
                 Advanced::Gone => {
@@ -297,13 +297,13 @@ async fn at(time: Option<Instant>) {
 }
 
 async fn ended(
-    building: &mut Option<JoinHandle<Result<Built, IndexerError>>>,
-) -> Result<Built, IndexerError> {
+    building: &mut Option<JoinHandle<Result<Built, KeepError>>>,
+) -> Result<Built, KeepError> {
     let built = match building {
         Some(building) => building.await,
         None => std::future::pending().await,
     };
-    built.map_err(|problem| IndexerError::SearchBroken(problem.to_string()))?
+    built.map_err(|problem| KeepError::Broken(problem.to_string()))?
 }
 
 /// Waits until there is something to do for an index: entries to read, or a commit.

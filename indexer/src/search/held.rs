@@ -6,7 +6,7 @@ use std::path::Path;
 
 use plyr_search::SearchError;
 
-use crate::IndexerError;
+use super::KeepError;
 
 /// The file that is locked, beside the indexes.
 const LOCK: &str = "lock";
@@ -18,11 +18,11 @@ pub(super) struct Held {
 }
 
 /// Takes a folder for this process, making it where there is none, and writes down who holds it.
-pub(super) fn hold(folder: &Path) -> Result<Held, IndexerError> {
+pub(super) fn hold(folder: &Path) -> Result<Held, KeepError> {
     let path = folder.join(LOCK);
     let wrong = |problem: std::io::Error| {
         let path = path.clone();
-        IndexerError::Search(SearchError::File { path, problem })
+        KeepError::Index(SearchError::File { path, problem })
     };
     std::fs::create_dir_all(folder).map_err(wrong)?;
     let mut options = OpenOptions::new();
@@ -34,7 +34,7 @@ pub(super) fn hold(folder: &Path) -> Result<Held, IndexerError> {
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             let is_known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
-            return Err(IndexerError::SearchHeld {
+            return Err(KeepError::Held {
                 folder: folder.display().to_string(),
                 holder: match is_known {
                     true => holder.trim().to_owned(),

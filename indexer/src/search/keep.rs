@@ -9,7 +9,7 @@ use plyr_search::{Document, Index, Kind, SearchError, Writer, WriterBudget};
 
 use super::blocking;
 use super::look::Looked;
-use crate::IndexerError;
+use super::KeepError;
 
 /// Between two commits while entries keep coming.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -56,7 +56,7 @@ struct Uncovered {
 
 impl Keeping {
     /// Goes on with an index from the position of its last commit.
-    pub(super) async fn open(index: Index, position: LogPosition) -> Result<Keeping, IndexerError> {
+    pub(super) async fn open(index: Index, position: LogPosition) -> Result<Keeping, KeepError> {
         blocking(move || {
             let writer = index.writer(WriterBudget::LIVE)?;
             Ok(Keeping::with(index, Some(writer), position))
@@ -122,7 +122,7 @@ impl Keeping {
     pub(super) async fn written(
         mut self,
         looked: Vec<Looked>,
-    ) -> Result<(Keeping, Vec<Did>), IndexerError> {
+    ) -> Result<(Keeping, Vec<Did>), KeepError> {
         if self.writer.is_none() {
             return Ok((self, Vec::new()));
         }
@@ -187,7 +187,7 @@ impl Keeping {
 
     /// Commits what was written, with the position it covers. What goes wrong takes the writer with
     /// it; what was not committed is read again then.
-    pub(super) async fn committed(mut self) -> Result<Keeping, IndexerError> {
+    pub(super) async fn committed(mut self) -> Result<Keeping, KeepError> {
         if self.writer.is_none() || self.uncovered.since.is_none() {
             return Ok(self);
         }

@@ -1,7 +1,7 @@
 //! From what the log names to documents: which subjects have to be looked at, and what the store
 //! says of them now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordKey, RecordUri, SortAt, data};
@@ -24,7 +24,7 @@ pub(super) type Looked = (String, Option<Document>);
 pub(super) struct Subjects {
     likes: BTreeSet<RecordUri>,
     records: BTreeSet<RecordUri>,
-    actors: BTreeSet<Did>,
+    actors: HashSet<Did>,
 }
 
 impl Subjects {

@@ -9,6 +9,7 @@
 
 mod build;
 mod check;
+mod error;
 mod follow;
 mod held;
 mod keep;
@@ -29,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use check::{Differences, check};
+pub use error::KeepError;
 pub use steps::{ADDED, BUILT, COMMITTED, READ, SEARCH_CRASH_POINTS, SWAPPED, WRITTEN};
 
-use crate::IndexerError;
 use follow::Follower;
 use look::Looker;
 use parts::Parts;
@@ -69,7 +70,7 @@ impl SearchIndex {
     pub fn start(
         options: SearchOptions,
         cancel: CancellationToken,
-    ) -> Result<SearchIndex, IndexerError> {
+    ) -> Result<SearchIndex, KeepError> {
         let SearchOptions {
             store,
             folder,
@@ -120,7 +121,7 @@ impl SearchIndex {
     ///
     /// # Errors
     /// When the follower has ended before.
-    pub async fn caught_up(&self, position: &LogPosition) -> Result<(), IndexerError> {
+    pub async fn caught_up(&self, position: &LogPosition) -> Result<(), KeepError> {
         let covers = |standing: &Standing| {
             let serving = standing.serving.as_ref().filter(|one| !one.is_outdated);
             let covered = serving.map(|serving| serving.position.parse::<LogPosition>());
@@ -131,7 +132,7 @@ impl SearchIndex {
         tokio::select! {
             biased;
             _ = &mut wait => Ok(()),
-            () = self.tasks.wait() => Err(IndexerError::SearchEnded),
+            () = self.tasks.wait() => Err(KeepError::Ended),
         }
     }
 
@@ -144,7 +145,7 @@ impl SearchIndex {
 /// Does what waits for the disk where waiting holds up nobody.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SearchError> + Send + 'static,
-) -> Result<T, IndexerError> {
+) -> Result<T, KeepError> {
     let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|problem| IndexerError::SearchBroken(problem.to_string()))??)
+    Ok(done.map_err(|problem| KeepError::Broken(problem.to_string()))??)
 }

@@ -14,7 +14,7 @@ use super::keep::Keeping;
 use super::look::{Looked, Looker, Subjects};
 use super::steps;
 use super::told::Told;
-use crate::IndexerError;
+use super::KeepError;
 
 /// Entries taken in one go.
 const AT_ONCE: usize = 1_000;
@@ -45,7 +45,7 @@ enum Read {
 
 impl Parts {
     /// Passes a step at which a test may end the follower.
-    pub(super) fn pass(&self, step: CrashPoint) -> Result<(), IndexerError> {
+    pub(super) fn pass(&self, step: CrashPoint) -> Result<(), KeepError> {
         steps::pass(self.fault.as_ref(), step)
     }
 
@@ -53,17 +53,17 @@ impl Parts {
     pub(super) async fn ask<T>(
         &self,
         question: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, IndexerError> {
+    ) -> Result<T, KeepError> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(IndexerError::SearchEnded),
+            () = self.cancel.cancelled() => Err(KeepError::Ended),
             answer = question => Ok(answer?),
         }
     }
 
     /// Whether the log goes on from a position: nothing behind it was trimmed, and it was given out
     /// by this log.
-    pub(super) async fn goes_on(&self, position: &LogPosition) -> Result<bool, IndexerError> {
+    pub(super) async fn goes_on(&self, position: &LogPosition) -> Result<bool, KeepError> {
         let head = self.ask(self.store.log_head()).await?;
         if !head.covers(position) {
             return Ok(false);
@@ -71,7 +71,7 @@ impl Parts {
         Ok(matches!(self.read(position).await?, Read::Entries(..)))
     }
 
-    async fn read(&self, position: &LogPosition) -> Result<Read, IndexerError> {
+    async fn read(&self, position: &LogPosition) -> Result<Read, KeepError> {
         let entries = self.ask(self.store.log_after(position, AT_ONCE)).await?;
         if !follow(position, &entries) {
             return Ok(Read::Gone);
@@ -97,7 +97,7 @@ impl Parts {
     pub(super) async fn advance(
         &self,
         slot: &mut Option<Keeping>,
-    ) -> Result<Advanced, IndexerError> {
+    ) -> Result<Advanced, KeepError> {
         let Some(keeping) = slot.as_mut() else {
             return Ok(Advanced::By(0, None));
         };
@@ -139,7 +139,7 @@ impl Parts {
         &self,
         slot: &mut Option<Keeping>,
         looked: Vec<Looked>,
-    ) -> Result<Vec<Did>, IndexerError> {
+    ) -> Result<Vec<Did>, KeepError> {
         let Some(keeping) = slot.take() else {
             return Ok(Vec::new());
         };
@@ -149,7 +149,7 @@ impl Parts {
     }
 
     /// Commits an index.
-    pub(super) async fn commit(&self, slot: &mut Option<Keeping>) -> Result<(), IndexerError> {
+    pub(super) async fn commit(&self, slot: &mut Option<Keeping>) -> Result<(), KeepError> {
         let Some(keeping) = slot.take() else {
             return Ok(());
         };

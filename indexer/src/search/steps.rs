@@ -3,7 +3,7 @@
 
 use plyr_schemas::{CrashPoint, FaultHook};
 
-use crate::IndexerError;
+use super::KeepError;
 
 /// Entries were read and their subjects looked at, nothing is written.
 pub const READ: CrashPoint = CrashPoint("search read");
@@ -23,9 +23,9 @@ pub const SEARCH_CRASH_POINTS: [CrashPoint; 6] =
     [READ, WRITTEN, COMMITTED, ADDED, BUILT, SWAPPED];
 
 /// Passes a step, unless a test ends the follower there.
-pub(super) fn pass(fault: Option<&FaultHook>, step: CrashPoint) -> Result<(), IndexerError> {
+pub(super) fn pass(fault: Option<&FaultHook>, step: CrashPoint) -> Result<(), KeepError> {
     match fault {
-        Some(is_ended) if is_ended(step) => Err(IndexerError::SearchEnded),
+        Some(is_ended) if is_ended(step) => Err(KeepError::Ended),
         _ => Ok(()),
     }
 }
