@@ -8,12 +8,12 @@ use plyr_schemas::{FaultHook, LogPosition, StoreError};
 use plyr_search::{Building, Document, Index, SearchError, Writer, WriterBudget};
 use tokio::sync::mpsc;
 
+use super::KeepError;
 use super::blocking;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
 use super::scan::Scan;
 use super::steps;
-use super::KeepError;
 
 /// Pages that are read ahead of the writer.
 const PAGES: usize = 8;
@@ -99,10 +99,7 @@ fn finish(mut writer: Writer, position: &str) -> Result<(), SearchError> {
 
 /// Reads the whole store into a channel; answers how many documents it has. Errors of the store that
 /// pass are waited for: a scan of a cluster may take an hour.
-async fn read_all(
-    parts: &Parts,
-    pages: mpsc::Sender<Vec<Document>>,
-) -> Result<u64, KeepError> {
+async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u64, KeepError> {
     let whole = parts.ask(parts.store.whole()).await?;
     let mut scan = Scan::new();
     let (mut documents, mut failures, mut told) = (0, 0, Instant::now());
@@ -133,11 +130,7 @@ async fn read_all(
     }
 }
 
-async fn wait(
-    parts: &Parts,
-    problem: &StoreError,
-    failures: &mut u32,
-) -> Result<(), KeepError> {
+async fn wait(parts: &Parts, problem: &StoreError, failures: &mut u32) -> Result<(), KeepError> {
     parts.told.build_waits(problem.to_string());
     let wait = crate::backoff(*failures, LEAST_WAIT, MOST_WAIT);
     *failures += 1;

@@ -7,10 +7,10 @@ use plyr_lexicons::Namespace;
 use plyr_schemas::Store;
 use plyr_search::{Index, Key, Live, SearchError};
 
+use super::KeepError;
 use super::blocking;
 use super::look::Looker;
 use super::scan::Scan;
-use super::KeepError;
 
 /// Subjects that are named of each sort.
 const MOST_NAMED: usize = 100;

@@ -9,12 +9,12 @@ use plyr_search::{Index, Opened, Serving};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::KeepError;
 use super::build::{Built, build, catch_up};
 use super::held::Held;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
 use super::{blocking, steps};
-use super::KeepError;
 
 /// Actors read in one go for who is hidden.
 const ACTORS: usize = 2_000;
@@ -168,7 +168,10 @@ impl Follower {
             (None, _) => None,
         };
         match &self.keeping {
-            Some(keeping) => self.parts.told.serves(keeping.index.clone(), self.serving(keeping)),
+            Some(keeping) => self
+                .parts
+                .told
+                .serves(keeping.index.clone(), self.serving(keeping)),
             None => self.parts.told.serves_nothing(),
         }
         if let Some(reason) = reason {

@@ -7,9 +7,9 @@ use plyr_lexicons::Did;
 use plyr_schemas::{LogEntry, LogPosition, Micros};
 use plyr_search::{Document, Index, Kind, SearchError, Writer, WriterBudget};
 
+use super::KeepError;
 use super::blocking;
 use super::look::Looked;
-use super::KeepError;
 
 /// Between two commits while entries keep coming.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -113,7 +113,11 @@ impl Keeping {
             return Some(self.committed_at.map_or(since, |last| last + between));
         }
         let is_much = self.uncovered.entries >= MOST_UNCOVERED;
-        Some(if is_much { since } else { since + LONGEST_UNCOVERED })
+        Some(if is_much {
+            since
+        } else {
+            since + LONGEST_UNCOVERED
+        })
     }
 
     /// Writes what was looked at, where it is another than the index holds. Answers also who else
@@ -162,7 +166,10 @@ impl Keeping {
             self.has_written = true;
             self.pending.insert(subject, now);
         }
-        Ok(others.into_iter().filter_map(|did| Did::new(did).ok()).collect())
+        Ok(others
+            .into_iter()
+            .filter_map(|did| Did::new(did).ok())
+            .collect())
     }
 
     /// Moves on past entries whose subjects were written. `has_more` says whether more entries wait.
@@ -218,9 +225,9 @@ impl Keeping {
 
     /// Entries up to a head of the log that weren't read yet.
     pub(super) fn unread(&self, head: &LogPosition) -> u64 {
-        let unread = head.iter().map(|(stream, number)| {
-            number.saturating_sub(self.position.of(stream))
-        });
+        let unread = head
+            .iter()
+            .map(|(stream, number)| number.saturating_sub(self.position.of(stream)));
         unread.sum()
     }
 }

@@ -10,11 +10,11 @@ use plyr_schemas::{CrashPoint, FaultHook, LogEntry, LogPosition, Store, StoreErr
 use plyr_search::Place;
 use tokio_util::sync::CancellationToken;
 
+use super::KeepError;
 use super::keep::Keeping;
 use super::look::{Looked, Looker, Subjects};
 use super::steps;
 use super::told::Told;
-use super::KeepError;
 
 /// Entries taken in one go.
 const AT_ONCE: usize = 1_000;
@@ -94,10 +94,7 @@ impl Parts {
 
     /// Takes the next entries of the log into an index. Where the store fails the index stays as it
     /// was, or has documents that are newer than its position; where the index fails none is left.
-    pub(super) async fn advance(
-        &self,
-        slot: &mut Option<Keeping>,
-    ) -> Result<Advanced, KeepError> {
+    pub(super) async fn advance(&self, slot: &mut Option<Keeping>) -> Result<Advanced, KeepError> {
         let Some(keeping) = slot.as_mut() else {
             return Ok(Advanced::By(0, None));
         };
@@ -119,7 +116,9 @@ impl Parts {
         loop {
             seen.extend(looked.iter().map(|(subject, _)| subject.clone()));
             let others = self.write(slot, looked).await?;
-            let others = others.into_iter().filter(|did| !seen.contains(did.as_str()));
+            let others = others
+                .into_iter()
+                .filter(|did| !seen.contains(did.as_str()));
             let others: HashSet<Did> = others.collect();
             if others.is_empty() {
                 break;

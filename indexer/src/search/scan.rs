@@ -104,7 +104,9 @@ impl Scan {
         }
         let actors = whole.actors(dids).await?;
         let looked = looker.of_actors(whole, &actors).await?;
-        let documents = looked.into_iter().filter_map(|(_, document): Looked| document);
+        let documents = looked
+            .into_iter()
+            .filter_map(|(_, document): Looked| document);
         Ok(documents.collect())
     }
 }

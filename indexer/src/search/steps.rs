@@ -19,8 +19,7 @@ pub const BUILT: CrashPoint = CrashPoint("search built");
 pub const SWAPPED: CrashPoint = CrashPoint("search swapped");
 
 /// All of them.
-pub const SEARCH_CRASH_POINTS: [CrashPoint; 6] =
-    [READ, WRITTEN, COMMITTED, ADDED, BUILT, SWAPPED];
+pub const SEARCH_CRASH_POINTS: [CrashPoint; 6] = [READ, WRITTEN, COMMITTED, ADDED, BUILT, SWAPPED];
 
 /// Passes a step, unless a test ends the follower there.
 pub(super) fn pass(fault: Option<&FaultHook>, step: CrashPoint) -> Result<(), KeepError> {

@@ -34,7 +34,9 @@ async fn records_come_and_go(world: World) -> Checked {
     assert_eq!(kept.found("morning"), [one.to_string()]);
 
     // What can't be shown takes the place of what could.
-    world.apply(vec![record(&one, 3, &json!({ "title": 5 }))]).await;
+    world
+        .apply(vec![record(&one, 3, &json!({ "title": 5 }))])
+        .await;
     kept.caught_up().await;
     assert!(kept.found("morning").is_empty());
 
@@ -49,16 +51,23 @@ async fn records_come_and_go(world: World) -> Checked {
     let list = uri("ana", "list", "first");
     let album = json!({ "name": "First Light", "listType": "album", "items": [] });
     world
-        .apply(vec![track(&one, 6, "Evening Drive"), record(&list, 1, &album)])
+        .apply(vec![
+            track(&one, 6, "Evening Drive"),
+            record(&list, 1, &album),
+        ])
         .await;
     kept.caught_up().await;
     assert_eq!(kept.found("evening drive"), [one.to_string()]);
     assert_eq!(kept.found("first light"), [list.to_string()]);
 
-    world.apply(vec![account("ana", 10, AccountState::Suspended)]).await;
+    world
+        .apply(vec![account("ana", 10, AccountState::Suspended)])
+        .await;
     kept.caught_up().await;
     assert!(kept.found("evening drive").is_empty());
-    world.apply(vec![account("ana", 11, AccountState::Active)]).await;
+    world
+        .apply(vec![account("ana", 11, AccountState::Active)])
+        .await;
     kept.caught_up().await;
     assert_eq!(kept.found("evening drive"), [one.to_string()]);
     kept.right_and_stopped().await
@@ -75,7 +84,9 @@ async fn i08_hidden_accounts_are_neither_found_nor_counted() -> Checked {
     assert_eq!(kept.found("same song").len(), 2);
     let before = kept.documents();
 
-    world.apply(vec![account("ana", 5, AccountState::Deactivated)]).await;
+    world
+        .apply(vec![account("ana", 5, AccountState::Deactivated)])
+        .await;
     kept.caught_up().await;
     assert_eq!(kept.found("same song"), [other.to_string()]);
     assert_eq!(kept.documents(), before, "documents are not written for it");
@@ -85,7 +96,9 @@ async fn i08_hidden_accounts_are_neither_found_nor_counted() -> Checked {
     let kept = world.start();
     kept.caught_up().await;
     assert_eq!(kept.found("same song"), [other.to_string()]);
-    world.apply(vec![account("ana", 6, AccountState::Active)]).await;
+    world
+        .apply(vec![account("ana", 6, AccountState::Active)])
+        .await;
     kept.caught_up().await;
     assert_eq!(kept.found("same song").len(), 2);
     assert_eq!(kept.documents(), before);
@@ -96,7 +109,9 @@ async fn i08_hidden_accounts_are_neither_found_nor_counted() -> Checked {
 async fn a_renamed_actor_changes_the_actors_document_alone() -> Checked {
     let world = World::embedded();
     let kept = world.start();
-    let tracks: Vec<_> = (0..3).map(|n| uri("ana", "track", &format!("t{n}"))).collect();
+    let tracks: Vec<_> = (0..3)
+        .map(|n| uri("ana", "track", &format!("t{n}")))
+        .collect();
     let mut changes: Vec<_> = tracks.iter().map(|uri| track(uri, 1, "Tune")).collect();
     changes.push(handle("ana", 1, "ana.example.com"));
     changes.push(name("ana", 1, "Ana Lima"));
@@ -110,7 +125,10 @@ async fn a_renamed_actor_changes_the_actors_document_alone() -> Checked {
     for (change, query) in [
         (handle("ana", 2, "zoe.example.com"), "zoe"),
         (name("ana", 2, "Yara Lima"), "yara"),
-        (record(&profile, 1, &json!({ "bio": "plays the kora" })), "kora"),
+        (
+            record(&profile, 1, &json!({ "bio": "plays the kora" })),
+            "kora",
+        ),
     ] {
         let before = kept.documents();
         world.apply(vec![change]).await;
@@ -133,11 +151,17 @@ async fn a_handle_that_another_proved_is_no_longer_the_first_ones() -> Checked {
     let world = World::embedded();
     let kept = world.start();
     let (ana, bea) = (did("ana"), did("bea"));
-    world.apply(vec![name("ana", 1, "Ana"), name("bea", 1, "Bea")]).await;
-    world.apply(vec![handle("ana", 1, "songs.example.com")]).await;
+    world
+        .apply(vec![name("ana", 1, "Ana"), name("bea", 1, "Bea")])
+        .await;
+    world
+        .apply(vec![handle("ana", 1, "songs.example.com")])
+        .await;
     kept.caught_up().await;
     assert_eq!(kept.found("songs"), [ana.as_str()]);
-    world.apply(vec![handle("bea", 2, "songs.example.com")]).await;
+    world
+        .apply(vec![handle("bea", 2, "songs.example.com")])
+        .await;
     kept.caught_up().await;
     assert_eq!(kept.found("songs"), [bea.as_str()]);
     kept.right_and_stopped().await
@@ -178,7 +202,9 @@ async fn i03_a_restart_goes_on_where_it_was() -> Checked {
     assert_eq!(kept.standing().builds, 1);
     kept.stop().await;
     let folders = world.folders();
-    world.apply(vec![track(&uri("ana", "track", "two"), 1, "Night Walk")]).await;
+    world
+        .apply(vec![track(&uri("ana", "track", "two"), 1, "Night Walk")])
+        .await;
     world.apply(vec![delete(&one, 2)]).await;
     let kept = world.start();
     kept.caught_up().await;
@@ -191,7 +217,9 @@ async fn i03_a_restart_goes_on_where_it_was() -> Checked {
         "text": "nice",
         "timestampMs": 1,
     });
-    world.apply(vec![record(&uri("bea", "comment", "one"), 1, &note)]).await;
+    world
+        .apply(vec![record(&uri("bea", "comment", "one"), 1, &note)])
+        .await;
     kept.caught_up().await;
     let head = world.store.log_head().await?.to_string();
     kept.right_and_stopped().await?;

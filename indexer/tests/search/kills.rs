@@ -156,9 +156,16 @@ async fn the_process_that_is_killed() -> Checked {
     for (writer, store) in (0..).zip(stores) {
         let path = answered(&folder, writer);
         writers.spawn(async move {
-            let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+            let mut file = fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .unwrap();
             for number in 0.. {
-                store.apply(batch(life, writer, number, counts)).await.unwrap();
+                store
+                    .apply(batch(life, writer, number, counts))
+                    .await
+                    .unwrap();
                 writeln!(file, "{life} {number}").unwrap();
             }
         });
@@ -176,7 +183,11 @@ async fn the_process_that_is_killed() -> Checked {
 fn child(folder: &Path, url: Option<&str>, life: u64, crash_at: Option<&str>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["kills::the_process_that_is_killed", "--exact", "--nocapture"])
+        .args([
+            "kills::the_process_that_is_killed",
+            "--exact",
+            "--nocapture",
+        ])
         .env(FOLDER, folder)
         .env(LIFE, life.to_string())
         .stdout(Stdio::null())
@@ -198,7 +209,10 @@ fn answers(folder: &Path, writer: u64, life: u64) -> u64 {
     let prefix = format!("{life} ");
     // A line may be cut.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().filter(|line| line.starts_with(&prefix)).count() as u64
+    whole
+        .lines()
+        .filter(|line| line.starts_with(&prefix))
+        .count() as u64
 }
 
 async fn killed(folder: &Path, url: Option<&str>) -> Checked {

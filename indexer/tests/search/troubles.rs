@@ -98,7 +98,8 @@ async fn a_store_that_fails_is_told_of_and_asked_again() -> Checked {
         failing.fails.store(false, Ordering::SeqCst);
         kept.caught_up().await;
         assert_eq!(kept.found("night drive").len(), times);
-        kept.stands("well again", |standing| standing.problem.is_none()).await;
+        kept.stands("well again", |standing| standing.problem.is_none())
+            .await;
         failing.fails.store(true, Ordering::SeqCst);
         let next = uri("ana", "track", &format!("next-{times}"));
         world.apply(vec![track(&next, 1, "Night Drive")]).await;
@@ -125,6 +126,7 @@ async fn a_folder_that_cannot_be_used_is_told_of_and_tried_again() -> Checked {
     fs::remove_dir(&current)?;
     kept.caught_up().await;
     assert_eq!(kept.found("night"), [one.to_string()]);
-    kept.stands("well again", |standing| standing.problem.is_none()).await;
+    kept.stands("well again", |standing| standing.problem.is_none())
+        .await;
     kept.right_and_stopped().await
 }

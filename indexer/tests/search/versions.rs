@@ -56,14 +56,19 @@ async fn i03_an_index_of_an_earlier_version_serves_and_is_kept_until_a_new_one_d
     let kept = world.start_with(Some(hook));
     let is_building = |standing: &plyr_search::Standing| {
         let serving = standing.serving.as_ref();
-        let all = standing.building.as_ref().filter(|build| build.documents >= 20);
+        let all = standing
+            .building
+            .as_ref()
+            .filter(|build| build.documents >= 20);
         serving.is_some_and(|serving| serving.is_outdated) && all.is_some()
     };
     kept.stands("building beside", is_building).await;
     assert_eq!(kept.found("night").len(), 20);
     // What happens meanwhile is found in the old one, and in the new one afterwards.
     world.apply(tracks("bea", 1, 1, "Night Train")).await;
-    world.apply(vec![account("ana", 9, AccountState::TakenDown)]).await;
+    world
+        .apply(vec![account("ana", 9, AccountState::TakenDown)])
+        .await;
     let head = world.store.log_head().await?.to_string();
     kept.stands("followed meanwhile", |standing| {
         let serving = standing.serving.as_ref();
@@ -115,7 +120,9 @@ async fn i03_an_index_that_the_log_has_left_behind_is_built_anew() -> Checked {
     kept.caught_up().await;
     kept.stop().await;
     world.apply(tracks("bea", 1, 5, "Night Train")).await;
-    world.apply(vec![account("ana", 9, AccountState::Deleted)]).await;
+    world
+        .apply(vec![account("ana", 9, AccountState::Deleted)])
+        .await;
     assert!(engine.trim_log(i64::MAX).await? > 5);
     let (hook, go_on) = held_back();
     let kept = world.start_with(Some(hook));
@@ -125,7 +132,9 @@ async fn i03_an_index_that_the_log_has_left_behind_is_built_anew() -> Checked {
     .await;
     // It isn't written, but nobody who is hidden is found in it.
     assert!(kept.found("night").is_empty());
-    world.apply(vec![account("ana", 10, AccountState::Active)]).await;
+    world
+        .apply(vec![account("ana", 10, AccountState::Active)])
+        .await;
     let head = world.store.log_head().await?.to_string();
     kept.stands("hidden meanwhile", |standing| {
         let serving = standing.serving.as_ref();

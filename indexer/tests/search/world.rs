@@ -228,14 +228,22 @@ impl Kept {
 
     /// Waits until so many indexes were built.
     pub(crate) async fn built(&self, builds: u64) {
-        self.stands("built", |standing| standing.builds >= builds).await;
+        self.stands("built", |standing| standing.builds >= builds)
+            .await;
     }
 
     /// Subjects found now, in order; as many are counted.
     pub(crate) fn found(&self, query: &str) -> Vec<String> {
         let live = self.index.live();
         let (index, hidden) = (live.serving().unwrap(), live.hidden());
-        let (page, filters) = (Page { from: 0, size: 100, count: true }, Filters::default());
+        let (page, filters) = (
+            Page {
+                from: 0,
+                size: 100,
+                count: true,
+            },
+            Filters::default(),
+        );
         let query = Query::parse(query).unwrap();
         let searcher = index.searcher();
         let found = searcher.search(&query, &filters, page, hidden.as_ref(), Budget::QUERY);
@@ -253,14 +261,18 @@ impl Kept {
     /// Every document is what the store would give, and nothing else is there.
     pub(crate) async fn is_right(&self) -> u64 {
         let index = self.index.live().serving().unwrap();
-        let found = check(self.store.clone(), namespace(), &index).await.unwrap();
+        let found = check(self.store.clone(), namespace(), &index)
+            .await
+            .unwrap();
         assert_eq!(found.count, 0, "{found:?}");
         found.compared
     }
 
     pub(crate) async fn stop(self) {
         self.cancel.cancel();
-        tokio::time::timeout(PATIENCE, self.index.stopped()).await.unwrap();
+        tokio::time::timeout(PATIENCE, self.index.stopped())
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn right_and_stopped(self) -> Checked {

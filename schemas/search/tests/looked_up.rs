@@ -8,7 +8,10 @@ use serde_json::json;
 
 #[test]
 fn a_subjects_fingerprint_is_that_of_its_present_document() {
-    let documents = [track(1, 1, "Night", json!({})), track(1, 2, "Night", json!({}))];
+    let documents = [
+        track(1, 1, "Night", json!({})),
+        track(1, 2, "Night", json!({})),
+    ];
     let kept = Kept::of(&documents);
     for document in &documents {
         let held = kept.searcher().fingerprint(&document.subject).unwrap();
