@@ -35,7 +35,7 @@ async fn records_come_and_go(world: World) -> Checked {
 
     // What can't be shown takes the place of what could.
     world
-        .apply(vec![record(&one, 3, &json!({ "title": 5 }))])
+        .apply(vec![record(&one, 3, &json!({ "title": "Morning Drive" }))])
         .await;
     kept.caught_up().await;
     assert!(kept.found("morning").is_empty());
