@@ -9,6 +9,7 @@ pub mod hints;
 mod lane;
 pub mod progress;
 pub mod repos;
+pub mod search;
 mod source;
 pub mod suspicion;
 

@@ -17,6 +17,7 @@ use crate::search::Search;
 use crate::segment::Segment;
 use crate::stage::Stop;
 use crate::tags::TagFound;
+use crate::words::Pieces;
 
 /// Hits that pages reach, and up to which hits are counted.
 pub const REACH: usize = 1000;
@@ -164,6 +165,28 @@ impl Searcher {
             let docs = (0..segment.size).filter(|doc| segment.is_alive(*doc));
             docs.map(|doc| Ok((segment.subject(doc)?, segment.fingerprint(doc))))
         })
+    }
+
+    /// The fingerprint of a subject's document; none where there is no such document.
+    pub fn fingerprint(&self, subject: &str) -> Result<Option<u64>, SearchError> {
+        for segment in &self.segments {
+            if let Some(doc) = segment.find(subject)? {
+                return Ok(Some(segment.fingerprint(doc)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// DIDs of actors whose whole name or handle is this, however it is written; at most `most`.
+    pub fn actors_called(&self, name: &str, most: usize) -> Result<Vec<String>, SearchError> {
+        let key = Pieces::of(name).key();
+        let mut dids = Vec::new();
+        for segment in &self.segments {
+            for doc in segment.actors_called(&key, most - dids.len())? {
+                dids.push(segment.subject(doc)?);
+            }
+        }
+        Ok(dids)
     }
 
     /// Documents that can be found.

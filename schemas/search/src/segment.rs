@@ -7,7 +7,7 @@ use tantivy::fastfield::AliveBitSet;
 use tantivy::postings::{SegmentPostings, TermInfo};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::store::StoreReader;
-use tantivy::{DocId, InvertedIndexReader, SegmentReader, TantivyDocument};
+use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader, TERMINATED, TantivyDocument};
 
 use crate::document::{Key, Kind};
 use crate::error::SearchError;
@@ -15,6 +15,7 @@ use crate::layout::{
     AUTHOR_KEY, DURATION, FINGERPRINT, KIND, Layout, POPULARITY, SORT_AT, SUBJECT_KEY,
 };
 use crate::rank::{Merit, Popularity};
+use crate::terms::Sort;
 
 /// Blocks of stored addresses kept unpacked, for each segment.
 const STORE_CACHE: usize = 16;
@@ -31,6 +32,7 @@ pub(crate) enum Dictionary {
 }
 
 pub(crate) struct Segment {
+    subjects: Arc<InvertedIndexReader>,
     words: Arc<InvertedIndexReader>,
     notes: Arc<InvertedIndexReader>,
     starts: Arc<InvertedIndexReader>,
@@ -52,6 +54,7 @@ impl Segment {
     pub(crate) fn open(reader: &SegmentReader, layout: &Layout) -> Result<Segment, SearchError> {
         let columns = reader.fast_fields();
         Ok(Segment {
+            subjects: reader.inverted_index(layout.subject)?,
             words: reader.inverted_index(layout.words)?,
             notes: reader.inverted_index(layout.notes)?,
             starts: reader.inverted_index(layout.starts)?,
@@ -140,6 +143,41 @@ impl Segment {
 
     pub(crate) fn fingerprint(&self, doc: DocId) -> u64 {
         self.fingerprint.get_val(doc)
+    }
+
+    /// The document of a subject, if it has one here that isn't deleted.
+    pub(crate) fn find(&self, subject: &str) -> Result<Option<DocId>, SearchError> {
+        Ok(self
+            .having(&self.subjects, subject.as_bytes(), 1)?
+            .into_iter()
+            .next())
+    }
+
+    /// Actors whose whole name or handle has a key, at most so many.
+    pub(crate) fn actors_called(&self, key: &str, most: usize) -> Result<Vec<DocId>, SearchError> {
+        self.having(&self.starts, &Sort::Actor.term(key), most)
+    }
+
+    /// Documents with a term that aren't deleted, at most so many.
+    fn having(
+        &self,
+        dictionary: &InvertedIndexReader,
+        term: &[u8],
+        most: usize,
+    ) -> Result<Vec<DocId>, SearchError> {
+        let Some(info) = dictionary.terms().get(term)? else {
+            return Ok(Vec::new());
+        };
+        let option = IndexRecordOption::Basic;
+        let mut postings = dictionary.read_postings_from_terminfo(&info, option)?;
+        let mut docs = Vec::new();
+        while postings.doc() != TERMINATED && docs.len() < most {
+            if self.is_alive(postings.doc()) {
+                docs.push(postings.doc());
+            }
+            postings.advance();
+        }
+        Ok(docs)
     }
 
     /// The at-uri or DID of a document.

@@ -1,0 +1,155 @@
+//! Building a new index beside the one that serves, from the store as it is, and then from the log
+//! until it has caught up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plyr_schemas::{FaultHook, LogPosition, StoreError};
+use plyr_search::{Building, Document, Index, SearchError, Writer, WriterBudget};
+use tokio::sync::mpsc;
+
+use super::KeepError;
+use super::blocking;
+use super::keep::Keeping;
+use super::parts::{Advanced, Parts};
+use super::scan::Scan;
+use super::steps;
+
+/// Pages that are read ahead of the writer.
+const PAGES: usize = 8;
+/// How often its progress is logged.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+const LEAST_WAIT: Duration = Duration::from_millis(100);
+const MOST_WAIT: Duration = Duration::from_secs(5);
+
+/// An index that was built and serves nothing yet.
+pub(super) struct Built {
+    building: Building,
+    pub(super) keeping: Option<Keeping>,
+}
+
+impl Built {
+    /// Puts it in the place of the one that served, whose writer must be gone.
+    pub(super) async fn serve(self) -> Result<(Index, Option<Keeping>), KeepError> {
+        let Built { building, keeping } = self;
+        let index = blocking(move || building.serve()).await?;
+        Ok((index, keeping))
+    }
+}
+
+/// Builds an index of everything the store holds, as of `head` or later, and follows the log with it
+/// until there is no more than is taken in one go. Nothing of an earlier build is used.
+pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, KeepError> {
+    let began = Instant::now();
+    let place = parts.place.clone();
+    let (building, writer) = blocking(move || {
+        let building = place.build()?;
+        let writer = building.index().writer(WriterBudget::BULK)?;
+        Ok((building, writer))
+    })
+    .await?;
+    let (pages, received) = mpsc::channel(PAGES);
+    let fault = parts.fault.clone();
+    let adding = tokio::task::spawn_blocking(move || add_all(writer, received, fault.as_ref()));
+    let read = read_all(&parts, pages).await;
+    let added = adding.await;
+    let writer = added.map_err(|problem| KeepError::Broken(problem.to_string()))??;
+    let documents = read?;
+    let position = head.to_string();
+    blocking(move || finish(writer, &position)).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    tracing::info!(documents, seconds, "a search index is built");
+    parts.pass(steps::BUILT)?;
+    let keeping = Keeping::open(building.index().clone(), head).await?;
+    let mut built = Built {
+        building,
+        keeping: Some(keeping),
+    };
+    loop {
+        catch_up(&parts, &mut built).await?;
+        let keeping = built.keeping.as_ref();
+        if keeping.is_none_or(|keeping| !keeping.has_more) {
+            return Ok(built);
+        }
+    }
+}
+
+/// Takes the next entries of the log into what was built, and commits them; answers how many.
+pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, KeepError> {
+    let mut failures = 0;
+    loop {
+        match parts.advance(&mut built.keeping).await {
+            Ok(Advanced::By(entries, _)) => {
+                parts.commit(&mut built.keeping).await?;
+                return Ok(entries);
+            }
+            Ok(Advanced::Gone) => return Err(KeepError::Overtaken),
+            Err(KeepError::Store(problem)) if problem.is_passing() => {
+                wait(parts, &problem, &mut failures).await?;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+}
+
+fn finish(mut writer: Writer, position: &str) -> Result<(), SearchError> {
+    writer.commit(position)?;
+    writer.finish()
+}
+
+/// Reads the whole store into a channel; answers how many documents it has. Errors of the store that
+/// pass are waited for: a scan of a cluster may take an hour.
+async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u64, KeepError> {
+    let whole = parts.ask(parts.store.whole()).await?;
+    let mut scan = Scan::new();
+    let (mut documents, mut failures, mut told) = (0, 0, Instant::now());
+    loop {
+        let page = scan.next(&parts.looker, whole.as_ref());
+        let page = match parts.ask(page).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(documents),
+            Err(KeepError::Store(problem)) if problem.is_passing() => {
+                wait(parts, &problem, &mut failures).await?;
+                continue;
+            }
+            Err(problem) => return Err(problem),
+        };
+        failures = 0;
+        documents += page.len() as u64;
+        // Whoever adds has ended with an error of its own.
+        if pages.send(page).await.is_err() {
+            return Ok(documents);
+        }
+        parts.told.has_built(documents);
+        if told.elapsed() >= TOLD_EVERY {
+            told = Instant::now();
+            tracing::info!(documents, "building a search index");
+        }
+        // The embedded engine answers without ever waiting: others want to run too.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn wait(parts: &Parts, problem: &StoreError, failures: &mut u32) -> Result<(), KeepError> {
+    parts.told.build_waits(problem.to_string());
+    let wait = crate::backoff(*failures, LEAST_WAIT, MOST_WAIT);
+    *failures += 1;
+    tokio::select! {
+        () = parts.cancel.cancelled() => Err(KeepError::Ended),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}
+
+fn add_all(
+    mut writer: Writer,
+    mut pages: mpsc::Receiver<Vec<Document>>,
+    fault: Option<&FaultHook>,
+) -> Result<Writer, KeepError> {
+    while let Some(page) = pages.blocking_recv() {
+        for document in &page {
+            writer.add(document)?;
+        }
+        steps::pass(fault, steps::ADDED)?;
+    }
+    Ok(writer)
+}
