@@ -26,6 +26,7 @@ mod stage;
 mod tags;
 mod terms;
 mod typos;
+mod verdict;
 mod words;
 
 pub use budget::Budget;
@@ -40,7 +41,7 @@ pub use highlight::highlight;
 pub use index::{Index, Opened, Writer, WriterBudget};
 pub use layout::VERSION;
 pub use named::Named;
-pub use place::{Building, Place};
+pub use place::{Building, Place, Served};
 pub use query::{LONGEST_QUERY, MOST_WORDS, Query, QueryError};
 pub use rank::{Field, Popularity, Tier};
 pub use searcher::{Found, Hit, MOST_ARTISTS, Page, REACH, Searcher, Total};
