@@ -1,6 +1,7 @@
 //! From records to a full-text index, and from a listener's words to hits. The index is derived:
 //! it can be thrown away and built anew from what the store holds.
 
+mod artists;
 mod budget;
 mod collect;
 mod deal;
@@ -9,6 +10,7 @@ mod error;
 mod excluded;
 pub mod fold;
 mod gather;
+mod hangul;
 mod highlight;
 mod index;
 mod layout;
@@ -23,8 +25,10 @@ mod searcher;
 mod segment;
 mod sources;
 mod stage;
+mod starts;
 mod tags;
 mod terms;
+mod typed;
 mod typos;
 mod verdict;
 mod words;

@@ -94,7 +94,11 @@ pub(crate) fn damage(index: &tantivy::Index, folder: &Path) -> Result<(), Fault>
     for file in metas.list_segment_files() {
         // Not every segment has every file; one that it needs is missed when it is opened.
         let exists = directory.exists(&file).map_err(TantivyError::from)?;
-        if exists && !directory.validate_checksum(&file).map_err(TantivyError::from)? {
+        if exists
+            && !directory
+                .validate_checksum(&file)
+                .map_err(TantivyError::from)?
+        {
             return Err(Fault::Damaged(format!("{} was changed", file.display())));
         }
     }
@@ -128,7 +132,13 @@ mod tests {
 
     #[test]
     fn too_many_open_files_are_no_damage() {
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::ACCESS, Errno::PERM, Errno::NOMEM] {
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::NOMEM,
+        ] {
             let problem = io::Error::from_raw_os_error(errno.raw_os_error());
             assert!(!is_damage(problem), "{errno:?}");
         }
