@@ -177,7 +177,8 @@ impl<'a> Search<'a> {
             if self.has_enough() {
                 return Ok(false);
             }
-            if !query.key.is_empty() && !(beginning == Beginning::InsideWord && must_end(query)) {
+            let may_be = beginning != Beginning::InsideWord || !must_end(query);
+            if may_be && !query.key.is_empty() {
                 self.take_tags(beginning);
                 self.by_key(beginning, &asked)?;
             }
