@@ -14,7 +14,7 @@ use crate::searcher::MOST_ARTISTS;
 use crate::sources::{Looked, Need, Terms};
 use crate::stage::{Source, Stage, Stop, Wanted};
 
-/// Accounts are named in steps, the surest first: a step that names more than [`MOST_ARTISTS`] which
+/// Accounts are named in steps, the surest first: a step that names more than [`MOST_ARTISTS`] that
 /// none before it did is the last, and names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {

@@ -245,6 +245,7 @@ fn list_of<'a>(record: &'a Ipld, name: &str) -> impl Iterator<Item = &'a Ipld> +
 
 /// The chosen labels of what is a handle; else all of it.
 fn chosen_of(text: &str) -> &str {
+    let text = text.trim_start_matches('@');
     let is_handle = text.to_lowercase().parse::<Handle>().is_ok();
     if is_handle { chosen_labels(text) } else { text }
 }

@@ -11,9 +11,9 @@ const LAST: u32 = 0xd7a3;
 const OF_A_LEAD: u32 = 588;
 const OF_A_VOWEL: u32 = 28;
 
-/// What the last character of a query may become: a letter that begins a syllable all that begin with
-/// it, a syllable that is open the same with a letter at its end. In the order of code points there is
-/// nothing else between them.
+/// What the last character of a query may become: a letter that begins syllables all of these, an
+/// open syllable the same with a letter at its end. In the order of code points nothing else is
+/// between them.
 pub(crate) fn may_become(last: char) -> Option<RangeInclusive<char>> {
     let last = u32::from(last);
     let (first, count) = match last {

@@ -9,8 +9,8 @@ use crate::typos::Near;
 use crate::words::{Pieces, Word};
 
 /// Byte ranges of a text that match words or phrases of a query: in order, apart from one another,
-/// on character borders. Of a word that only begins as asked, the beginning. Of a text as many bytes
-/// are looked at as are searched, [`LONGEST_DESCRIPTION`]: the cost is that of each word of them by
+/// on character borders. Of a word that only begins as asked, the beginning. Of a text no more is
+/// looked at than is searched, [`LONGEST_DESCRIPTION`] bytes: the cost is that of each word of it by
 /// each word of the query, at most.
 pub fn highlight(query: &Query, text: &str) -> Vec<Range<usize>> {
     let end = text.floor_char_boundary(LONGEST_DESCRIPTION);

@@ -107,8 +107,8 @@ impl Index {
     /// checksum, and so is the position; the rest of what names the segments has none.
     ///
     /// # Errors
-    /// When it can't be told what is there: files may not be read, or too many are open. Nothing has
-    /// to be built anew for that.
+    /// When it can't be told what is there: files may not be read, or too many are open. Nothing
+    /// has to be built anew for that.
     pub fn open(folder: &Path) -> Result<Opened, SearchError> {
         let exists = folder.try_exists().map_err(SearchError::file(folder))?;
         if !exists {
