@@ -326,7 +326,7 @@ fn artists_are_found_by_name_handle_and_bio_and_their_tracks_by_their_present_na
 /// Whoever is featured is found by what they chose of their handle.
 #[test]
 fn of_a_featured_handle_the_chosen_labels_are_words() {
-    let feature = json!({"features": [{"did": "did:web:a.b", "handle": "nova.bsky.social"}]});
+    let feature = json!({"features": [{"did": "did:web:a.b", "handle": "@nova.bsky.social"}]});
     let documents = [
         track(1, 1, "Sunrise", feature),
         track(2, 2, "Social", json!({})),
