@@ -35,6 +35,7 @@ const STEPS_A_LOOK: u64 = 1 << 15;
 pub(crate) struct Spent;
 
 /// What is left of a budget.
+#[derive(Debug)]
 pub(crate) struct Purse {
     left: Cell<u64>,
     next_look: Cell<u64>,
@@ -67,9 +68,20 @@ impl Purse {
         Ok(())
     }
 
-    /// What is left, for a walk that pays for itself.
-    pub(crate) fn left(&self) -> &Cell<u64> {
-        &self.left
+    /// A purse of its own with one of so many parts of what is left.
+    pub(crate) fn share(&self, parts: u64) -> Purse {
+        let steps = self.left.get() / parts;
+        Purse {
+            left: Cell::new(steps),
+            next_look: Cell::new(steps.saturating_sub(STEPS_A_LOOK)),
+            until: self.until,
+        }
+    }
+
+    /// Pays what was spent of a share, of as many parts.
+    pub(crate) fn take_back(&self, parts: u64, share: &Purse) {
+        let spent = self.left.get() / parts - share.left.get();
+        self.left.set(self.left.get() - spent);
     }
 
     /// Whether there is nothing left.

@@ -1,6 +1,8 @@
 //! Hits while they are found: each document once, none that is deleted, filtered out or excluded,
 //! the best of each tier and field dealt among artists.
 
+use std::collections::HashSet;
+
 use tantivy::DocId;
 
 use crate::deal::Deal;
@@ -10,6 +12,7 @@ use crate::layout::NO_DURATION;
 use crate::query::Query;
 use crate::rank::{Field, Merit, Tier};
 use crate::segment::Segment;
+use crate::stage::Rank;
 
 /// What hits are narrowed to, besides what the query itself says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -111,8 +114,7 @@ pub(crate) enum Place {
 
 /// A hit in its place.
 pub(crate) struct Placed {
-    pub tier: Tier,
-    pub field: Field,
+    pub rank: Rank,
     pub merit: Merit,
     pub place: Place,
 }
@@ -146,18 +148,23 @@ impl DocsSet {
 pub(crate) struct Collector<'a> {
     pub filters: Filters,
     pub excluded: &'a dyn Excluded,
+    /// Words that a query has; a name of as many that has them all is found whole.
+    words: u64,
     most: usize,
     total: u64,
     groups: Vec<Option<Deal<Place>>>,
     seen: Vec<DocsSet>,
     /// Documents that have what must not be there.
     pub without: Vec<DocsSet>,
+    /// Accounts of which nothing must be there.
+    pub without_authors: HashSet<Key>,
 }
 
 impl<'a> Collector<'a> {
     pub(crate) fn new(
         filters: Filters,
         excluded: &'a dyn Excluded,
+        words: usize,
         most: usize,
         segments: usize,
     ) -> Collector<'a> {
@@ -166,15 +173,17 @@ impl<'a> Collector<'a> {
                 .take(segments)
                 .collect()
         };
-        let groups = Tier::ALL.len() * Field::ALL.len();
+        let groups = std::iter::repeat_with(|| None).take(Rank::COUNT);
         Collector {
             filters,
             excluded,
+            words: words as u64,
             most,
             total: 0,
-            groups: std::iter::repeat_with(|| None).take(groups).collect(),
+            groups: groups.collect(),
             seen: sets(),
             without: sets(),
+            without_authors: HashSet::new(),
         }
     }
 
@@ -192,17 +201,11 @@ impl<'a> Collector<'a> {
     }
 
     /// Takes a document that matches. It counts once, where it is found first.
-    pub(crate) fn take(
-        &mut self,
-        number: usize,
-        segment: &Segment,
-        doc: DocId,
-        tier: Tier,
-        field: Field,
-    ) {
+    pub(crate) fn take(&mut self, number: usize, segment: &Segment, doc: DocId, rank: Rank) {
         let is_in = |sets: &[DocsSet]| sets.get(number).is_some_and(|set| set.contains(doc));
         if is_in(&self.seen)
             || is_in(&self.without)
+            || self.is_without_author(segment, doc)
             || !self.filters.pass(segment, doc)
             || !self.shows(segment, doc)
         {
@@ -214,9 +217,8 @@ impl<'a> Collector<'a> {
         }
         self.total += 1;
         let most = self.most;
-        let deal = self
-            .group(tier, field)
-            .get_or_insert_with(|| Deal::new(most));
+        let rank = self.ranked(segment, doc, rank);
+        let deal = self.group(rank).get_or_insert_with(|| Deal::new(most));
         let popularity = segment.popularity(doc);
         if popularity < deal.least_popularity() {
             return;
@@ -231,40 +233,42 @@ impl<'a> Collector<'a> {
         }
     }
 
+    fn is_without_author(&self, segment: &Segment, doc: DocId) -> bool {
+        !self.without_authors.is_empty() && self.without_authors.contains(&segment.author(doc))
+    }
+
+    /// A name that has all the words of the query, and no other, is found whole.
+    fn ranked(&self, segment: &Segment, doc: DocId, rank: Rank) -> Rank {
+        let (tier, field) = (rank.tier(), rank.field());
+        let is_whole =
+            tier >= Tier::Word && field == Field::Name && segment.name_words(doc) == self.words;
+        if is_whole { Rank::whole(tier) } else { rank }
+    }
+
     /// Takes a tag.
-    pub(crate) fn take_tag(&mut self, tag: usize, tier: Tier, merit: Merit) {
+    pub(crate) fn take_tag(&mut self, tag: usize, rank: Rank, merit: Merit) {
         self.total += 1;
         let most = self.most;
-        let deal = self
-            .group(tier, Field::Name)
-            .get_or_insert_with(|| Deal::new(most));
+        let deal = self.group(rank).get_or_insert_with(|| Deal::new(most));
         // A tag is nobody's: each is dealt as if it were an artist's only hit.
         deal.add(merit.subject, merit, Place::Tag(tag));
     }
 
-    fn group(&mut self, tier: Tier, field: Field) -> &mut Option<Deal<Place>> {
-        let number = tier as usize * Field::ALL.len() + field as usize;
-        // There is a group for every tier and field.
-        &mut self.groups[number]
+    fn group(&mut self, rank: Rank) -> &mut Option<Deal<Place>> {
+        // There is a group for every rank.
+        &mut self.groups[rank.place()]
     }
 
     /// The first hits, in order.
     pub(crate) fn into_hits(self) -> Vec<Placed> {
         let mut hits = Vec::new();
-        let places = Tier::ALL
-            .into_iter()
-            .flat_map(|tier| Field::ALL.map(|field| (tier, field)));
-        for ((tier, field), group) in places.zip(self.groups) {
+        for (rank, group) in Rank::all().zip(self.groups) {
             if hits.len() >= self.most {
                 break;
             }
             let dealt = group.map(Deal::into_hits).unwrap_or_default();
-            hits.extend(dealt.into_iter().map(|(merit, place)| Placed {
-                tier,
-                field,
-                merit,
-                place,
-            }));
+            let dealt = dealt.into_iter();
+            hits.extend(dealt.map(|(merit, place)| Placed { rank, merit, place }));
         }
         hits.truncate(self.most);
         hits

@@ -156,7 +156,7 @@ impl Document {
         self.add(Field::Album, text_of(record, "album"));
         for feature in list_of(record, "features").take(MOST_FEATURES) {
             self.add(Field::Feature, text_of(feature, "displayName"));
-            self.add(Field::Feature, text_of(feature, "handle"));
+            self.add(Field::Feature, text_of(feature, "handle").map(chosen_of));
             let did = text_of(feature, "did").filter(|did| did.parse::<Did>().is_ok());
             self.features.extend(did.map(str::to_owned));
         }
@@ -241,4 +241,41 @@ fn list_of<'a>(record: &'a Ipld, name: &str) -> impl Iterator<Item = &'a Ipld> +
         _ => &[],
     };
     items.iter()
+}
+
+/// The chosen labels of what is a handle; else all of it.
+fn chosen_of(text: &str) -> &str {
+    let text = text.trim_start_matches('@');
+    let is_handle = text.to_lowercase().parse::<Handle>().is_ok();
+    if is_handle { chosen_labels(text) } else { text }
+}
+
+/// The labels of a handle that its owner chose: of `alice.example.social` the first, of
+/// `alice.com` the first too. The rest are the same for thousands and no words to be found by; the
+/// whole handle is found as a name.
+pub(crate) fn chosen_labels(handle: &str) -> &str {
+    let dots: Vec<usize> = handle.match_indices('.').map(|(place, _)| place).collect();
+    let end = match dots.as_slice() {
+        [] => handle.len(),
+        [only] => *only,
+        [.., last_but_one, _] => *last_but_one,
+    };
+    handle.get(..end).unwrap_or(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_handle_the_chosen_labels_are_words() {
+        for (handle, chosen) in [
+            ("alice.bsky.social", "alice"),
+            ("alice.com", "alice"),
+            ("music.alice.example.org", "music.alice"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(chosen_labels(handle), chosen);
+        }
+    }
 }

@@ -9,6 +9,9 @@ pub enum SearchError {
     /// new one beside it (`plyr rebuild search`).
     #[error("the search index can't be used ({0}); build it anew with `plyr rebuild search`")]
     Index(#[from] tantivy::TantivyError),
+    /// The position in the log that a commit covers is not the one that was committed.
+    #[error("the search index's position was changed; build it anew with `plyr rebuild search`")]
+    Position,
     /// A file beside the index can't be read or written.
     #[error("{}: {problem}; make sure that the folder exists and can be written", path.display())]
     File {

@@ -87,6 +87,9 @@ fn push(char: char, place: &dyn Fn(char) -> FoldedChar, folded: &mut Vec<FoldedC
         last.end = place(char).end;
         return;
     }
+    if let Some(digit) = ascii_digit(char) {
+        return folded.push(place(digit));
+    }
     for plain in unstroked(char).chars(char) {
         folded.push(place(plain));
     }
@@ -109,7 +112,7 @@ fn is_apostrophe(char: char) -> bool {
 }
 
 /// What has no shape of its own: joiners, direction and variation marks, skin tones, tatweel.
-fn is_invisible(char: char) -> bool {
+pub(crate) fn is_invisible(char: char) -> bool {
     matches!(
         char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{640}' | '\u{180b}'..='\u{180f}'
@@ -146,6 +149,16 @@ fn is_letter_of_its_own(before: Option<char>, mark: char) -> bool {
         (before, mark),
         (Some('и' | 'у'), '\u{306}') | (Some('і'), '\u{308}') | (Some('г' | 'к'), '\u{301}')
     )
+}
+
+/// The digit that one of Arabic or Persian is.
+fn ascii_digit(char: char) -> Option<char> {
+    let zero = match char {
+        '\u{660}'..='\u{669}' => 0x660,
+        '\u{6f0}'..='\u{6f9}' => 0x6f0,
+        _ => return None,
+    };
+    char::from_digit(u32::from(char) - zero, 10)
 }
 
 /// What a letter is written as where its stroke, or the letter, is missing.
@@ -277,6 +290,8 @@ mod tests {
             ("tab\tnul\0", "tab nul "),
             ("zero\u{200b}width\u{202e}", "zerowidth"),
             ("❤️", "❤"),
+            ("٠١٢٣٤٥٦٧٨٩ ۰۱۲۳۴۵۶۷۸۹", "0123456789 0123456789"),
+            ("می\u{200c}خواهم क्\u{200d}ष", "ميخواهم क्ष"),
         ] {
             assert_eq!(folded_text(written), folded, "{written:?}");
         }

@@ -14,6 +14,7 @@ use crate::document::Document;
 use crate::error::SearchError;
 use crate::layout::{Layout, VERSION, is_our_schema};
 use crate::searcher::Searcher;
+use crate::verdict::{Fault, covered, damage, position_of};
 
 /// The file beside an index that tells its version.
 const VERSION_FILE: &str = "version";
@@ -102,8 +103,12 @@ impl Index {
         Index::around(inner, layout, folder)
     }
 
-    /// Opens what is in a folder. Every segment that the library has a list of is read once and
-    /// compared with its checksum; the list itself and what names the segments have none.
+    /// Opens what is in a folder. Every file of every segment is read once and compared with its
+    /// checksum, and so is the position; the rest of what names the segments has none.
+    ///
+    /// # Errors
+    /// When it can't be told what is there: files may not be read, or too many are open. Nothing
+    /// has to be built anew for that.
     pub fn open(folder: &Path) -> Result<Opened, SearchError> {
         let exists = folder.try_exists().map_err(SearchError::file(folder))?;
         if !exists {
@@ -123,27 +128,28 @@ impl Index {
         };
         let opened = Index::open_whole(folder);
         if found != VERSION.to_string() {
-            let serving = opened.ok();
+            let serving = match opened {
+                Ok(index) => Some(index),
+                Err(Fault::Damaged(_)) => None,
+                Err(Fault::Unreadable(problem)) => return Err(problem),
+            };
             return Ok(Opened::OtherVersion { found, serving });
         }
-        Ok(match opened {
-            Ok(index) => Opened::Ready(index),
-            Err(reason) => Opened::Corrupt { reason },
-        })
+        match opened {
+            Ok(index) => Ok(Opened::Ready(index)),
+            Err(Fault::Damaged(reason)) => Ok(Opened::Corrupt { reason }),
+            Err(Fault::Unreadable(problem)) => Err(problem),
+        }
     }
 
-    fn open_whole(folder: &Path) -> Result<Index, String> {
-        let inner = tantivy::Index::open_in_dir(folder).map_err(|problem| problem.to_string())?;
+    fn open_whole(folder: &Path) -> Result<Index, Fault> {
+        let inner = tantivy::Index::open_in_dir(folder)?;
         if !is_our_schema(&inner.schema()) {
-            return Err("its fields are others than this version's".to_owned());
+            let reason = "its fields are others than this version's";
+            return Err(Fault::Damaged(reason.to_owned()));
         }
-        let damaged = inner.validate_checksum();
-        let damaged = damaged.map_err(|problem| problem.to_string())?;
-        if let Some(file) = damaged.iter().next() {
-            return Err(format!("{} has been changed", file.display()));
-        }
-        let layout = Layout::new();
-        Index::around(inner, layout, folder).map_err(|problem| problem.to_string())
+        damage(&inner, folder)?;
+        Ok(Index::around(inner, Layout::new(), folder)?)
     }
 
     fn around(inner: tantivy::Index, layout: Layout, folder: &Path) -> Result<Index, SearchError> {
@@ -165,8 +171,15 @@ impl Index {
 
     /// The position that the last commit covers, as it was handed to [`Writer::commit`]; none before
     /// the first one.
+    ///
+    /// # Errors
+    /// When it can't be read, or is not as it was written.
     pub fn position(&self) -> Result<Option<String>, SearchError> {
-        Ok(self.inner.load_metas()?.payload)
+        let Some(payload) = self.inner.load_metas()?.payload else {
+            return Ok(None);
+        };
+        let position = position_of(&payload).ok_or(SearchError::Position)?;
+        Ok(Some(position.to_owned()))
     }
 
     /// The one writer of the index.
@@ -248,8 +261,10 @@ impl Writer {
     /// has to be built anew.
     pub fn commit(&mut self, position: &str) -> Result<(), SearchError> {
         let mut prepared = self.inner.prepare_commit()?;
-        prepared.set_payload(position);
+        prepared.set_payload(&covered(position));
         prepared.commit()?;
+        // The library renames what names the segments, and leaves it to us to make that durable.
+        sync(&self.index.folder)?;
         self.index.reload()
     }
 

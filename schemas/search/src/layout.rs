@@ -9,13 +9,14 @@ use tantivy::schema::{
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{TantivyDocument, schema};
 
-use crate::document::{Document, Key, Kind};
+use crate::document::{Document, Key, Kind, chosen_labels};
 use crate::rank::Field;
 use crate::terms::{Starts, Words};
+use crate::words::{Pieces, distinct};
 
 /// The version of an index: of its fields, of folding and of cutting into words. Raise it when any
 /// of them changes; an index of another version is built anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 3;
 
 /// Where the words of a text are kept: a [`Field`], with the names of artists apart from titles.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -102,6 +103,7 @@ pub(crate) struct Layout {
     duration: schema::Field,
     sort_at: schema::Field,
     popularity: schema::Field,
+    name_words: schema::Field,
     fingerprint: schema::Field,
 }
 
@@ -112,6 +114,7 @@ pub(crate) const SUBJECT_KEY: &str = "subject_key";
 pub(crate) const DURATION: &str = "duration";
 pub(crate) const SORT_AT: &str = "sort_at";
 pub(crate) const POPULARITY: &str = "popularity";
+pub(crate) const NAME_WORDS: &str = "name_words";
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 /// The duration of what has none.
 pub(crate) const NO_DURATION: u64 = u64::MAX;
@@ -143,6 +146,7 @@ impl Layout {
             duration: fields.add_u64_field(DURATION, column.clone()),
             sort_at: fields.add_i64_field(SORT_AT, column.clone()),
             popularity: fields.add_u64_field(POPULARITY, column.clone()),
+            name_words: fields.add_u64_field(NAME_WORDS, column.clone()),
             fingerprint: fields.add_u64_field(FINGERPRINT, column),
             schema: fields.build(),
         }
@@ -171,6 +175,7 @@ impl Layout {
         written.add_u64(self.duration, document.duration.unwrap_or(NO_DURATION));
         written.add_i64(self.sort_at, document.sort_at);
         written.add_u64(self.popularity, u64::from(document.popularity.step()));
+        written.add_u64(self.name_words, name_words(document));
         written.add_u64(self.fingerprint, document.fingerprint());
         written
     }
@@ -196,6 +201,16 @@ fn words_text(document: &Document) -> String {
         add_part(&mut parts, char::from(Class::Actor.byte()), chosen);
     }
     parts
+}
+
+/// How many different words a document's name has: that of an artist without one is the handle.
+fn name_words(document: &Document) -> u64 {
+    let mut names = document.texts.iter();
+    let name = names.find(|(field, _)| *field == Field::Name);
+    let handle = document.handle.as_deref().map(chosen_labels);
+    let name = name.map(|(_, name)| name.as_str()).or(handle);
+    let words = Pieces::of(name.unwrap_or_default()).asked_words();
+    distinct(words.iter().map(|word| word.text.as_str())) as u64
 }
 
 fn notes_text(document: &Document) -> String {
@@ -239,37 +254,7 @@ pub(crate) fn term_of_key(key: Key) -> String {
     format!("{:016x}", key.0)
 }
 
-/// The labels of a handle that its owner chose: of `alice.example.social` the first, of
-/// `alice.com` the first too. The rest are the same for thousands and no words to be found by; the
-/// whole handle is found as a name.
-fn chosen_labels(handle: &str) -> &str {
-    let dots: Vec<usize> = handle.match_indices('.').map(|(place, _)| place).collect();
-    let end = match dots.as_slice() {
-        [] => handle.len(),
-        [only] => *only,
-        [.., last_but_one, _] => *last_but_one,
-    };
-    handle.get(..end).unwrap_or(handle)
-}
-
 /// How the schema of an index was written, to compare with how it would be written now.
 pub(crate) fn is_our_schema(schema: &Schema) -> bool {
     *schema == Layout::new().schema
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_handle_the_chosen_labels_are_words() {
-        for (handle, chosen) in [
-            ("alice.bsky.social", "alice"),
-            ("alice.com", "alice"),
-            ("music.alice.example.org", "music.alice"),
-            ("localhost", "localhost"),
-        ] {
-            assert_eq!(chosen_labels(handle), chosen);
-        }
-    }
 }

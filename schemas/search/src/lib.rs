@@ -1,6 +1,7 @@
 //! From records to a full-text index, and from a listener's words to hits. The index is derived:
 //! it can be thrown away and built anew from what the store holds.
 
+mod artists;
 mod budget;
 mod collect;
 mod deal;
@@ -9,6 +10,7 @@ mod error;
 mod excluded;
 pub mod fold;
 mod gather;
+mod hangul;
 mod highlight;
 mod index;
 mod layout;
@@ -24,9 +26,12 @@ mod searcher;
 mod segment;
 mod sources;
 mod stage;
+mod starts;
 mod tags;
 mod terms;
+mod typed;
 mod typos;
+mod verdict;
 mod words;
 
 pub use budget::Budget;
@@ -42,7 +47,7 @@ pub use index::{Index, Opened, Writer, WriterBudget};
 pub use layout::VERSION;
 pub use live::{Live, Progress, Serving, Standing};
 pub use named::Named;
-pub use place::{Building, Place};
+pub use place::{Building, Place, Served};
 pub use query::{LONGEST_QUERY, MOST_WORDS, Query, QueryError};
 pub use rank::{Field, Popularity, Tier};
 pub use searcher::{Found, Hit, MOST_ARTISTS, Page, REACH, Searcher, Total};

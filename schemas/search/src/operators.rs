@@ -47,6 +47,18 @@ impl Operator {
     }
 }
 
+/// The name of an operator that sets a bound, and of the one that sets the bound on the other side:
+/// `-min:90` may be meant as `max:90`.
+pub(crate) fn bound_instead(operator: Operator) -> Option<(&'static str, &'static str)> {
+    match operator {
+        Operator::Min => Some(("min", "max")),
+        Operator::Max => Some(("max", "min")),
+        Operator::After => Some(("after", "before")),
+        Operator::Before => Some(("before", "after")),
+        Operator::Artist | Operator::Album | Operator::Tag => None,
+    }
+}
+
 /// A duration as seconds (`90`) or as a clock shows it (`1:30`, `1:02:03`), in seconds.
 pub(crate) fn duration(operator: &'static str, operand: &str) -> Result<u64, QueryError> {
     let wrong = || QueryError::Operand {

@@ -87,6 +87,17 @@ impl Place {
         Ok(names)
     }
 
+    /// Removes all others that can be removed; the first problem.
+    fn remove_all_but(&self, serving: &str) -> Result<(), SearchError> {
+        let mut outcome = Ok(());
+        for name in self.names()? {
+            if name != serving {
+                outcome = outcome.and(self.remove(&name));
+            }
+        }
+        outcome
+    }
+
     fn remove(&self, name: &str) -> Result<(), SearchError> {
         let folder = self.root.join(name);
         fs::remove_dir_all(&folder).map_err(SearchError::file(&folder))
@@ -109,7 +120,10 @@ impl Building {
 
     /// Puts it in the place of the one that served, durably, and removes that one. Searchers of the
     /// old one go on until they are dropped; its writer must be gone by now.
-    pub fn serve(self) -> Result<Index, SearchError> {
+    ///
+    /// # Errors
+    /// When it doesn't serve. An older one that can't be removed is no error: see [`Served::left`].
+    pub fn serve(self) -> Result<Served, SearchError> {
         let root = &self.place.root;
         sync(self.index.folder())?;
         sync(root)?;
@@ -120,13 +134,19 @@ impl Building {
         let current = root.join(CURRENT);
         fs::rename(&next, &current).map_err(SearchError::file(&current))?;
         sync(root)?;
-        for name in self.place.names()? {
-            if name != self.name {
-                self.place.remove(&name)?;
-            }
-        }
-        Ok(self.index)
+        let left = self.place.remove_all_but(&self.name).err();
+        let index = self.index;
+        Ok(Served { index, left })
     }
+}
+
+/// An index that serves now.
+#[derive(Debug)]
+pub struct Served {
+    /// The index.
+    pub index: Index,
+    /// Why an older one is still on disk, if so: to be logged. The next build removes it.
+    pub left: Option<SearchError>,
 }
 
 /// The number in the name of an index's folder, `v<version>-<number>`.

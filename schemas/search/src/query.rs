@@ -1,12 +1,17 @@
 //! A listener's words: what they mean, read from whatever was typed. Anything is an answer or an
 //! error that names the problem; reading costs no more than the text is long.
 
+use std::ops::RangeInclusive;
+
 use plyr_lexicons::{AtIdentifier, Did, Handle};
 
+use crate::fold::is_invisible;
+use crate::hangul::may_become;
 use crate::named::Named;
-use crate::operators::{Operator, date, duration};
+use crate::operators::{Operator, bound_instead, date, duration};
+use crate::typed::{as_typed, typed_form};
 use crate::typos::typos_in;
-use crate::words::Pieces;
+use crate::words::{Pieces, distinct};
 
 /// Characters of a query.
 pub const LONGEST_QUERY: usize = 1000;
@@ -31,6 +36,16 @@ pub enum QueryError {
         "the query only says what to leave out; name a word, an artist:, an album: or a tag: too"
     )]
     NothingToFind,
+    /// A bound behind a `-`: nothing has one to be left out by.
+    #[error("`-{operator}:{operand}` leaves nothing out; write `{instead}:{operand}`")]
+    Negated {
+        /// The operator, as it is documented.
+        operator: &'static str,
+        /// What was written behind it.
+        operand: String,
+        /// The operator that says what was probably meant.
+        instead: &'static str,
+    },
     /// An operand that can't be read.
     #[error("`{operator}:{operand}` can't be read; write {expected}")]
     Operand {
@@ -67,11 +82,52 @@ pub(crate) struct Asked {
     pub is_last: bool,
 }
 
+impl Asked {
+    /// What its last character may become, where that was typed half.
+    pub(crate) fn may_go_on(&self) -> Option<RangeInclusive<char>> {
+        let last = self.text.chars().next_back();
+        last.filter(|_| self.is_last && !self.can_start)
+            .and_then(may_become)
+    }
+
+    /// Whether it was typed half and may become this.
+    pub(crate) fn goes_on_in(&self, word: &str) -> bool {
+        let Some(last) = self.may_go_on() else {
+            return false;
+        };
+        let (mut own, mut other) = (self.text.chars(), word.chars());
+        own.next_back();
+        other.next_back().is_some_and(|end| last.contains(&end)) && own.eq(other)
+    }
+}
+
 /// Words that have to stand side by side, with their places.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Phrase {
     pub words: Vec<(String, usize)>,
+    /// In the form in which whole names are compared.
+    pub key: String,
     pub scope: Scope,
+}
+
+impl Phrase {
+    fn of(text: &str, scope: Scope) -> Phrase {
+        let pieces = Pieces::of(text);
+        let words = pieces.asked_words().into_iter();
+        Phrase {
+            words: words.map(|word| (word.text, word.position)).collect(),
+            key: pieces.key(),
+            scope,
+        }
+    }
+}
+
+/// An account that `artist:` names by DID or handle.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ByAddress {
+    pub actor: AtIdentifier,
+    /// A handle's words, to be looked for if it is no artist's: names look like handles (R.E.M.).
+    pub words: Vec<Asked>,
 }
 
 /// What must not be there.
@@ -79,6 +135,9 @@ pub(crate) struct Phrase {
 pub(crate) enum Without {
     Phrase(Phrase),
     Tag(String),
+    /// Everything of an account and featuring it. The phrase is that of a handle that is no
+    /// artist's.
+    Artist(AtIdentifier, Phrase),
 }
 
 /// A query that was read.
@@ -86,13 +145,19 @@ pub(crate) enum Without {
 pub struct Query {
     /// All plain words and phrases in one, in the form in which whole titles are compared.
     pub(crate) key: String,
+    /// Whether the last of them is a phrase: nothing begins with it that goes on inside a word.
+    pub(crate) ends_whole: bool,
+    /// All that was typed, where signs of it were read: names are compared with that too.
+    pub(crate) typed: Option<String>,
+    /// How many different words the plain words and phrases are.
+    pub(crate) name_words: usize,
     pub(crate) words: Vec<Asked>,
     pub(crate) phrases: Vec<Phrase>,
     /// Whole tags, folded.
     pub(crate) tags: Vec<String>,
     pub(crate) without: Vec<Without>,
     /// Accounts that `artist:` names by DID or handle.
-    pub(crate) artists: Vec<AtIdentifier>,
+    pub(crate) artists: Vec<ByAddress>,
     /// At least this long, in seconds.
     pub(crate) min: Option<u64>,
     /// At most this long, in seconds.
@@ -112,11 +177,13 @@ impl Query {
             return Err(QueryError::TooLong(length));
         }
         let mut reading = Reading::default();
-        let chars: Vec<char> = text.chars().map(as_typed).collect();
+        let chars = text.chars().filter(|char| !is_invisible(*char));
+        let chars: Vec<char> = chars.map(as_typed).collect();
         let mut rest = chars.as_slice();
         while let Some(after) = reading.take(rest)? {
             rest = after;
         }
+        reading.query.typed = typed_form(text);
         reading.finish()
     }
 
@@ -125,20 +192,31 @@ impl Query {
         &self.named
     }
 
-    /// Handles that `artist:` names; hand back their DIDs with [`Query::resolve`]. One that stays a
-    /// handle finds nothing.
+    /// Handles that `artist:` and `-artist:` name; hand back their DIDs with [`Query::resolve`].
+    /// One that stays a handle stands for the artists that an index knows by it, and if there are
+    /// none for its words.
     pub fn artist_handles(&self) -> impl Iterator<Item = &Handle> {
-        self.artists.iter().filter_map(|artist| match artist {
+        let without = self.without.iter().filter_map(|without| match without {
+            Without::Artist(actor, _) => Some(actor),
+            _ => None,
+        });
+        let actors = self.artists.iter().map(|artist| &artist.actor);
+        actors.chain(without).filter_map(|actor| match actor {
             AtIdentifier::Handle(handle) => Some(handle),
             AtIdentifier::Did(_) => None,
         })
     }
 
-    /// Puts the DID in the place of a handle behind `artist:`.
+    /// Puts the DID in the place of a handle behind `artist:` and `-artist:`.
     pub fn resolve(&mut self, handle: &Handle, did: &Did) {
-        for artist in &mut self.artists {
-            if matches!(artist, AtIdentifier::Handle(named) if named == handle) {
-                *artist = AtIdentifier::Did(did.clone());
+        let without = self.without.iter_mut().filter_map(|without| match without {
+            Without::Artist(actor, _) => Some(actor),
+            _ => None,
+        });
+        let actors = self.artists.iter_mut().map(|artist| &mut artist.actor);
+        for actor in actors.chain(without) {
+            if matches!(actor, AtIdentifier::Handle(named) if named == handle) {
+                *actor = AtIdentifier::Did(did.clone());
             }
         }
     }
@@ -158,20 +236,6 @@ impl Query {
             && self.phrases.is_empty()
             && self.tags.is_empty()
             && self.artists.is_empty())
-    }
-}
-
-/// Control characters and marks of direction are spaces; all double quotes are one.
-fn as_typed(char: char) -> char {
-    match char {
-        _ if char.is_control() => ' ',
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            ' '
-        }
-        '“' | '”' | '„' | '‟' | '«' | '»' | '＂' | '「' | '」' => '"',
-        '－' | '−' => '-',
-        '：' => ':',
-        _ => char,
     }
 }
 
@@ -230,19 +294,15 @@ impl Reading {
             text.push(' ');
             text.push_str(word);
         }
+        self.query.ends_whole = false;
     }
 
     fn phrase(&mut self, text: &str, scope: Scope, is_without: bool) -> Result<(), QueryError> {
-        let words = Pieces::of(text).asked_words();
-        self.count(words.len())?;
-        let words: Vec<(String, usize)> = words
-            .into_iter()
-            .map(|word| (word.text, word.position))
-            .collect();
-        if words.is_empty() {
+        let phrase = Phrase::of(text, scope);
+        self.count(phrase.words.len())?;
+        if phrase.words.is_empty() {
             return Ok(());
         }
-        let phrase = Phrase { words, scope };
         if is_without {
             self.query.without.push(Without::Phrase(phrase));
             return Ok(());
@@ -250,6 +310,7 @@ impl Reading {
         if scope == Scope::Any {
             self.whole.push(' ');
             self.whole.push_str(text);
+            self.query.ends_whole = true;
         }
         self.query.phrases.push(phrase);
         Ok(())
@@ -270,17 +331,21 @@ impl Reading {
         is_without: bool,
     ) -> Result<(), QueryError> {
         let text = operand.text.as_str();
+        if is_without && let Some((operator, instead)) = bound_instead(operator) {
+            return Err(QueryError::Negated {
+                operator,
+                operand: text.chars().take(80).collect(),
+                instead,
+            });
+        }
         match operator {
-            Operator::Artist => {
-                let actor = match Named::of(text) {
-                    Some(Named::Actor(actor)) if !is_without => Some(actor),
-                    _ => None,
-                };
-                match actor {
-                    Some(actor) => self.query.artists.push(actor),
-                    None => self.scoped(&operand, Scope::Artist, is_without)?,
+            Operator::Artist => match Named::of(text) {
+                Some(Named::Actor(actor)) if !(operand.is_quoted && is_handle(&actor)) => {
+                    self.by_address(actor, is_without)?;
                 }
-            }
+                // In quotes stands a name, which a whole handle is too.
+                _ => self.scoped(&operand, Scope::Artist, is_without)?,
+            },
             Operator::Album => self.scoped(&operand, Scope::Album, is_without)?,
             Operator::Tag => {
                 self.count(1)?;
@@ -299,6 +364,22 @@ impl Reading {
         Ok(())
     }
 
+    fn by_address(&mut self, actor: AtIdentifier, is_without: bool) -> Result<(), QueryError> {
+        let name = match &actor {
+            AtIdentifier::Handle(handle) => handle.as_str().to_owned(),
+            AtIdentifier::Did(_) => String::new(),
+        };
+        if is_without {
+            let phrase = Phrase::of(&name, Scope::Artist);
+            self.count(phrase.words.len())?;
+            self.query.without.push(Without::Artist(actor, phrase));
+            return Ok(());
+        }
+        let words = self.asked(&name, Scope::Artist)?;
+        self.query.artists.push(ByAddress { actor, words });
+        Ok(())
+    }
+
     fn scoped(
         &mut self,
         operand: &Operand,
@@ -311,18 +392,23 @@ impl Reading {
         self.words(&operand.text, scope)
     }
 
-    fn words(&mut self, text: &str, scope: Scope) -> Result<(), QueryError> {
+    fn asked(&mut self, text: &str, scope: Scope) -> Result<Vec<Asked>, QueryError> {
         let words = Pieces::of(text).asked_words();
         self.count(words.len())?;
         let last = words.len().saturating_sub(1);
-        for (place, word) in words.into_iter().enumerate() {
-            let asked = Asked {
-                typos: if word.is_cut { 0 } else { typos_in(&word.text) },
-                can_start: !word.is_cut,
-                is_last: place == last,
-                text: word.text,
-                scope,
-            };
+        let words = words.into_iter().enumerate();
+        let asked = words.map(|(place, word)| Asked {
+            typos: if word.is_cut { 0 } else { typos_in(&word.text) },
+            can_start: !word.is_cut,
+            is_last: place == last,
+            text: word.text,
+            scope,
+        });
+        Ok(asked.collect())
+    }
+
+    fn words(&mut self, text: &str, scope: Scope) -> Result<(), QueryError> {
+        for asked in self.asked(text, scope)? {
             let same = |other: &&mut Asked| other.text == asked.text && other.scope == scope;
             match self.query.words.iter_mut().find(same) {
                 Some(before) => before.is_last |= asked.is_last,
@@ -335,7 +421,10 @@ impl Reading {
     fn finish(mut self) -> Result<Query, QueryError> {
         let plain = std::mem::take(&mut self.plain);
         self.words(&plain, Scope::Any)?;
-        self.query.key = Pieces::of(&self.whole).key();
+        let whole = Pieces::of(&self.whole);
+        self.query.key = whole.key();
+        let words = whole.asked_words();
+        self.query.name_words = distinct(words.iter().map(|word| word.text.as_str()));
         let query = self.query;
         if query.has_words() || !query.named.is_empty() {
             return Ok(query);
@@ -349,6 +438,10 @@ impl Reading {
             false => Err(QueryError::Empty),
         }
     }
+}
+
+fn is_handle(actor: &AtIdentifier) -> bool {
+    matches!(actor, AtIdentifier::Handle(_))
 }
 
 /// What stands behind an operator.

@@ -19,7 +19,7 @@ fn words_phrases_and_what_is_left_out() {
         .iter()
         .filter_map(|without| match without {
             Without::Phrase(phrase) => Some(phrase),
-            Without::Tag(_) => None,
+            Without::Tag(_) | Without::Artist(..) => None,
         })
         .map(|phrase| phrase.words.iter().map(|word| word.0.as_str()).collect())
         .collect();
@@ -54,7 +54,15 @@ fn an_artist_by_address_is_the_callers_to_resolve() {
     let did: Did = "did:plc:abcdefghijklmnopqrstuvwx".parse().unwrap();
     query.resolve(&handle, &did);
     assert_eq!(query.artist_handles().count(), 0);
-    assert_eq!(query.artists, [AtIdentifier::Did(did)]);
+    assert_eq!(query.artists[0].actor, AtIdentifier::Did(did.clone()));
+    let mut query = Query::parse("love -artist:alice.com").unwrap();
+    assert_eq!(query.artist_handles().collect::<Vec<_>>(), [&handle]);
+    query.resolve(&handle, &did);
+    assert_eq!(query.artist_handles().count(), 0);
+    // In quotes stands a name.
+    let query = Query::parse("artist:\"alice.com\"").unwrap();
+    assert_eq!(query.artist_handles().count(), 0);
+    assert_eq!(query.phrases[0].key, "alice com");
 }
 
 #[test]
@@ -94,6 +102,42 @@ fn odd_input_is_answered_or_named() {
         let problem = Query::parse(text).unwrap_err();
         assert!(matches!(problem, QueryError::Operand { .. }), "{text}");
     }
+}
+
+#[test]
+fn a_bound_behind_a_minus_is_refused_with_what_to_write() {
+    for (text, message) in [
+        ("a -min:90", "`-min:90` leaves nothing out; write `max:90`"),
+        (
+            "a -MAX:1:30",
+            "`-max:1:30` leaves nothing out; write `min:1:30`",
+        ),
+        (
+            "a -after:2024",
+            "`-after:2024` leaves nothing out; write `before:2024`",
+        ),
+        (
+            "a -before:2024",
+            "`-before:2024` leaves nothing out; write `after:2024`",
+        ),
+    ] {
+        assert_eq!(Query::parse(text).unwrap_err().to_string(), message);
+    }
+}
+
+/// What documents drop is dropped here too: folding is the same on both sides.
+#[test]
+fn what_has_no_shape_is_nothing() {
+    for text in [
+        "ni\u{202e}ght",
+        "ni\u{200f}gh\u{200c}t",
+        "\u{2067}night\u{2069}",
+        "\u{feff}night",
+    ] {
+        assert_eq!(words(text), ["night"], "{text:?}");
+    }
+    let query = Query::parse("a \u{202b}-night").unwrap();
+    assert_eq!(query.without.len(), 1);
 }
 
 #[test]

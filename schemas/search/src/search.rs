@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 
-use plyr_lexicons::AtIdentifier;
-
+use crate::artists::LookedPhrase;
 use crate::budget::{Budget, Purse};
 use crate::collect::{Collector, Filters};
 use crate::document::{Key, Kind};
+use crate::fold::{CharKind, kind_of};
 use crate::gather::gather;
-use crate::query::{Query, Scope, Without};
+use crate::query::{Query, Scope};
 use crate::rank::{Field, Tier};
-use crate::searcher::MOST_ARTISTS;
 use crate::segment::Segment;
 use crate::sources::{Looked, Need, Sources, Terms};
-use crate::stage::{Source, Stage, Stop, Wanted};
-use crate::tags::{TagFound, tags_with};
+use crate::stage::{Rank, Source, Stage, Stop, Wanted};
+use crate::tags::{TagFound, Tags};
 
 /// The stages behind the exact and the prefix one, in the order of what they find.
 const STAGES: [Stage; 8] = [
@@ -52,18 +51,90 @@ const STAGES: [Stage; 8] = [
     },
 ];
 
+/// The parts of a budget of which tags get one.
+const TAGS_SHARE: u64 = 4;
+
+/// How names may begin with the query, in the order of what they find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Beginning {
+    /// The name is the query.
+    Exact,
+    /// The query ends where a word of the name does.
+    AtWordEnd,
+    /// It ends inside a word.
+    InsideWord,
+}
+
+impl Beginning {
+    const ALL: [Beginning; 3] = [
+        Beginning::Exact,
+        Beginning::AtWordEnd,
+        Beginning::InsideWord,
+    ];
+
+    /// How a longer text begins with another.
+    fn of(text: &str, start: &str) -> Option<Beginning> {
+        let rest = text.strip_prefix(start)?;
+        Some(match rest.chars().next() {
+            None => Beginning::Exact,
+            Some(' ') => Beginning::AtWordEnd,
+            Some(_) => Beginning::InsideWord,
+        })
+    }
+
+    fn rank(self) -> Rank {
+        match self {
+            Beginning::Exact => Rank::whole(Tier::Exact),
+            Beginning::AtWordEnd => Rank::whole(Tier::Prefix),
+            Beginning::InsideWord => Rank::new(Tier::Prefix, Field::Name),
+        }
+    }
+}
+
 /// One query while it runs.
 pub(crate) struct Search<'a> {
-    segments: &'a [Segment],
-    query: &'a Query,
-    wanted: Wanted,
+    pub segments: &'a [Segment],
+    pub query: &'a Query,
+    pub wanted: Wanted,
     /// Hits after which nothing more is looked for.
     enough: u64,
-    purse: Purse,
+    pub purse: Purse,
     pub collector: Collector<'a>,
     /// By segment and word.
     terms: HashMap<(usize, usize), Terms>,
     pub tags: Vec<TagFound>,
+    /// Whether something was not looked for to its end, though the search went on.
+    pub is_cut: bool,
+}
+
+/// What a query asks for, with the accounts that its names stand for.
+struct Asked<'q> {
+    words: Vec<Looked<'q>>,
+    phrases: Vec<LookedPhrase<'q>>,
+    /// One of each of these, by address.
+    artists: Vec<Vec<Key>>,
+    tags: &'q [String],
+}
+
+impl Asked<'_> {
+    /// Needs of all but the words.
+    fn needs(&self) -> Vec<Need<'_>> {
+        let mut needs: Vec<Need<'_>> = Vec::new();
+        needs.extend(self.tags.iter().map(|tag| Need::Tag(tag)));
+        let artists = self.artists.iter();
+        needs.extend(artists.map(|accounts| Need::Artists(accounts)));
+        needs.extend(self.phrases.iter().map(Need::Phrase));
+        needs
+    }
+
+    /// Needs of operators alone.
+    fn needs_of_operators(&self) -> Vec<Need<'_>> {
+        let mut needs = self.needs();
+        needs.retain(|need| !matches!(need, Need::Phrase(looked) if is_plain(looked)));
+        let scoped = self.words.iter().filter(|word| is_scoped(word));
+        needs.extend(scoped.map(Need::Word));
+        needs
+    }
 }
 
 impl<'a> Search<'a> {
@@ -83,40 +154,41 @@ impl<'a> Search<'a> {
             collector,
             terms: HashMap::new(),
             tags: Vec::new(),
+            is_cut: false,
         }
     }
 
     /// Whether everything was looked for.
     pub(crate) fn run(&mut self) -> Result<bool, Stop> {
-        if !self.query.has_words() {
+        let query = self.query;
+        if !query.has_words() {
             return Ok(true);
         }
+        self.find_as_typed()?;
+        self.collector.filters = self.collector.filters.with(query);
+        self.wanted = wanted(&self.collector.filters);
         self.leave_out()?;
         self.find_tags()?;
-        let query = self.query;
-        let mut words: Vec<Looked<'_>> = query.words.iter().map(Looked::new).collect();
-        if words.iter().any(is_scoped) {
-            self.resolve(Tier::Start, &mut words)?;
+        let mut asked = self.asked()?;
+        if asked.words.iter().any(is_scoped) {
+            self.name_artists(Tier::Start, &mut asked.words)?;
         }
-        for tier in [Tier::Exact, Tier::Prefix] {
+        for beginning in Beginning::ALL {
             if self.has_enough() {
                 return Ok(false);
             }
-            if !self.query.key.is_empty() {
-                self.take_tags(tier);
-                self.by_key(tier, &words)?;
+            let may_be = beginning != Beginning::InsideWord || !must_end(query);
+            if may_be && !query.key.is_empty() {
+                self.take_tags(beginning);
+                self.by_key(beginning, &asked)?;
             }
         }
-        let mut resolved = None;
         for stage in STAGES {
             if self.has_enough() {
                 return Ok(false);
             }
-            if resolved != Some(stage.reach) {
-                self.resolve(stage.reach, &mut words)?;
-                resolved = Some(stage.reach);
-            }
-            self.by_words(stage, &words)?;
+            self.name_artists(stage.reach, &mut asked.words)?;
+            self.by_words(stage, &asked)?;
         }
         Ok(true)
     }
@@ -125,42 +197,21 @@ impl<'a> Search<'a> {
         self.collector.total() >= self.enough
     }
 
-    fn sources<'s>(&'s self, segment: &'s Segment) -> Sources<'s> {
+    pub(crate) fn sources(&self, number: usize, wanted: Wanted) -> Sources<'_> {
         Sources {
-            segment,
-            wanted: self.wanted,
+            segment: &self.segments[number],
+            wanted,
             purse: &self.purse,
         }
     }
 
-    /// Finds the documents that have what must not be there.
-    fn leave_out(&mut self) -> Result<(), Stop> {
-        let segments = self.segments;
-        let stage = Stage {
-            reach: Tier::Word,
-            with_notes: true,
+    /// Names that are all that was typed, to the sign, whatever operators are in it: `Colors
+    /// -Melody-` may be a title.
+    fn find_as_typed(&mut self) -> Result<(), Stop> {
+        let Some(typed) = &self.query.typed else {
+            return Ok(());
         };
-        for (number, segment) in segments.iter().enumerate() {
-            for without in &self.query.without {
-                let need = match without {
-                    Without::Phrase(phrase) => Need::Phrase(phrase),
-                    Without::Tag(tag) => Need::Tag(tag),
-                };
-                let sources = self
-                    .sources(segment)
-                    .of(&need, &mut Terms::default(), stage)?;
-                if sources.is_empty() {
-                    continue;
-                }
-                let gathered = gather(vec![sources], segment, &self.purse)?;
-                let mut left_out = std::mem::take(&mut self.collector.without[number]);
-                gathered.each(&self.purse, |doc, _| {
-                    left_out.insert(doc, segment.size);
-                })?;
-                self.collector.without[number] = left_out;
-            }
-        }
-        Ok(())
+        self.take_all(&[Need::Typed(typed)], Beginning::Exact.rank())
     }
 
     fn find_tags(&mut self) -> Result<(), Stop> {
@@ -168,153 +219,133 @@ impl<'a> Search<'a> {
         if key.is_empty() || !self.query.is_plain() || !self.collector.filters.want_tags() {
             return Ok(());
         }
-        self.tags = tags_with(key, self.segments, &self.collector, &self.purse)?;
+        // However many begin alike, what they leave is enough to find anything else.
+        let purse = self.purse.share(TAGS_SHARE);
+        let mut tags = Tags::new(&self.collector, &purse);
+        self.is_cut = match tags.count(key, self.segments) {
+            Ok(()) => false,
+            Err(Stop::Spent) => true,
+            Err(broken) => return Err(broken),
+        };
+        self.tags = tags.into_found();
+        self.purse.take_back(TAGS_SHARE, &purse);
         Ok(())
     }
 
-    fn take_tags(&mut self, tier: Tier) {
+    fn take_tags(&mut self, beginning: Beginning) {
         for (place, tag) in self.tags.iter().enumerate() {
-            if (tag.key == self.query.key) == (tier == Tier::Exact) {
-                self.collector.take_tag(place, tier, tag.merit);
+            if Beginning::of(&tag.key, &self.query.key) == Some(beginning) {
+                self.collector.take_tag(place, beginning.rank(), tag.merit);
             }
         }
     }
 
-    /// Needs besides the plain words: those of operators.
-    fn operators(&self) -> Vec<Need<'a>> {
+    /// Names what the query asks for.
+    fn asked(&self) -> Result<Asked<'a>, Stop> {
         let query = self.query;
-        let mut needs: Vec<Need<'a>> = Vec::new();
-        needs.extend(query.tags.iter().map(|tag| Need::Tag(tag)));
-        needs.extend(query.artists.iter().map(|artist| match artist {
-            AtIdentifier::Did(did) => Need::Artist(Key::of(did.as_str())),
-            // Nobody resolved it: no account has this key.
-            AtIdentifier::Handle(_) => Need::Artist(Key(0)),
-        }));
-        needs
+        let mut words: Vec<Looked<'a>> = query.words.iter().map(Looked::new).collect();
+        let artists = self.named_by_address(&query.artists, &mut words)?;
+        let phrases = query.phrases.iter();
+        let phrases = phrases.map(|phrase| self.looked_phrase(phrase));
+        Ok(Asked {
+            words,
+            phrases: phrases.collect::<Result<_, _>>()?,
+            artists,
+            tags: &query.tags,
+        })
     }
 
     /// Titles and names that are the query, or begin with it.
-    fn by_key(&mut self, tier: Tier, words: &[Looked<'_>]) -> Result<(), Stop> {
-        let (segments, query) = (self.segments, self.query);
+    fn by_key(&mut self, beginning: Beginning, asked: &Asked<'_>) -> Result<(), Stop> {
+        let key = self.query.key.as_str();
+        let mut needs = vec![match beginning {
+            Beginning::Exact => Need::Exact(key),
+            Beginning::AtWordEnd => Need::PrefixAtWordEnd(key),
+            Beginning::InsideWord => Need::Prefix(key),
+        }];
+        // Plain phrases stand in such a name as they are.
+        needs.extend(asked.needs_of_operators());
+        self.take_all(&needs, beginning.rank())
+    }
+
+    /// Takes the documents that have all of these, in one rank.
+    fn take_all(&mut self, needs: &[Need<'_>], rank: Rank) -> Result<(), Stop> {
         let stage = Stage {
             reach: Tier::Start,
             with_notes: false,
         };
-        for (number, segment) in segments.iter().enumerate() {
-            let key = match tier {
-                Tier::Exact => Need::Exact(&query.key),
-                _ => Need::Prefix(&query.key),
-            };
-            let mut needs: Vec<Need<'_>> = self.operators();
-            let scoped = words.iter().filter(|word| is_scoped(word));
-            needs.extend(scoped.map(Need::Word));
-            let scoped = query.phrases.iter();
-            let scoped = scoped.filter(|phrase| phrase.scope != Scope::Any);
-            needs.extend(scoped.map(Need::Phrase));
-            let by_key = self
-                .sources(segment)
-                .of(&key, &mut Terms::default(), stage)?;
-            if by_key.is_empty() {
-                continue;
-            }
-            let mut all = vec![by_key];
-            for need in &needs {
-                all.push(
-                    self.sources(segment)
-                        .of(need, &mut Terms::default(), stage)?,
-                );
+        for (number, segment) in self.segments.iter().enumerate() {
+            let mut all = Vec::with_capacity(needs.len());
+            for need in needs {
+                let sources = self.sources(number, self.wanted);
+                all.push(sources.of(need, &mut Terms::default(), stage)?);
+                if all.last().is_some_and(Vec::is_empty) {
+                    break;
+                }
             }
             let gathered = gather(all, segment, &self.purse)?;
             gathered.each(&self.purse, |doc, _| {
-                self.collector.take(number, segment, doc, tier, Field::Name);
+                self.collector.take(number, segment, doc, rank);
             })?;
         }
         Ok(())
     }
 
     /// Documents with all the words.
-    fn by_words(&mut self, stage: Stage, words: &[Looked<'_>]) -> Result<(), Stop> {
-        let (segments, query) = (self.segments, self.query);
-        let mut needs = self.operators();
-        needs.extend(query.phrases.iter().map(Need::Phrase));
-        for (number, segment) in segments.iter().enumerate() {
-            let mut all = Vec::with_capacity(words.len() + needs.len());
-            for (place, word) in words.iter().enumerate() {
+    fn by_words(&mut self, stage: Stage, asked: &Asked<'_>) -> Result<(), Stop> {
+        let needs = asked.needs();
+        for (number, segment) in self.segments.iter().enumerate() {
+            let mut all = Vec::with_capacity(asked.words.len() + needs.len());
+            for (place, word) in asked.words.iter().enumerate() {
                 all.push(self.of_word(number, place, word, stage, self.wanted)?);
                 if all.last().is_some_and(Vec::is_empty) {
                     break;
                 }
             }
             for need in &needs {
-                all.push(
-                    self.sources(segment)
-                        .of(need, &mut Terms::default(), stage)?,
-                );
+                let sources = self.sources(number, self.wanted);
+                all.push(sources.of(need, &mut Terms::default(), stage)?);
             }
             let gathered = gather(all, segment, &self.purse)?;
             gathered.each(&self.purse, |doc, rank| {
-                self.collector
-                    .take(number, segment, doc, rank.tier(), rank.field());
+                self.collector.take(number, segment, doc, rank);
             })?;
         }
         Ok(())
     }
 
     /// Sources of a word in a segment.
-    fn of_word(
+    pub(crate) fn of_word(
         &mut self,
-        segment: usize,
+        number: usize,
         place: usize,
         word: &Looked<'_>,
         stage: Stage,
         wanted: Wanted,
     ) -> Result<Vec<Source>, Stop> {
-        let terms = self.terms.entry((segment, place)).or_default();
+        let terms = self.terms.entry((number, place)).or_default();
         let sources = Sources {
-            segment: &self.segments[segment],
+            segment: &self.segments[number],
             wanted,
             purse: &self.purse,
         };
         sources.of(&Need::Word(word), terms, stage)
     }
-
-    /// Which artists each word names: by their present names and handles, which their tracks don't
-    /// carry. A word that names more than [`MOST_ARTISTS`] names none.
-    fn resolve(&mut self, reach: Tier, words: &mut [Looked<'_>]) -> Result<(), Stop> {
-        let segments = self.segments;
-        let stage = Stage {
-            reach,
-            with_notes: false,
-        };
-        let actors = Wanted {
-            records: false,
-            actors: true,
-        };
-        for (place, word) in words.iter_mut().enumerate() {
-            if !self.wanted.records || word.asked.scope == Scope::Album {
-                continue;
-            }
-            let mut named: HashMap<Key, Tier> = HashMap::new();
-            for (number, segment) in segments.iter().enumerate() {
-                let sources = self.of_word(number, place, word, stage, actors)?;
-                let gathered = gather(vec![sources], segment, &self.purse)?;
-                let collector = &self.collector;
-                gathered.each(&self.purse, |doc, rank| {
-                    if named.len() <= MOST_ARTISTS && collector.shows(segment, doc) {
-                        named.insert(segment.author(doc), rank.tier());
-                    }
-                })?;
-            }
-            if named.len() <= MOST_ARTISTS {
-                word.artists = named;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn is_scoped(word: &Looked<'_>) -> bool {
     word.asked.scope != Scope::Any
+}
+
+fn is_plain(looked: &LookedPhrase<'_>) -> bool {
+    looked.phrase.scope == Scope::Any
+}
+
+/// Whether no name begins with a query that goes on inside its last word: that is of a phrase.
+/// Scripts without spaces have no such words.
+fn must_end(query: &Query) -> bool {
+    let last = query.key.chars().next_back();
+    query.ends_whole && last.is_some_and(|last| kind_of(last) != CharKind::Unspaced)
 }
 
 fn wanted(filters: &Filters) -> Wanted {

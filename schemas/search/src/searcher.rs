@@ -46,6 +46,9 @@ pub struct Hit {
     pub tier: Tier,
     /// The field that decided: of the fields that the words were found in, the lightest one.
     pub field: Field,
+    /// Whether its name is found whole: it is the query (*exact*), begins with all of the query's
+    /// words as whole words (*prefix*), or has as many words as the query, each found in it.
+    pub is_whole: bool,
     /// How many like it.
     pub popularity: Popularity,
     /// Where it stands in time, microseconds since 1970.
@@ -113,13 +116,14 @@ impl Searcher {
         budget: Budget,
     ) -> Result<Found, SearchError> {
         let end = page.from.saturating_add(page.size).min(REACH);
-        let filters = filters.with(query);
-        let collector = Collector::new(filters, excluded, end, self.segments.len());
+        let words = query.name_words;
+        let segments = self.segments.len();
+        let collector = Collector::new(filters.clone(), excluded, words, end, segments);
         let enough = if page.count { REACH } else { end } as u64;
         let mut search = Search::new(&self.segments, query, enough, budget, collector);
         let outcome = search.run();
         let (is_whole, is_partial) = match outcome {
-            Ok(is_whole) => (is_whole, false),
+            Ok(is_whole) => (is_whole && !search.is_cut, search.is_cut),
             Err(Stop::Spent) => (false, true),
             Err(Stop::Broken(problem)) => return Err(problem),
         };
@@ -134,8 +138,9 @@ impl Searcher {
             Ok(Hit {
                 kind,
                 subject,
-                tier: found.tier,
-                field: found.field,
+                tier: found.rank.tier(),
+                field: found.rank.field(),
+                is_whole: found.rank.is_whole(),
                 popularity: found.merit.popularity,
                 sort_at: found.merit.sort_at,
             })

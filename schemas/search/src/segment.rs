@@ -12,7 +12,7 @@ use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader, TERMINATED, Tan
 use crate::document::{Key, Kind};
 use crate::error::SearchError;
 use crate::layout::{
-    AUTHOR_KEY, DURATION, FINGERPRINT, KIND, Layout, POPULARITY, SORT_AT, SUBJECT_KEY,
+    AUTHOR_KEY, DURATION, FINGERPRINT, KIND, Layout, NAME_WORDS, POPULARITY, SORT_AT, SUBJECT_KEY,
 };
 use crate::rank::{Merit, Popularity};
 use crate::terms::Sort;
@@ -45,6 +45,7 @@ pub(crate) struct Segment {
     duration: Arc<dyn ColumnValues<u64>>,
     sort_at: Arc<dyn ColumnValues<i64>>,
     popularity: Arc<dyn ColumnValues<u64>>,
+    name_words: Arc<dyn ColumnValues<u64>>,
     fingerprint: Arc<dyn ColumnValues<u64>>,
     /// Documents, the deleted ones among them.
     pub(crate) size: u32,
@@ -67,6 +68,7 @@ impl Segment {
             duration: columns.column_first_or_default(DURATION)?,
             sort_at: columns.column_first_or_default(SORT_AT)?,
             popularity: columns.column_first_or_default(POPULARITY)?,
+            name_words: columns.column_first_or_default(NAME_WORDS)?,
             fingerprint: columns.column_first_or_default(FINGERPRINT)?,
             size: reader.max_doc(),
         })
@@ -139,6 +141,11 @@ impl Segment {
             sort_at: self.sort_at.get_val(doc),
             subject: self.subject_key.get_val(doc),
         }
+    }
+
+    /// How many different words its name has.
+    pub(crate) fn name_words(&self, doc: DocId) -> u64 {
+        self.name_words.get_val(doc)
     }
 
     pub(crate) fn fingerprint(&self, doc: DocId) -> u64 {

@@ -2,22 +2,20 @@
 //! document found in it has.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use tantivy::postings::TermInfo;
 
+use crate::artists::{Accounts, LookedPhrase};
 use crate::budget::Purse;
 use crate::document::Key;
 use crate::layout::{Class, term_of_key};
-use crate::query::{Asked, Phrase, Scope};
+use crate::query::{Asked, Scope};
 use crate::rank::Tier;
 use crate::segment::{Dictionary, Segment};
 use crate::stage::{Docs, Rank, Source, Stage, Stop, Wanted};
-use crate::terms::{KEY_START, Sort, WORD_START, first_chars, word_start_term, word_term};
-use crate::typos::{LETTERS_FOR_START, Near, NearTerms};
+use crate::terms::{KEY_START, Sort, first_chars, word_term};
+use crate::typos::{LETTERS_FOR_START, Near};
 
-/// Letters from which a word may be the beginning of a word of a description.
-const LETTERS_IN_NOTES: usize = 3;
 /// Steps that a posting list costs besides its entries, when its term is found and when it is read.
 pub(crate) const OPENING: u64 = 50;
 
@@ -25,21 +23,25 @@ pub(crate) const OPENING: u64 = 50;
 pub(crate) enum Need<'q> {
     /// A word.
     Word(&'q Looked<'q>),
-    Phrase(&'q Phrase),
+    Phrase(&'q LookedPhrase<'q>),
     Tag(&'q str),
-    /// Published by this account, or featuring it.
-    Artist(Key),
+    /// Published by one of these accounts, or featuring it.
+    Artists(&'q [Key]),
     /// Whole titles and names.
     Exact(&'q str),
+    /// Those that look like operators, as they are typed.
+    Typed(&'q str),
     /// Beginnings of titles and names.
     Prefix(&'q str),
+    /// Those that end where a word does.
+    PrefixAtWordEnd(&'q str),
 }
 
 /// A word of a query while it is looked for.
 pub(crate) struct Looked<'q> {
     pub asked: &'q Asked,
-    /// The artists it names, with the tier at which it does.
-    pub artists: HashMap<Key, Tier>,
+    /// The accounts it names.
+    pub accounts: Accounts,
     /// Automata of what is near, made when they are first needed.
     near: OnceCell<(Near, Option<Near>)>,
 }
@@ -48,12 +50,12 @@ impl<'q> Looked<'q> {
     pub(crate) fn new(asked: &'q Asked) -> Looked<'q> {
         Looked {
             asked,
-            artists: HashMap::new(),
+            accounts: Accounts::default(),
             near: OnceCell::new(),
         }
     }
 
-    fn near(&self) -> &(Near, Option<Near>) {
+    pub(crate) fn near(&self) -> &(Near, Option<Near>) {
         self.near.get_or_init(|| {
             let text = self.asked.text.as_str();
             let can_start = self.asked.is_last && text.chars().count() >= LETTERS_FOR_START;
@@ -73,11 +75,11 @@ pub(crate) struct Terms {
 }
 
 #[derive(Clone)]
-struct Found {
-    dictionary: Dictionary,
-    info: TermInfo,
-    class: Class,
-    tier: Tier,
+pub(crate) struct Found {
+    pub dictionary: Dictionary,
+    pub info: TermInfo,
+    pub class: Class,
+    pub tier: Tier,
 }
 
 /// Reads sources out of one segment.
@@ -99,19 +101,43 @@ impl Sources<'_> {
         match need {
             Need::Word(word) => {
                 self.word(word, terms, stage, &mut sources)?;
-                if self.wanted.records {
-                    for (&artist, &tier) in &word.artists {
-                        self.artist(artist, tier, &mut sources)?;
-                    }
+                self.named(&word.accounts, stage, &mut sources)?;
+            }
+            Need::Phrase(looked) => {
+                self.phrase(looked.phrase, stage, &mut sources)?;
+                self.named(&looked.accounts, stage, &mut sources)?;
+            }
+            Need::Tag(tag) => self.tag(tag, &mut sources)?,
+            Need::Artists(accounts) => {
+                for account in *accounts {
+                    self.artist(*account, Tier::Word, &mut sources)?;
                 }
             }
-            Need::Phrase(phrase) => self.phrase(phrase, stage, &mut sources)?,
-            Need::Tag(tag) => self.tag(tag, &mut sources)?,
-            Need::Artist(artist) => self.artist(*artist, Tier::Word, &mut sources)?,
             Need::Exact(key) => self.exact(key, &mut sources)?,
+            Need::Typed(form) => {
+                let (starts, term) = (Dictionary::Starts, Sort::Typed.term(form));
+                self.open_term(starts, &term, Class::Title, Tier::Exact, &mut sources)?;
+            }
             Need::Prefix(key) => self.prefix(key, &mut sources)?,
+            Need::PrefixAtWordEnd(key) => self.prefix(&format!("{key} "), &mut sources)?,
         }
         Ok(sources)
+    }
+
+    /// Records by the accounts that a name stands for, or featuring them.
+    fn named(
+        &self,
+        accounts: &Accounts,
+        stage: Stage,
+        sources: &mut Vec<Source>,
+    ) -> Result<(), Stop> {
+        if !self.wanted.records {
+            return Ok(());
+        }
+        for (account, tier) in accounts.up_to(stage.reach) {
+            self.artist(account, tier, sources)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn classes(
@@ -164,12 +190,12 @@ impl Sources<'_> {
             let term = word_term(&asked.text, class);
             self.open_term(dictionary_of(class), &term, class, Tier::Word, sources)?;
         }
-        if stage.reach >= Tier::Start && asked.can_start {
+        if stage.reach >= Tier::Start && (asked.can_start || asked.may_go_on().is_some()) {
             if terms.starts.is_none() {
                 terms.starts = Some(self.starts(asked)?);
             }
             self.open_wanted(&terms.starts, stage, sources)?;
-            if stage.with_notes && asked.scope == Scope::Any {
+            if stage.with_notes && asked.scope == Scope::Any && asked.can_start {
                 if terms.note_starts.is_none() {
                     terms.note_starts = Some(self.note_starts(asked)?);
                 }
@@ -198,112 +224,6 @@ impl Sources<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Longer words of names that begin with a word.
-    fn starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
-        if asked.text.chars().count() > WORD_START {
-            return self.range(Dictionary::Words, asked);
-        }
-        let mut found = Vec::new();
-        for class in classes_of(asked.scope, false) {
-            let term = word_start_term(&asked.text, class);
-            if let Some(info) = self.segment.term(Dictionary::Starts, &term)? {
-                found.push(Found {
-                    dictionary: Dictionary::Starts,
-                    info,
-                    class,
-                    tier: Tier::Start,
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    fn note_starts(&self, asked: &Asked) -> Result<Vec<Found>, Stop> {
-        match asked.text.chars().count() < LETTERS_IN_NOTES {
-            true => Ok(Vec::new()),
-            false => self.range(Dictionary::Notes, asked),
-        }
-    }
-
-    /// Terms of all longer words with this beginning.
-    fn range(&self, dictionary: Dictionary, asked: &Asked) -> Result<Vec<Found>, Stop> {
-        let with_notes = dictionary == Dictionary::Notes;
-        let classes: Vec<Class> = classes_of(asked.scope, with_notes).collect();
-        let terms = self.segment.dictionary(dictionary).terms();
-        let start = asked.text.as_bytes();
-        let mut range = terms.range().ge(start);
-        if let Some(end) = after_all_with(start) {
-            range = range.lt(end);
-        }
-        let mut stream = range.into_stream()?;
-        let mut found = Vec::new();
-        while stream.advance() {
-            self.purse.pay(OPENING)?;
-            let Some((word, class)) = word_of(stream.key()) else {
-                continue;
-            };
-            if word.len() > start.len() && classes.contains(&class) {
-                found.push(Found {
-                    dictionary,
-                    info: stream.value().clone(),
-                    class,
-                    tier: Tier::Start,
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    /// Words of names that are a typo or two away, or begin with one that is.
-    fn typos(&self, word: &Looked<'_>) -> Result<Vec<Found>, Stop> {
-        let mut found = Vec::new();
-        let (whole, start) = word.near();
-        self.near(word.asked, whole, true, &mut found)?;
-        if let Some(start) = start {
-            self.near(word.asked, start, false, &mut found)?;
-        }
-        Ok(found)
-    }
-
-    fn near(
-        &self,
-        asked: &Asked,
-        near: &Near,
-        is_whole: bool,
-        found: &mut Vec<Found>,
-    ) -> Result<(), Stop> {
-        let classes: Vec<Class> = classes_of(asked.scope, false).collect();
-        let terms = self.segment.dictionary(Dictionary::Words).terms();
-        let automaton = NearTerms::new(near, self.purse.left());
-        let mut stream = terms.search(automaton).into_stream()?;
-        while stream.advance() {
-            let Some((word, class)) = word_of(stream.key()) else {
-                continue;
-            };
-            let typos = std::str::from_utf8(word)
-                .ok()
-                .and_then(|word| near.typos(word));
-            let tier = match typos {
-                Some(1) if is_whole => Tier::OneTypo,
-                Some(1..) => Tier::TwoTypos,
-                _ => continue,
-            };
-            if classes.contains(&class) {
-                self.purse.pay(OPENING)?;
-                found.push(Found {
-                    dictionary: Dictionary::Words,
-                    info: stream.value().clone(),
-                    class,
-                    tier,
-                });
-            }
-        }
-        match self.purse.is_empty() {
-            true => Err(Stop::Spent),
-            false => Ok(()),
-        }
     }
 
     fn artist(&self, artist: Key, tier: Tier, sources: &mut Vec<Source>) -> Result<(), Stop> {
@@ -393,7 +313,7 @@ impl Sources<'_> {
 }
 
 /// The classes of texts that a scope takes in.
-fn classes_of(scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> {
+pub(crate) fn classes_of(scope: Scope, with_notes: bool) -> impl Iterator<Item = Class> {
     let is_in = move |class: &Class| match scope {
         Scope::Any => *class != Class::Description || with_notes,
         Scope::Artist => matches!(class, Class::Artist | Class::Feature | Class::Actor),
@@ -410,7 +330,7 @@ pub(crate) fn dictionary_of(class: Class) -> Dictionary {
 }
 
 /// The word and the class of a term.
-fn word_of(term: &[u8]) -> Option<(&[u8], Class)> {
+pub(crate) fn word_of(term: &[u8]) -> Option<(&[u8], Class)> {
     match term {
         [word @ .., 0, class] => Some((word, Class::from_byte(*class)?)),
         _ => None,

@@ -10,16 +10,25 @@ use crate::layout::Class;
 use crate::rank::{Field, Tier};
 use crate::segment::Dictionary;
 
-/// A tier and a field in one byte, the better the less.
+/// A tier and a field in one byte, the better the less. A whole name stands above all fields.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Rank(pub u8);
+pub(crate) struct Rank(u8);
 
 impl Rank {
     /// No match.
     pub(crate) const NONE: Rank = Rank(0xff);
+    /// Ranks of one tier: the fields, and before them whole names.
+    const OF_A_TIER: usize = Field::ALL.len() + 1;
+    /// How many ranks there are.
+    pub(crate) const COUNT: usize = Tier::ALL.len() * Rank::OF_A_TIER;
 
     pub(crate) fn new(tier: Tier, field: Field) -> Rank {
-        Rank((tier as u8) << 4 | field as u8)
+        Rank((tier as u8) << 4 | (field as u8 + 1))
+    }
+
+    /// Of a name that is found whole: see [`crate::Hit::is_whole`].
+    pub(crate) fn whole(tier: Tier) -> Rank {
+        Rank((tier as u8) << 4)
     }
 
     /// Of two words that both have to be there: the worse tier, and the worse field.
@@ -34,8 +43,26 @@ impl Rank {
     }
 
     pub(crate) fn field(self) -> Field {
-        let field = Field::ALL.get(usize::from(self.0 & 0xf));
+        let field = usize::from(self.0 & 0xf).saturating_sub(1);
+        let field = Field::ALL.get(field);
         field.copied().unwrap_or(Field::Description)
+    }
+
+    pub(crate) fn is_whole(self) -> bool {
+        self.0 & 0xf == 0
+    }
+
+    /// Its place among all ranks, the best first; below [`Rank::COUNT`].
+    pub(crate) fn place(self) -> usize {
+        usize::from(self.0 >> 4) * Rank::OF_A_TIER + usize::from(self.0 & 0xf)
+    }
+
+    /// All of them, the best first.
+    pub(crate) fn all() -> impl Iterator<Item = Rank> {
+        Tier::ALL.into_iter().flat_map(|tier| {
+            let fields = Field::ALL.map(|field| Rank::new(tier, field));
+            std::iter::once(Rank::whole(tier)).chain(fields)
+        })
     }
 }
 
@@ -107,6 +134,12 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Actors alone.
+    pub(crate) const ACTORS: Wanted = Wanted {
+        records: false,
+        actors: true,
+    };
+
     pub(crate) fn has(self, class: Class) -> bool {
         match class {
             Class::Actor => self.actors,

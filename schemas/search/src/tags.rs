@@ -30,85 +30,105 @@ pub(crate) struct TagFound {
 /// Bytes of a text from which tags are found by their beginning: one letter begins too many.
 const LEAST_START: usize = 2;
 
-/// Tags whose folded form begins with a text, in the order of that form.
-pub(crate) fn tags_with(
-    start: &str,
-    segments: &[Segment],
-    collector: &Collector<'_>,
-    purse: &Purse,
-) -> Result<Vec<TagFound>, Stop> {
-    let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for segment in segments {
-        count(start, segment, collector, purse, &mut counts)?;
-    }
-    let mut tags: Vec<(TagFound, u64, u64)> = Vec::new();
-    for ((key, spelling), count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-        if let Some((last, best, total)) = tags.last_mut()
-            && last.key == key
-        {
-            *total += count;
-            if count > *best {
-                (last.spelling, *best) = (spelling, count);
-            }
-            continue;
-        }
-        let merit = Merit {
-            popularity: Popularity::default(),
-            sort_at: 0,
-            subject: Key::of(&key).0,
-        };
-        let tag = TagFound {
-            key,
-            spelling,
-            merit,
-        };
-        tags.push((tag, count, count));
-    }
-    let tags = tags.into_iter().map(|(mut tag, _, total)| {
-        tag.merit.popularity = Popularity::of_likes(total);
-        tag
-    });
-    Ok(tags.collect())
+/// Tags while they are counted.
+pub(crate) struct Tags<'a> {
+    collector: &'a Collector<'a>,
+    purse: &'a Purse,
+    /// Tracks that show, by folded form and spelling.
+    counts: BTreeMap<(String, String), u64>,
 }
 
-fn count(
-    start: &str,
-    segment: &Segment,
-    collector: &Collector<'_>,
-    purse: &Purse,
-    counts: &mut BTreeMap<(String, String), u64>,
-) -> Result<(), Stop> {
-    let mut start = Sort::Tag.term(start);
-    if start.len() <= LEAST_START {
-        start.push(0);
-    }
-    let terms = segment.dictionary(Dictionary::Starts).terms();
-    let mut range = terms.range().ge(&start);
-    if let Some(end) = after_all_with(&start) {
-        range = range.lt(end);
-    }
-    let mut stream = range.into_stream()?;
-    while stream.advance() {
-        let Some((key, spelling)) = parts_of(stream.key()) else {
-            continue;
-        };
-        let count = counts.entry((key, spelling)).or_default();
-        if *count >= MOST_COUNTED {
-            continue;
+impl<'a> Tags<'a> {
+    pub(crate) fn new(collector: &'a Collector<'a>, purse: &'a Purse) -> Tags<'a> {
+        Tags {
+            collector,
+            purse,
+            counts: BTreeMap::new(),
         }
-        let dictionary = Dictionary::Starts;
-        let basic = IndexRecordOption::Basic;
-        let mut postings = segment.postings(dictionary, stream.value(), basic)?;
-        purse.pay(OPENING)?;
-        while postings.doc() != TERMINATED && *count < MOST_COUNTED {
-            purse.pay(1)?;
-            if collector.shows(segment, postings.doc()) {
-                *count += 1;
+    }
+
+    /// Counts the tags whose folded form begins with a text, the one that is the text first: there
+    /// may be more than the purse pays for.
+    pub(crate) fn count(&mut self, start: &str, segments: &[Segment]) -> Result<(), Stop> {
+        let (mut whole, mut longer) = (Sort::Tag.term(start), Sort::Tag.term(start));
+        let end = after_all_with(&whole);
+        // A zero byte stands behind the folded form, and nothing lesser than a space in it.
+        whole.push(0);
+        longer.push(1);
+        for segment in segments {
+            self.count_in(segment, &whole, Some(&longer))?;
+        }
+        if start.len() < LEAST_START {
+            return Ok(());
+        }
+        for segment in segments {
+            self.count_in(segment, &longer, end.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Counts those whose terms are not less than one and less than another.
+    fn count_in(&mut self, segment: &Segment, from: &[u8], to: Option<&[u8]>) -> Result<(), Stop> {
+        let terms = segment.dictionary(Dictionary::Starts).terms();
+        let mut range = terms.range().ge(from);
+        if let Some(to) = to {
+            range = range.lt(to);
+        }
+        let mut stream = range.into_stream()?;
+        while stream.advance() {
+            let Some((key, spelling)) = parts_of(stream.key()) else {
+                continue;
+            };
+            let count = self.counts.entry((key, spelling)).or_default();
+            if *count >= MOST_COUNTED {
+                continue;
             }
-            postings.advance();
+            let dictionary = Dictionary::Starts;
+            let basic = IndexRecordOption::Basic;
+            self.purse.pay(OPENING)?;
+            let mut postings = segment.postings(dictionary, stream.value(), basic)?;
+            while postings.doc() != TERMINATED && *count < MOST_COUNTED {
+                self.purse.pay(1)?;
+                if self.collector.shows(segment, postings.doc()) {
+                    *count += 1;
+                }
+                postings.advance();
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// What was counted, in the order of folded forms.
+    pub(crate) fn into_found(self) -> Vec<TagFound> {
+        let mut tags: Vec<(TagFound, u64, u64)> = Vec::new();
+        for ((key, spelling), count) in self.counts.into_iter().filter(|(_, count)| *count > 0) {
+            if let Some((last, best, total)) = tags.last_mut()
+                && last.key == key
+            {
+                *total += count;
+                if count > *best {
+                    (last.spelling, *best) = (spelling, count);
+                }
+                continue;
+            }
+            let merit = Merit {
+                popularity: Popularity::default(),
+                sort_at: 0,
+                subject: Key::of(&key).0,
+            };
+            let tag = TagFound {
+                key,
+                spelling,
+                merit,
+            };
+            tags.push((tag, count, count));
+        }
+        let tags = tags.into_iter().map(|(mut tag, _, total)| {
+            tag.merit.popularity = Popularity::of_likes(total);
+            tag
+        });
+        tags.collect()
+    }
 }
 
 /// The folded form and the spelling of a tag's term.

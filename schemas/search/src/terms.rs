@@ -4,6 +4,7 @@
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 use crate::layout::{ACTOR_KEY, AUTHOR, Class, FEATURED, PART, TAG, TITLE_KEY};
+use crate::typed::typed_form;
 use crate::words::{Pieces, truncate};
 
 /// Beginnings of words up to this many characters are terms of their own; longer ones are few
@@ -36,6 +37,8 @@ pub(crate) enum Sort {
     Actor = 7,
     /// The beginning of one.
     ActorStart = 8,
+    /// A whole name of any kind that looks like operators of a query, with its signs.
+    Typed = 9,
 }
 
 impl Sort {
@@ -188,6 +191,9 @@ fn add_key(cut: &mut Cut, text: &str, whole: &str, start: &str) {
         return;
     }
     cut.add(&[whole, &key], None, 0);
+    if let Some(form) = typed_form(text) {
+        cut.add(&["\u{9}", &form], None, 0);
+    }
     for beginning in beginnings(&key, KEY_START) {
         cut.add(&[start, beginning], None, 0);
     }
@@ -268,5 +274,7 @@ mod tests {
             "\u{2}ab cd",
         ];
         assert_eq!(starts, expected);
+        let typed = tokens(Starts::default(), "\u{1e}KA -B");
+        assert_eq!(typed[1].0, "\u{9}a -b");
     }
 }

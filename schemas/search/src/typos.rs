@@ -1,10 +1,11 @@
 //! Words within a typo or two: a missing, an added, a wrong letter, or two neighbours swapped.
 
-use std::cell::Cell;
 use std::sync::LazyLock;
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use tantivy_fst::Automaton;
+
+use crate::budget::Purse;
 
 /// Letters from which a word may have one typo.
 pub const LETTERS_FOR_ONE: usize = 4;
@@ -60,15 +61,15 @@ impl Near {
 }
 
 /// Walks over a dictionary of terms (a word, a zero byte, the byte of its class) and stops at those
-/// whose word is near. Gives up after a number of steps.
+/// whose word is near. Gives up when it can't pay for another byte.
 pub(crate) struct NearTerms<'a> {
     near: &'a Near,
-    steps_left: &'a Cell<u64>,
+    purse: &'a Purse,
 }
 
 impl<'a> NearTerms<'a> {
-    pub(crate) fn new(near: &'a Near, steps_left: &'a Cell<u64>) -> NearTerms<'a> {
-        NearTerms { near, steps_left }
+    pub(crate) fn new(near: &'a Near, purse: &'a Purse) -> NearTerms<'a> {
+        NearTerms { near, purse }
     }
 }
 
@@ -92,7 +93,7 @@ impl Automaton for NearTerms<'_> {
     }
 
     fn can_match(&self, state: &NearState) -> bool {
-        if self.steps_left.get() == 0 {
+        if self.purse.is_empty() {
             return false;
         }
         match state {
@@ -103,7 +104,9 @@ impl Automaton for NearTerms<'_> {
     }
 
     fn accept(&self, state: &NearState, byte: u8) -> NearState {
-        self.steps_left.set(self.steps_left.get().saturating_sub(1));
+        if self.purse.pay(1).is_err() {
+            return NearState::Out;
+        }
         match (state, byte) {
             (NearState::Word(state), 0) => match self.near.dfa.distance(*state) {
                 Distance::Exact(_) => NearState::Zero,
@@ -120,7 +123,10 @@ impl Automaton for NearTerms<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::budget::Budget;
 
     #[test]
     fn one_typo_from_four_letters_and_two_from_eight() {
@@ -135,6 +141,23 @@ mod tests {
         ];
         let allowed: Vec<u8> = words.iter().map(|word| typos_in(word)).collect();
         assert_eq!(allowed, [0, 1, 1, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_walk_looks_at_the_clock() {
+        let no_time = Budget {
+            steps: u64::MAX,
+            time: Duration::ZERO,
+        };
+        let (near, purse) = (Near::whole("night", 1), Purse::of(no_time));
+        let walk = NearTerms::new(&near, &purse);
+        let start = walk.start();
+        let steps = (0..100_000).take_while(|_| walk.can_match(&start));
+        let taken = steps.inspect(|_| {
+            walk.accept(&start, b'n');
+        });
+        assert!(taken.count() < 100_000);
+        assert!(purse.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From a text to the words it is found by. Scripts that put no spaces between words give pairs of
 //! neighbours, and single characters beside them; an emoji is a word.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::fold::{CharKind, FoldedChar, fold, kind_of};
@@ -187,6 +188,11 @@ impl Pieces {
         }
         words
     }
+}
+
+/// How many words there are, each counted once.
+pub(crate) fn distinct<'w>(words: impl Iterator<Item = &'w str>) -> usize {
+    words.collect::<HashSet<&str>>().len()
 }
 
 /// An apostrophe between two letters is no part of the word and doesn't end it: don't is dont.

@@ -91,6 +91,42 @@ fn a_query_is_cancelled_at_its_budget_and_says_so() {
     assert!(found.is_partial);
 }
 
+/// However many tags begin with what was typed, everything else is looked for too.
+#[test]
+fn tags_have_a_share_of_the_budget() {
+    let mut documents: Vec<Document> = (0..100)
+        .map(|number| {
+            let tags: Vec<String> = (0..40).map(|tag| format!("lo{number}x{tag}")).collect();
+            track(number as usize, number, "Other", json!({"tags": tags}))
+        })
+        .collect();
+    documents.push(track(200, 200, "Love", json!({"tags": ["lo"]})));
+    let kept = Kept::of(&documents);
+    // A list costs fifty steps: the tags alone would cost twice this.
+    let found = ask(&kept, "lo", 100_000);
+    assert!(found.is_partial && !found.total.is_exact);
+    let subjects: Vec<&str> = found.hits.iter().map(|hit| hit.subject.as_str()).collect();
+    assert_eq!(subjects[0], "lo", "the tag that was typed is counted first");
+    let found = ask(&kept, "lov", 100_000);
+    assert!(!found.is_partial);
+    let page = Page {
+        from: 0,
+        size: 1000,
+        count: true,
+    };
+    let query = Query::parse("lo").unwrap();
+    let budget = Budget {
+        steps: 100_000,
+        time: Duration::from_secs(60),
+    };
+    let searcher = kept.searcher();
+    let found = searcher
+        .search(&query, &Filters::default(), page, &Nothing, budget)
+        .unwrap();
+    let track = &documents[100].subject;
+    assert!(found.hits.iter().any(|hit| hit.subject == *track));
+}
+
 #[test]
 fn an_empty_index_answers() {
     let kept = Kept::of(&[]);

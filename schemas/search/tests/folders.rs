@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use catalogue::{ALL, found, track};
-use plyr_search::{Document, Index, Opened, Place, Searcher, WriterBudget};
+use plyr_search::{
+    Building, Document, Index, Opened, Place, SearchError, Searcher, VERSION, WriterBudget,
+};
 use serde_json::json;
 
 fn ready(opened: Opened) -> Index {
@@ -133,7 +135,18 @@ fn built(place: &Place, documents: &[Document]) -> Index {
     }
     writer.commit("a.9").unwrap();
     writer.finish().unwrap();
-    building.serve().unwrap()
+    served(building)
+}
+
+/// It serves, and nothing older is left.
+fn served(building: Building) -> Index {
+    let served = building.serve().unwrap();
+    assert!(served.left.is_none());
+    served.index
+}
+
+fn name(number: u64) -> String {
+    format!("v{VERSION}-{number}")
 }
 
 fn folders(root: &Path) -> Vec<String> {
@@ -156,10 +169,10 @@ fn a_new_index_is_built_beside_and_takes_the_place() {
     let searcher = serving.searcher();
     // One that was never finished serves nothing and is removed by the next.
     drop(place.build().unwrap());
-    assert_eq!(folders(&root), ["current", "v1-1", "v1-2"]);
+    assert_eq!(folders(&root), ["current".to_owned(), name(1), name(2)]);
     assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 3);
     let building = place.build().unwrap();
-    assert_eq!(folders(&root), ["current", "v1-1", "v1-3"]);
+    assert_eq!(folders(&root), ["current".to_owned(), name(1), name(3)]);
     assert_eq!(
         found(&searcher, "night", ALL).hits.len(),
         3,
@@ -171,8 +184,8 @@ fn a_new_index_is_built_beside_and_takes_the_place() {
     }
     writer.commit("a.9").unwrap();
     writer.finish().unwrap();
-    let index = building.serve().unwrap();
-    assert_eq!(folders(&root), ["current", "v1-3"]);
+    let index = served(building);
+    assert_eq!(folders(&root), ["current".to_owned(), name(3)]);
     assert_eq!(held(&index.searcher()), expected(&some(5)));
     assert_eq!(
         found(&searcher, "night", ALL).hits.len(),
@@ -221,8 +234,8 @@ fn what_is_no_whole_index_is_called_corrupt() {
     let mut tried = 0;
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue; // locks, and the list of files that tantivy may remove
+        if name.ends_with(".lock") {
+            continue;
         }
         let bytes = fs::read(&file).unwrap();
         let mut changed = bytes.clone();
@@ -242,6 +255,8 @@ fn what_is_no_whole_index_is_called_corrupt() {
             let is_noticed = match &opened {
                 Opened::Corrupt { reason } => !reason.is_empty(),
                 Opened::OtherVersion { .. } => name == "version",
+                // The list of files names a wrong one; what the segments are is known without it.
+                Opened::Ready(_) => (name.as_str(), damage) == (".managed.json", "changed"),
                 _ => false,
             };
             assert!(is_noticed, "{name} {damage}: {opened:?}");
@@ -260,6 +275,103 @@ fn what_is_no_whole_index_is_called_corrupt() {
     }
     built(&place, &some(2));
     assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 2);
+}
+
+/// Each byte of what names the segments is changed: then it is no index, or the same.
+#[test]
+fn a_changed_position_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = built(&Place::new(folder.path()), &some(3));
+    let folder = index.folder().to_owned();
+    drop(index);
+    let file = folder.join("meta.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let payload = whole.find("a.9 ").unwrap();
+    for place in payload..payload + "a.9 0123456789abcdef".len() {
+        let mut changed = whole.clone().into_bytes();
+        changed[place] ^= 1;
+        fs::write(&file, changed).unwrap();
+        let opened = Index::open(&folder).unwrap();
+        let Opened::Corrupt { reason } = opened else {
+            panic!("{place}: {opened:?}");
+        };
+        assert!(reason.contains("position"), "{reason}");
+    }
+    let nameless = whole.replace("payload", "paiload");
+    fs::write(&file, nameless).unwrap();
+    assert!(matches!(
+        Index::open(&folder).unwrap(),
+        Opened::Corrupt { .. }
+    ));
+    fs::write(&file, &whole).unwrap();
+    let index = ready(Index::open(&folder).unwrap());
+    assert_eq!(index.position().unwrap().as_deref(), Some("a.9"));
+    // It is read anew each time.
+    fs::write(&file, whole.replace("a.9 ", "a.8 ")).unwrap();
+    assert!(matches!(index.position(), Err(SearchError::Position)));
+}
+
+/// A list that is there and names nothing doesn't hide a changed segment.
+#[test]
+fn segments_are_compared_whatever_the_list_of_files_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = built(&Place::new(folder.path()), &some(50));
+    let folder = index.folder().to_owned();
+    drop(index);
+    let list = folder.join(".managed.json");
+    fs::write(&list, "[]").unwrap();
+    ready(Index::open(&folder).unwrap());
+    let is_terms = |name: &OsString| name.to_string_lossy().ends_with(".term");
+    let terms = names(&folder).into_iter().find(is_terms).unwrap();
+    let mut bytes = fs::read(folder.join(&terms)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(folder.join(&terms), bytes).unwrap();
+    assert!(matches!(
+        Index::open(&folder).unwrap(),
+        Opened::Corrupt { .. }
+    ));
+}
+
+/// What the system refuses is an error: nothing has to be built anew for it.
+#[test]
+fn a_folder_that_may_not_be_read_is_not_called_corrupt() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path());
+    let index = built(&place, &some(50)).folder().to_owned();
+    for name in names(&index) {
+        if name.to_string_lossy().ends_with(".lock") {
+            continue;
+        }
+        let (file, aside) = (index.join(&name), folder.path().join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        // A link to itself: the system gives up, as it does when too many files are open.
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        let opened = place.open();
+        assert!(opened.is_err(), "{name:?}: {opened:?}");
+        fs::remove_file(&file).unwrap();
+        fs::rename(&aside, &file).unwrap();
+    }
+    ready(place.open().unwrap());
+}
+
+#[test]
+fn an_older_index_that_cant_be_removed_is_left_to_the_next_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let place = Place::new(root);
+    built(&place, &some(1));
+    let building = place.build().unwrap();
+    // No folder: it can't be removed like one.
+    fs::write(root.join(name(9)), "").unwrap();
+    let served = building.serve().unwrap();
+    let left = served.left.unwrap().to_string();
+    assert!(left.contains(&name(9)), "{left}");
+    assert_eq!(folders(root), ["current".to_owned(), name(2), name(9)]);
+    ready(place.open().unwrap());
+    fs::remove_file(root.join(name(9))).unwrap();
+    built(&place, &some(2));
+    assert_eq!(folders(root), ["current".to_owned(), name(3)]);
 }
 
 #[test]

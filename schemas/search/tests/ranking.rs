@@ -56,7 +56,7 @@ fn within_a_tier_fields_then_popularity_then_time() {
             5,
             5,
             "x",
-            json!({"features": [{"did": "did:web:a.b", "handle": "my.night"}]}),
+            json!({"features": [{"did": "did:web:a.b", "handle": "my.night.example.com"}]}),
             9_000,
         ),
         liked_track(6, 6, "x", json!({"tags": ["late night"]}), 9_000),
@@ -90,6 +90,73 @@ fn within_a_tier_fields_then_popularity_then_time() {
     assert_eq!(place(7), Some(10));
 }
 
+/// A quoted phrase holds in every tier: its words are whole, and side by side.
+#[test]
+fn a_phrase_is_one_in_the_prefix_tier_too() {
+    let documents = [
+        liked_track(1, 1, "Night Drivers", json!({}), 1_000),
+        liked_track(2, 2, "A Night Drive", json!({}), 10),
+        liked_track(3, 3, "Night Drive Home", json!({}), 0),
+        liked_track(4, 4, "Night Drivers", json!({"album": "Night Drive"}), 0),
+        liked_track(5, 5, "Night Drive", json!({}), 0),
+        liked_track(6, 6, "夜のドライブ", json!({}), 0),
+    ];
+    let kept = Kept::of(&documents);
+    let found = |query: &str| -> Vec<usize> {
+        let subjects = kept.subjects(query).into_iter();
+        let place = |subject: String| documents.iter().position(|it| it.subject == subject);
+        subjects.filter_map(place).collect()
+    };
+    assert_eq!(found("\"night drive\""), [4, 2, 1, 3]);
+    let prefix = (Tier::Prefix, Field::Name);
+    assert_eq!(ranks(&kept, "\"night drive\"")[1], prefix);
+    assert_eq!(
+        ranks(&kept, "\"night drive\"")[3],
+        (Tier::Word, Field::Album)
+    );
+    // A word behind it may begin one.
+    assert_eq!(found("\"night drive\" ho"), [2]);
+    assert_eq!(ranks(&kept, "\"night drive\" ho"), [prefix]);
+    assert_eq!(found("night drive")[..2], [4, 2]);
+    // Where words have no spaces between, pairs of characters are what is whole.
+    assert_eq!(ranks(&kept, "\"夜の\""), [prefix]);
+}
+
+/// A name that is found whole stands above those of which a part is, in the same tier.
+#[test]
+fn whole_names_stand_before_longer_ones() {
+    let documents = [
+        liked_track(1, 1, "Comet", json!({}), 0),
+        liked_track(2, 2, "Copper Comet", json!({}), 1_000),
+        liked_track(3, 3, "The Harmony", json!({}), 0),
+        liked_track(4, 4, "Harmony in the Storm", json!({}), 1_000),
+        liked_track(5, 5, "4 (feat. Ana)", json!({}), 0),
+        liked_track(6, 6, "44 Ravens", json!({}), 1_000),
+        actor(7, "Ana Lima", "sunflower.example.com", ""),
+        liked_track(8, 8, "Ana and Lima", json!({}), 1_000),
+        liked_track(9, 9, "Other", json!({"artist": "Comet"}), 1_000),
+        liked_track(10, 10, "Comet Comet", json!({"artist": "x"}), 1),
+    ];
+    let kept = Kept::of(&documents);
+    let found = |query: &str| -> Vec<(usize, bool)> {
+        let hits = kept.hits(query).into_iter();
+        let hits = hits.filter_map(|hit| {
+            let place = documents.iter().position(|it| it.subject == hit.subject);
+            Some((place?, hit.is_whole))
+        });
+        hits.collect()
+    };
+    let typo = [(9, true), (0, true), (1, false), (8, false)];
+    assert_eq!(found("comett"), typo);
+    assert_eq!(found("the haromny"), [(2, true), (3, false)]);
+    assert_eq!(found("harmony the"), [(2, true), (3, false)]);
+    assert_eq!(found("har the"), [(2, true), (3, false)]);
+    assert_eq!(found("4"), [(4, true), (5, false)]);
+    assert_eq!(found("lima ana"), [(6, true), (7, false)]);
+    // A beginning inside a word is none.
+    assert!(found("flower").is_empty());
+}
+
 #[test]
 fn words_may_be_swapped_and_stand_in_several_fields() {
     let documents = [
@@ -120,6 +187,9 @@ fn however_it_is_written_it_is_found() {
         track(8, 8, "!!!", json!({})),
         track(9, 9, "x", json!({})),
         track(10, 10, "The The", json!({})),
+        track(11, 11, "قناة ٢٤", json!({})),
+        track(12, 12, "می\u{200c}خواهم", json!({})),
+        track(13, 13, "Mid\u{202b}way", json!({})),
     ];
     let kept = Kept::of(&documents);
     for (query, place) in [
@@ -138,6 +208,14 @@ fn however_it_is_written_it_is_found() {
         ("X", 8),
         ("the the", 9),
         ("the", 9),
+        ("사라", 5),
+        ("사랑ㅎ", 5),
+        ("24", 10),
+        ("۲۴", 10),
+        ("می\u{200c}خواهم", 11),
+        ("ميخواهم", 11),
+        ("midway", 12),
+        ("mid\u{202b}way", 12),
     ] {
         assert_eq!(
             kept.subjects(query),
@@ -243,6 +321,52 @@ fn artists_are_found_by_name_handle_and_bio_and_their_tracks_by_their_present_na
         [by_name[1].clone(), by_name[0].clone()]
     );
     assert!(kept.subjects("example").is_empty());
+}
+
+/// Whoever is featured is found by what they chose of their handle.
+#[test]
+fn of_a_featured_handle_the_chosen_labels_are_words() {
+    let feature = json!({"features": [{"did": "did:web:a.b", "handle": "@nova.bsky.social"}]});
+    let documents = [
+        track(1, 1, "Sunrise", feature),
+        track(2, 2, "Social", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    assert_eq!(
+        kept.subjects("nova"),
+        std::slice::from_ref(&documents[0].subject)
+    );
+    assert_eq!(
+        kept.subjects("social"),
+        std::slice::from_ref(&documents[1].subject)
+    );
+    assert!(kept.subjects("bsky").is_empty());
+}
+
+/// A title may look like operators. It is found as it was typed, though its words may leave it out.
+#[test]
+fn a_pasted_title_that_looks_like_operators_is_found() {
+    let documents = [
+        track(1, 1, "Colors -Melody-", json!({})),
+        track(2, 2, "Colors", json!({})),
+        track(3, 3, "Best of tag:pop min:3", json!({})),
+        track(4, 4, "Melody", json!({})),
+        track(5, 5, "Colors Melody", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    let colors = [documents[0].subject.clone(), documents[1].subject.clone()];
+    let mut found = kept.subjects("Colors -Melody-");
+    found.sort();
+    assert_eq!(found, colors);
+    assert!(
+        ranks(&kept, "Colors -Melody-")
+            .iter()
+            .all(|rank| rank.0 == Tier::Exact)
+    );
+    let best = std::slice::from_ref(&documents[2].subject);
+    assert_eq!(kept.subjects("best of tag:pop min:3"), best);
+    assert_eq!(kept.subjects("colors -melodi").len(), 3);
+    assert_eq!(kept.subjects("colors -melody -x"), colors[1..]);
 }
 
 #[test]
