@@ -32,8 +32,11 @@ impl Built {
     /// Puts it in the place of the one that served, whose writer must be gone.
     pub(super) async fn serve(self) -> Result<(Index, Option<Keeping>), KeepError> {
         let Built { building, keeping } = self;
-        let index = blocking(move || building.serve()).await?;
-        Ok((index, keeping))
+        let served = blocking(move || building.serve()).await?;
+        if let Some(problem) = served.left {
+            tracing::warn!(%problem, "an older search index stays on disk until the next is built");
+        }
+        Ok((served.index, keeping))
     }
 }
 

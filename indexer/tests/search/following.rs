@@ -140,7 +140,7 @@ async fn a_renamed_actor_changes_the_actors_document_alone() -> Checked {
             .filter(|(subject, now)| before.get(subject) != Some(now))
             .map(|(subject, _)| subject)
             .collect();
-        assert_eq!(changed, [actor.clone()], "{query}");
+        assert_eq!(changed, std::slice::from_ref(&actor), "{query}");
     }
     assert!(!kept.found("ana").contains(&actor));
     kept.right_and_stopped().await

@@ -148,7 +148,7 @@ async fn the_process_that_is_killed() -> Checked {
     let fault = std::env::var(CRASH_AT).ok().map(|asked| dies_at(&asked));
     let kept = Kept::start(stores[0].clone(), &folder, fault);
     // Indexes are built all the while, so that their steps are come to.
-    if life % 2 == 0 {
+    if life.is_multiple_of(2) {
         kept.index.rebuild();
     }
     let counts = stores.len() == 1;
