@@ -9,11 +9,10 @@ use plyr_search::{Building, Document, Index, SearchError, Writer, WriterBudget};
 use tokio::sync::mpsc;
 
 use super::KeepError;
-use super::blocking;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
 use super::scan::Scan;
-use super::steps;
+use super::{blocking, let_go, steps};
 
 /// Pages that are read ahead of the writer.
 const PAGES: usize = 8;
@@ -32,49 +31,114 @@ impl Built {
     /// Puts it in the place of the one that served, whose writer must be gone.
     pub(super) async fn serve(self) -> Result<(Index, Option<Keeping>), KeepError> {
         let Built { building, keeping } = self;
-        let served = blocking(move || building.serve()).await?;
+        let served = match blocking(move || building.serve()).await {
+            Ok(served) => served,
+            Err(problem) => {
+                let_go(keeping).await?;
+                return Err(problem);
+            }
+        };
         if let Some(problem) = served.left {
             tracing::warn!(%problem, "an older search index stays on disk until the next is built");
         }
         Ok((served.index, keeping))
     }
+
+    /// Gives it up and frees its disk.
+    pub(super) async fn discard(self) {
+        let Built { building, keeping } = self;
+        let removed = blocking(move || {
+            drop(keeping);
+            building.discard()
+        });
+        if let Err(problem) = removed.await {
+            tracing::warn!(%problem, "what was built of a search index stays on disk for now");
+        }
+    }
 }
 
 /// Builds an index of everything the store holds, as of `head` or later, and follows the log with it
-/// until there is no more than is taken in one go. Nothing of an earlier build is used.
+/// until there is no more than is taken in one go. Nothing of an earlier build is used. What fails
+/// leaves nothing on disk.
 pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, KeepError> {
-    let began = Instant::now();
+    room(&parts).await?;
     let place = parts.place.clone();
-    let (building, writer) = blocking(move || {
-        let building = place.build()?;
-        let writer = building.index().writer(WriterBudget::BULK)?;
-        Ok((building, writer))
-    })
-    .await?;
+    let building = blocking(move || place.build()).await?;
+    if let Some(problem) = building.left() {
+        tracing::warn!(%problem, "an older search index stays on disk");
+    }
+    let filled = fill(&parts, building.index(), head).await;
+    let mut built = Built {
+        building,
+        keeping: None,
+    };
+    let caught_up = match filled {
+        Ok(keeping) => {
+            built.keeping = Some(keeping);
+            catch_all_up(&parts, &mut built).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match caught_up {
+        Ok(()) => Ok(built),
+        // It ends as a process does: what is there is swept away when the place is opened next.
+        Err(KeepError::Ended) => {
+            let_go(built).await?;
+            Err(KeepError::Ended)
+        }
+        Err(problem) => {
+            built.discard().await;
+            Err(problem)
+        }
+    }
+}
+
+/// Writes everything the store holds into an empty index.
+async fn fill(parts: &Arc<Parts>, index: &Index, head: LogPosition) -> Result<Keeping, KeepError> {
+    let began = Instant::now();
+    let empty = index.clone();
+    let writer = blocking(move || empty.writer(WriterBudget::BULK)).await?;
     let (pages, received) = mpsc::channel(PAGES);
     let fault = parts.fault.clone();
     let adding = tokio::task::spawn_blocking(move || add_all(writer, received, fault.as_ref()));
-    let read = read_all(&parts, pages).await;
+    let read = read_all(parts, pages).await;
     let added = adding.await;
     let writer = added.map_err(|problem| KeepError::Broken(problem.to_string()))??;
-    let documents = read?;
+    let documents = match read {
+        Ok(documents) => documents,
+        Err(problem) => {
+            let_go(writer).await?;
+            return Err(problem);
+        }
+    };
     let position = head.to_string();
     blocking(move || finish(writer, &position)).await?;
     let seconds = began.elapsed().as_secs_f64();
     tracing::info!(documents, seconds, "a search index is built");
     parts.pass(steps::BUILT)?;
-    let keeping = Keeping::open(building.index().clone(), head).await?;
-    let mut built = Built {
-        building,
-        keeping: Some(keeping),
-    };
+    Keeping::open(index.clone(), head).await
+}
+
+async fn catch_all_up(parts: &Parts, built: &mut Built) -> Result<(), KeepError> {
     loop {
-        catch_up(&parts, &mut built).await?;
+        catch_up(parts, built).await?;
         let keeping = built.keeping.as_ref();
         if keeping.is_none_or(|keeping| !keeping.has_more) {
-            return Ok(built);
+            return Ok(());
         }
     }
+}
+
+/// Waits until the store would write: a disk that is full isn't filled further.
+async fn room(parts: &Parts) -> Result<(), KeepError> {
+    let mut failures = 0;
+    while let Err(problem) = parts.store.writable() {
+        wait(parts, &problem, &mut failures).await?;
+    }
+    if failures > 0 {
+        parts.told.build_goes_on();
+    }
+    Ok(())
 }
 
 /// Takes the next entries of the log into what was built, and commits them; answers how many.
@@ -83,6 +147,7 @@ pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, 
     loop {
         match parts.advance(&mut built.keeping).await {
             Ok(Advanced::By(entries, _)) => {
+                parts.told.build_goes_on();
                 parts.commit(&mut built.keeping).await?;
                 return Ok(entries);
             }
@@ -107,6 +172,7 @@ async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u
     let mut scan = Scan::new();
     let (mut documents, mut failures, mut told) = (0, 0, Instant::now());
     loop {
+        room(parts).await?;
         let page = scan.next(&parts.looker, whole.as_ref());
         let page = match parts.ask(page).await {
             Ok(Some(page)) => page,

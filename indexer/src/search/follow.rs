@@ -14,12 +14,15 @@ use super::build::{Built, build, catch_up};
 use super::held::Held;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
-use super::{blocking, steps};
+use super::{blocking, let_go, steps};
 
 /// Actors read in one go for who is hidden.
 const ACTORS: usize = 2_000;
 const LEAST_WAIT: Duration = Duration::from_millis(100);
 const MOST_WAIT: Duration = Duration::from_secs(5);
+/// Between two builds of which the first failed.
+const LEAST_BETWEEN_BUILDS: Duration = Duration::from_secs(1);
+const MOST_BETWEEN_BUILDS: Duration = Duration::from_secs(300);
 
 /// The loop.
 pub(super) struct Follower {
@@ -29,15 +32,24 @@ pub(super) struct Follower {
     /// Whether what serves is only there until a new one is built.
     is_outdated: bool,
     building: Option<JoinHandle<Result<Built, KeepError>>>,
+    /// Why the last build was begun.
+    built_for: String,
     /// A build to begin, and when.
     wanted: Option<(String, Instant)>,
-    /// When the place is to be opened.
+    /// When the place is to be opened. Until then, and while it can't be, the log is followed for who
+    /// is hidden in the index that serves.
     opens_at: Option<Instant>,
     /// Nothing is read before.
     rests_until: Instant,
+    /// When it is taken for well again that the log could not be waited for: it may stay quiet long.
+    well_at: Option<Instant>,
     /// The head of the log when it was asked for last.
     head: LogPosition,
+    /// Failures since something went well.
     failures: u32,
+    /// Indexes that were lost while they were written, since the last commit: opening one again goes
+    /// well even where writing never does.
+    lost: u32,
     failed_builds: u32,
     _held: Held,
 }
@@ -50,6 +62,8 @@ enum Woke {
     Open,
     Build,
     Step,
+    Failed(KeepError),
+    Well,
 }
 
 impl Follower {
@@ -61,11 +75,14 @@ impl Follower {
             keeping: None,
             is_outdated: false,
             building: None,
+            built_for: String::new(),
             wanted: None,
             opens_at: Some(now),
             rests_until: now,
+            well_at: None,
             head: LogPosition::default(),
             failures: 0,
+            lost: 0,
             failed_builds: 0,
             _held: held,
         }
@@ -78,29 +95,53 @@ impl Follower {
                 Woke::Cancelled => break,
                 Woke::Built(built) => self.take(*built).await,
                 Woke::Asked => {
-                    self.want("it was asked for");
+                    self.is_asked();
                     continue;
                 }
                 Woke::Open => self.open().await,
                 Woke::Build => self.begin().await,
                 Woke::Step => self.step().await,
+                Woke::Failed(problem) => Err(problem),
+                Woke::Well => Ok(()),
             };
+            self.well_at = None;
             match done {
                 Ok(()) => {
                     self.failures = 0;
-                    self.parts.told.problem(None);
+                    // Else what was told before still holds.
+                    if self.lost == 0 && self.opens_at.is_none() {
+                        self.parts.told.problem(None);
+                    }
                 }
-                Err(KeepError::Ended) if !self.parts.cancel.is_cancelled() => return,
+                Err(KeepError::Ended) if !self.parts.cancel.is_cancelled() => {
+                    // As a process that is killed takes its build with it.
+                    if let Some(building) = &self.building {
+                        building.abort();
+                    }
+                    return;
+                }
                 Err(KeepError::Ended) => break,
-                Err(problem) => self.rest(&problem),
+                Err(problem) => {
+                    self.rest(&problem);
+                    self.well_at = Some(self.rests_until + MOST_WAIT);
+                }
             }
         }
         if let Err(problem) = self.parts.commit(&mut self.keeping).await {
             tracing::warn!(%problem, "the search index was not committed; its log is read again");
         }
         if let Some(building) = self.building.take() {
-            // It ends by itself; what it has begun is removed by the next one.
-            let _ = building.await;
+            // It ends by itself; what it has begun is removed when the place is opened next.
+            let built = building.await;
+            self.end(built).await;
+        }
+        let keeping = self.keeping.take();
+        self.end(keeping).await;
+    }
+
+    async fn end(&self, held: impl Send + 'static) {
+        if let Err(problem) = let_go(held).await {
+            tracing::warn!(%problem, "a search index broke while it was let go of");
         }
     }
 
@@ -115,7 +156,11 @@ impl Follower {
             () = self.asked.notified() => Woke::Asked,
             () = at(self.opens_at) => Woke::Open,
             () = at(wanted) => Woke::Build,
-            () = ready(&self.parts, self.keeping.as_ref(), self.rests_until) => Woke::Step,
+            ready = ready(&self.parts, self.keeping.as_ref(), self.rests_until) => match ready {
+                Ok(()) => Woke::Step,
+                Err(problem) => Woke::Failed(problem),
+            },
+            () = at(self.well_at) => Woke::Well,
         }
     }
 
@@ -126,23 +171,37 @@ impl Follower {
         }
     }
 
+    /// Somebody wants a build: it doesn't wait as one does that failed.
+    fn is_asked(&mut self) {
+        if self.building.is_none() {
+            self.wanted = Some(("it was asked for".to_owned(), Instant::now()));
+        }
+    }
+
     /// After an error: tells it and waits. An index that is lost is opened again.
     fn rest(&mut self, problem: &KeepError) {
-        let wait = crate::backoff(self.failures, LEAST_WAIT, MOST_WAIT);
+        // One that was just lost is counted already.
+        let failures = self.failures.max(self.lost.saturating_sub(1));
+        let wait = crate::backoff(failures, LEAST_WAIT, MOST_WAIT);
         self.failures += 1;
         self.rests_until = Instant::now() + wait;
-        if self.keeping.is_none() {
-            self.opens_at = Some(self.rests_until);
+        match &self.keeping {
+            Some(keeping) => self.parts.told.stands(self.serving(keeping)),
+            None => self.opens_at = Some(self.rests_until),
         }
         self.parts.told.problem(Some(problem.to_string()));
     }
 
     /// Opens what there is. It serves as far as it can, and a new one is wanted where it must be.
+    /// Whatever of it fails, who is hidden is followed in the index that serves.
     async fn open(&mut self) -> Result<(), KeepError> {
         self.opens_at = Some(Instant::now() + MOST_WAIT);
-        let place = self.parts.place.clone();
-        let opened = blocking(move || place.open()).await?;
-        let (index, reason) = match opened {
+        if let (None, Some(index)) = (&self.keeping, self.parts.told.live.serving()) {
+            let covered = self.covered();
+            let head = self.hide_all().await?;
+            self.keeping = Some(Keeping::unwritten(index, covered, head));
+        }
+        let (index, reason) = match self.opened().await? {
             Opened::Ready(index) => (Some(index), None),
             Opened::Missing => (None, Some("there is none".to_owned())),
             Opened::Corrupt { reason } => (None, Some(format!("it is damaged: {reason}"))),
@@ -150,60 +209,85 @@ impl Follower {
                 (serving, Some(format!("it has version {found}")))
             }
         };
-        // Taken before accounts are read: what happens to them later is in the log behind it.
-        let head = self.parts.ask(self.parts.store.log_head()).await?;
-        if index.is_some() || self.building.is_some() {
-            self.parts.ask(self.parts.looker.hide_all(ACTORS)).await?;
-        }
-        let position = match &index {
-            Some(index) => self.continued(index).await?,
-            None => None,
+        let Some(index) = index else {
+            self.keeping = None;
+            self.parts.told.serves_nothing();
+            self.want(&reason.unwrap_or_default());
+            self.opens_at = None;
+            return Ok(());
+        };
+        let hidden_at = match &self.keeping {
+            Some(keeping) => keeping.position.clone(),
+            None => self.hide_all().await?,
+        };
+        let covered = position_of(&index)?;
+        let goes_on = match &covered {
+            Some(position) => self.parts.goes_on(position).await?,
+            None => false,
         };
         let lost = "the change log doesn't go on from where it is".to_owned();
-        let reason = reason.or_else(|| position.is_none().then_some(lost));
+        let reason = reason.or_else(|| (!goes_on).then_some(lost));
         self.is_outdated = reason.is_some();
-        self.keeping = match (index, position) {
-            (Some(index), Some(position)) => Some(Keeping::open(index, position).await?),
-            (Some(index), None) => Some(Keeping::unwritten(index, head)),
-            (None, _) => None,
+        let (keeping, problem) = match covered.clone().filter(|_| goes_on) {
+            Some(position) => match Keeping::open(index.clone(), position).await {
+                Ok(keeping) => (Some(keeping), None),
+                Err(problem) => (None, Some(problem)),
+            },
+            None => (None, None),
         };
-        match &self.keeping {
-            Some(keeping) => self
-                .parts
-                .told
-                .serves(keeping.index.clone(), self.serving(keeping)),
-            None => self.parts.told.serves_nothing(),
-        }
+        let keeping =
+            keeping.unwrap_or_else(|| Keeping::unwritten(index.clone(), covered, hidden_at));
+        self.parts.told.serves(index, self.serving(&keeping));
+        self.keeping = Some(keeping);
         if let Some(reason) = reason {
             self.want(&reason);
+        }
+        if let Some(problem) = problem {
+            return Err(problem);
         }
         self.opens_at = None;
         Ok(())
     }
 
-    /// The position of an index's last commit, if the log goes on from there.
-    async fn continued(&self, index: &Index) -> Result<Option<LogPosition>, KeepError> {
-        let Some(position) = index.position()? else {
-            return Ok(None);
-        };
-        let Ok(position) = position.parse::<LogPosition>() else {
-            return Ok(None);
-        };
-        let goes_on = self.parts.goes_on(&position).await?;
-        Ok(goes_on.then_some(position))
+    /// What there is on disk. What an interrupted build left is removed, unless there is a build.
+    async fn opened(&self) -> Result<Opened, KeepError> {
+        let (place, is_building) = (self.parts.place.clone(), self.building.is_some());
+        let (opened, swept) = blocking(move || {
+            let opened = place.open()?;
+            let swept = if is_building { Ok(()) } else { place.sweep() };
+            Ok((opened, swept))
+        })
+        .await?;
+        if let Err(problem) = swept {
+            tracing::warn!(%problem, "an older search index stays on disk");
+        }
+        Ok(opened)
     }
 
-    /// Begins the build that is wanted.
-    async fn begin(&mut self) -> Result<(), KeepError> {
+    /// Reads anew who is hidden; answers a position of the log from which that is to be followed. It
+    /// is taken before: what happens to accounts later is in the log behind it.
+    async fn hide_all(&self) -> Result<LogPosition, KeepError> {
         let head = self.parts.ask(self.parts.store.log_head()).await?;
-        if self.keeping.is_none() {
-            // Nobody follows the log for who is hidden: the build's own following begins at the head.
-            self.parts.ask(self.parts.looker.hide_all(ACTORS)).await?;
-        }
+        self.parts.ask(self.parts.looker.hide_all(ACTORS)).await?;
+        Ok(head)
+    }
+
+    /// What the answers of the index that serves cover, as it was told last.
+    fn covered(&self) -> Option<LogPosition> {
+        let serving = self.parts.told.live.standing().serving?;
+        serving.position.parse().ok()
+    }
+
+    /// Begins the build that is wanted. Its own following begins at the head of the log, and the
+    /// index that serves may be behind that when the new one takes its place: who is hidden is read
+    /// anew in any case.
+    async fn begin(&mut self) -> Result<(), KeepError> {
+        let head = self.hide_all().await?;
         let Some((reason, _)) = self.wanted.take() else {
             return Ok(());
         };
         self.parts.told.begins(&reason);
+        self.built_for = reason;
         self.building = Some(tokio::spawn(build(self.parts.clone(), head)));
         Ok(())
     }
@@ -219,47 +303,69 @@ impl Follower {
             self.failed_builds = 0;
             return Ok(());
         };
-        self.parts.told.has_ended(None);
-        let wait = crate::backoff(self.failed_builds, LEAST_WAIT, MOST_WAIT);
+        if !matches!(problem, KeepError::Ended) {
+            self.parts.told.has_failed(problem.to_string());
+        }
+        let failed = self.failed_builds;
+        let wait = crate::backoff(failed, LEAST_BETWEEN_BUILDS, MOST_BETWEEN_BUILDS);
         self.failed_builds += 1;
-        self.wanted = Some(("one before failed".to_owned(), Instant::now() + wait));
+        self.wanted = Some((self.built_for.clone(), Instant::now() + wait));
         Err(problem)
     }
 
     async fn swap(&mut self, mut built: Built) -> Result<(), KeepError> {
-        if let Some(before) = &self.keeping {
-            // Nobody who found something in the old one shall miss it in the new one.
-            let covered = before.answers().clone();
-            while let Some(keeping) = &built.keeping
-                && before.is_written()
-                && !keeping.answers().covers(&covered)
-                && catch_up(&self.parts, &mut built).await? > 0
-            {}
+        match self.cover(&mut built).await {
+            Ok(()) => {}
+            Err(KeepError::Ended) => {
+                let_go(built).await?;
+                return Err(KeepError::Ended);
+            }
+            Err(problem) => {
+                built.discard().await;
+                return Err(problem);
+            }
         }
-        let before = self.keeping.take();
-        blocking(move || {
-            drop(before);
-            Ok(())
-        })
-        .await?;
+        let_go(self.keeping.take()).await?;
         let (index, keeping) = built.serve().await?;
         self.parts.pass(steps::SWAPPED)?;
         self.is_outdated = false;
         self.opens_at = None;
+        self.lost = 0;
         self.keeping = keeping;
         if let Some(keeping) = &self.keeping {
             let serving = self.serving(keeping);
-            self.parts.told.has_ended(Some((index, serving)));
+            self.parts.told.has_taken_place(index, serving);
         }
+        Ok(())
+    }
+
+    /// Follows the log with what was built as far as the answers of the index that serves cover:
+    /// nobody who found something in the old one shall miss it in the new one.
+    async fn cover(&self, built: &mut Built) -> Result<(), KeepError> {
+        let Some(before) = self.keeping.as_ref().filter(|one| one.is_written()) else {
+            return Ok(());
+        };
+        while let Some(keeping) = &built.keeping
+            && !keeping.answers().covers(before.answers())
+            && catch_up(&self.parts, built).await? > 0
+        {}
         Ok(())
     }
 
     /// Takes in the next entries of the log, and commits when it is time.
     async fn step(&mut self) -> Result<(), KeepError> {
+        let stepped = self.advance().await;
+        if stepped.is_err() && self.keeping.is_none() {
+            self.lost += 1;
+        }
+        stepped
+    }
+
+    async fn advance(&mut self) -> Result<(), KeepError> {
         if !self.is_due() {
             match self.parts.advance(&mut self.keeping).await? {
                 Advanced::Gone => {
-                    self.keeping = None;
+                    let_go(self.keeping.take()).await?;
                     self.opens_at = Some(Instant::now());
                     return Ok(());
                 }
@@ -267,7 +373,9 @@ impl Follower {
             }
         }
         if self.is_due() {
+            self.parts.forget(&mut self.keeping).await?;
             self.parts.commit(&mut self.keeping).await?;
+            self.lost = 0;
         }
         if let Some(keeping) = &self.keeping {
             self.parts.told.stands(self.serving(keeping));
@@ -281,12 +389,12 @@ impl Follower {
     }
 
     fn serving(&self, keeping: &Keeping) -> Serving {
-        let (uncovered, since) = keeping.behind();
+        let (behind, behind_since) = keeping.behind(&self.head);
         Serving {
             position: keeping.answers().to_string(),
             documents: keeping.index.searcher().size(),
-            behind: uncovered + keeping.unread(&self.head),
-            behind_since: since,
+            behind,
+            behind_since,
             is_outdated: self.is_outdated,
         }
     }
@@ -309,15 +417,26 @@ async fn ended(
     built.map_err(|problem| KeepError::Broken(problem.to_string()))?
 }
 
-/// Waits until there is something to do for an index: entries to read, or a commit.
-async fn ready(parts: &Parts, keeping: Option<&Keeping>, rests_until: Instant) {
+/// The position of an index's last commit; none where it has none that can be read.
+fn position_of(index: &Index) -> Result<Option<LogPosition>, KeepError> {
+    let position = index.position()?;
+    Ok(position.and_then(|position| position.parse().ok()))
+}
+
+/// Waits until there is something to do for an index: entries to read, or a commit. A commit goes
+/// first, as the log may fail.
+async fn ready(
+    parts: &Parts,
+    keeping: Option<&Keeping>,
+    rests_until: Instant,
+) -> Result<(), KeepError> {
     let Some(keeping) = keeping else {
         return std::future::pending().await;
     };
     tokio::time::sleep_until(rests_until.into()).await;
     tokio::select! {
-        // What went wrong is answered again to who reads then.
-        _ = parts.store.log_changed(&keeping.position) => {}
-        () = at(keeping.commit_at()) => {}
+        biased;
+        () = at(keeping.commit_at()) => Ok(()),
+        changed = parts.store.log_changed(&keeping.position) => Ok(changed?),
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Keeping {
     handles: HashMap<String, BTreeSet<String>>,
     /// Whether something was written since entries were passed.
     has_written: bool,
+    /// Entries that were read and are looked at, and when the first of them was written.
+    noted: Option<(u64, Micros)>,
     uncovered: Uncovered,
     committed_at: Option<Instant>,
     /// Whether the last read found more than it took.
@@ -64,9 +66,16 @@ impl Keeping {
         .await
     }
 
-    /// Only reads the log from a position, for an index that can't be kept.
-    pub(super) fn unwritten(index: Index, position: LogPosition) -> Keeping {
-        Keeping::with(index, None, position)
+    /// Only reads the log from a position, for an index that can't be kept. Its answers cover what
+    /// its own last commit does, as far as known.
+    pub(super) fn unwritten(
+        index: Index,
+        covered: Option<LogPosition>,
+        position: LogPosition,
+    ) -> Keeping {
+        let mut keeping = Keeping::with(index, None, position);
+        keeping.covered = covered.unwrap_or_default();
+        keeping
     }
 
     fn with(index: Index, writer: Option<Writer>, position: LogPosition) -> Keeping {
@@ -78,6 +87,7 @@ impl Keeping {
             pending: HashMap::new(),
             handles: HashMap::new(),
             has_written: false,
+            noted: None,
             uncovered: Uncovered::default(),
             committed_at: None,
             has_more: false,
@@ -91,18 +101,35 @@ impl Keeping {
 
     /// The position that answers cover.
     pub(super) fn answers(&self) -> &LogPosition {
-        match self.pending.is_empty() {
-            true => &self.position,
-            false => &self.covered,
+        match self.is_behind() {
+            true => &self.covered,
+            false => &self.position,
         }
     }
 
-    /// Entries read that answers don't cover, and when the first of them was written.
-    pub(super) fn behind(&self) -> (u64, Option<Micros>) {
-        match self.pending.is_empty() {
-            true => (0, None),
-            false => (self.uncovered.entries, self.uncovered.first),
-        }
+    /// Whether entries were passed that answers don't cover: they changed something, or nothing is
+    /// written at all.
+    fn is_behind(&self) -> bool {
+        self.writer.is_none() || !self.pending.is_empty()
+    }
+
+    /// Entries up to a head of the log that answers don't cover, and when the first of them that was
+    /// read was written.
+    pub(super) fn behind(&self, head: &LogPosition) -> (u64, Option<Micros>) {
+        let (passed, first) = match self.is_behind() {
+            true => (self.uncovered.entries, self.uncovered.first),
+            false => (0, None),
+        };
+        // What is noted lies below the head, if the head was asked for since.
+        let noted = self.noted.map_or(0, |(entries, _)| entries);
+        let first = first.or(self.noted.map(|(_, first)| first));
+        (passed + noted.max(self.unread(head)), first)
+    }
+
+    /// Notes entries that were read, until they are passed: looking at them may fail.
+    pub(super) fn note(&mut self, entries: &[LogEntry]) {
+        let first = entries.first();
+        self.noted = first.map(|first| (entries.len() as u64, first.written_at));
     }
 
     /// When the next commit is due; none while there is nothing to commit.
@@ -175,17 +202,18 @@ impl Keeping {
     /// Moves on past entries whose subjects were written. `has_more` says whether more entries wait.
     pub(super) fn pass(&mut self, entries: &[LogEntry], has_more: bool) {
         self.has_more = has_more;
+        self.noted = None;
         let Some(first) = entries.first() else { return };
         for entry in entries {
             self.position.pass(entry);
         }
+        let uncovered = &mut self.uncovered;
+        uncovered.entries += entries.len() as u64;
+        uncovered.first.get_or_insert(first.written_at);
         if self.writer.is_none() {
             return;
         }
-        let uncovered = &mut self.uncovered;
-        uncovered.entries += entries.len() as u64;
         uncovered.since.get_or_insert_with(Instant::now);
-        uncovered.first.get_or_insert(first.written_at);
         if std::mem::take(&mut self.has_written) {
             let written_at = entries.iter().map(|entry| entry.written_at);
             uncovered.written_at.extend(written_at);
@@ -218,13 +246,15 @@ impl Keeping {
         Ok(keeping)
     }
 
-    /// Forgets streams that the log has no more. Everything of them was read.
+    /// Forgets streams that the log has no more, once everything up to its head was read.
     pub(super) fn forget(&mut self, head: &LogPosition) {
-        self.position.retain(|stream| head.of(stream) > 0);
+        if self.position.covers(head) {
+            self.position.retain(|stream| head.of(stream) > 0);
+        }
     }
 
     /// Entries up to a head of the log that weren't read yet.
-    pub(super) fn unread(&self, head: &LogPosition) -> u64 {
+    fn unread(&self, head: &LogPosition) -> u64 {
         let unread = head
             .iter()
             .map(|(stream, number)| number.saturating_sub(self.position.of(stream)));

@@ -90,7 +90,13 @@ impl SearchIndex {
         let (asked, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
         let standing = parts.told.subscribe();
         let follower = Follower::new(parts.clone(), asked.clone(), held);
-        tasks.spawn(follower.run());
+        let ticking = parts.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = follower.run() => {}
+                () = ticking.told.measured() => {}
+            }
+        });
         tasks.close();
         Ok(SearchIndex {
             parts,
@@ -148,4 +154,13 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, KeepError> {
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|problem| KeepError::Broken(problem.to_string()))??)
+}
+
+/// Lets go of a writer, or of who has one, where waiting for its threads holds up nobody.
+async fn let_go(held: impl Send + 'static) -> Result<(), KeepError> {
+    blocking(move || {
+        drop(held);
+        Ok(())
+    })
+    .await
 }

@@ -109,6 +109,7 @@ impl Parts {
             keeping.pass(&entries, false);
             return Ok(Advanced::By(0, head));
         }
+        keeping.note(&entries);
         let subjects = Subjects::of(&self.looker.namespace, &entries);
         let mut seen = HashSet::new();
         let mut looked = self.ask(self.looker.look(subjects)).await?;
@@ -145,6 +146,17 @@ impl Parts {
         let (keeping, others) = keeping.written(looked).await?;
         *slot = Some(keeping);
         Ok(others)
+    }
+
+    /// Forgets streams that the log has no more, before a commit: after a restart their expiry would
+    /// be taken for a loss.
+    pub(super) async fn forget(&self, slot: &mut Option<Keeping>) -> Result<(), KeepError> {
+        let Some(keeping) = slot.as_mut() else {
+            return Ok(());
+        };
+        let head = self.ask(self.store.log_head()).await?;
+        keeping.forget(&head);
+        Ok(())
     }
 
     /// Commits an index.

@@ -1,9 +1,13 @@
 //! How the index stands: told to whoever answers, to whoever waits, to logs and metrics.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use plyr_search::{Index, Live, Progress, Serving, Standing};
+use plyr_search::{FailedBuild, Index, Live, Progress, Serving, Standing};
 use tokio::sync::watch;
+
+/// How often metrics are set while nothing changes: a lag grows by itself.
+const MEASURED_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells how the index stands.
 pub(super) struct Told {
@@ -27,16 +31,17 @@ impl Told {
         self.standing.send_modify(|standing| {
             change(standing);
             self.live.tell(standing.clone());
-            let gauge = |name: &'static str, value: f64| metrics::gauge!(name).set(value);
-            let serving = standing.serving.as_ref();
-            let (documents, behind) =
-                serving.map_or((0, 0), |serving| (serving.documents, serving.behind));
-            let since = serving.and_then(|serving| serving.behind_since);
-            let lag = since.map_or(0, |since| crate::now().saturating_sub(since).max(0));
-            gauge("plyr_search_documents", documents as f64);
-            gauge("plyr_search_lag_entries", behind as f64);
-            gauge("plyr_search_lag_seconds", lag as f64 / 1_000_000.0);
+            measure(standing);
         });
+    }
+
+    /// Sets the metrics of how the index stands, now and then; never ends.
+    pub(super) async fn measured(&self) {
+        let mut ticks = tokio::time::interval(MEASURED_EVERY);
+        loop {
+            ticks.tick().await;
+            measure(&self.standing.borrow());
+        }
     }
 
     /// Another index serves from now on.
@@ -76,6 +81,18 @@ impl Told {
         });
     }
 
+    /// A build no longer waits for anything.
+    pub(super) fn build_goes_on(&self) {
+        self.standing.send_if_modified(|standing| {
+            let progress = standing.building.as_mut();
+            let waited = progress.and_then(|progress| progress.problem.take());
+            if waited.is_some() {
+                self.live.tell(standing.clone());
+            }
+            waited.is_some()
+        });
+    }
+
     /// A build waits for something.
     pub(super) fn build_waits(&self, problem: String) {
         let is_new = |standing: &Standing| {
@@ -92,21 +109,30 @@ impl Told {
         });
     }
 
-    /// A build has ended; what it built serves from now on, if it came that far.
-    pub(super) fn has_ended(&self, built: Option<(Index, Serving)>) {
-        let outcome = if built.is_some() { "served" } else { "failed" };
-        metrics::counter!("plyr_search_builds_total", "outcome" => outcome).increment(1);
-        let serving = built.map(|(index, serving)| {
-            tracing::info!(documents = serving.documents, "a new search index serves");
-            self.live.serve(Some(index));
-            serving
-        });
+    /// A build has ended, and what it built serves from now on.
+    pub(super) fn has_taken_place(&self, index: Index, serving: Serving) {
+        metrics::counter!("plyr_search_builds_total", "outcome" => "served").increment(1);
+        tracing::info!(documents = serving.documents, "a new search index serves");
+        self.live.serve(Some(index));
         self.change(|standing| {
             standing.building = None;
-            if let Some(serving) = serving {
-                standing.serving = Some(serving);
-                standing.builds += 1;
-            }
+            standing.failed = None;
+            standing.serving = Some(serving);
+            standing.builds += 1;
+        });
+    }
+
+    /// A build has failed.
+    pub(super) fn has_failed(&self, problem: String) {
+        metrics::counter!("plyr_search_builds_total", "outcome" => "failed").increment(1);
+        self.change(|standing| {
+            let progress = standing.building.take().unwrap_or_default();
+            let before = standing.failed.take();
+            standing.failed = Some(FailedBuild {
+                reason: progress.reason,
+                problem,
+                times: before.map_or(0, |before| before.times) + 1,
+            });
         });
     }
 
@@ -125,4 +151,15 @@ impl Told {
         }
         self.change(|standing| standing.problem = problem);
     }
+}
+
+fn measure(standing: &Standing) {
+    let gauge = |name: &'static str, value: f64| metrics::gauge!(name).set(value);
+    let serving = standing.serving.as_ref();
+    let (documents, behind) = serving.map_or((0, 0), |serving| (serving.documents, serving.behind));
+    let since = serving.and_then(|serving| serving.behind_since);
+    let lag = since.map_or(0, |since| crate::now().saturating_sub(since).max(0));
+    gauge("plyr_search_documents", documents as f64);
+    gauge("plyr_search_lag_entries", behind as f64);
+    gauge("plyr_search_lag_seconds", lag as f64 / 1_000_000.0);
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+mod failing;
 mod following;
 mod kills;
 mod troubles;

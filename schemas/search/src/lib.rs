@@ -45,7 +45,7 @@ pub use excluded::{Excluded, Hidden, Nothing};
 pub use highlight::highlight;
 pub use index::{Index, Opened, Writer, WriterBudget};
 pub use layout::VERSION;
-pub use live::{Live, Progress, Serving, Standing};
+pub use live::{FailedBuild, Live, Progress, Serving, Standing};
 pub use named::Named;
 pub use place::{Building, Place, Served};
 pub use query::{LONGEST_QUERY, MOST_WORDS, Query, QueryError};

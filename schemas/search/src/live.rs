@@ -18,6 +18,8 @@ pub struct Standing {
     pub building: Option<Progress>,
     /// Indexes that were built and took the place since the process began.
     pub builds: u64,
+    /// The last build, where it failed; until one takes the place.
+    pub failed: Option<FailedBuild>,
     /// What keeps it from going on, in words.
     pub problem: Option<String>,
 }
@@ -50,6 +52,18 @@ pub struct Progress {
     pub documents: u64,
     /// What it waits for, in words.
     pub problem: Option<String>,
+}
+
+/// A build that failed. It is tried again, after a while that grows to minutes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedBuild {
+    /// Why it was built.
+    pub reason: String,
+    /// What went wrong, in words.
+    pub problem: String,
+    /// Builds that failed, one after another.
+    pub times: u64,
 }
 
 /// Shared between whoever keeps an index and whoever answers from it. All calls are short: nobody

@@ -43,24 +43,41 @@ impl Place {
         }
     }
 
-    /// Begins a new index beside the one that serves. What an earlier build left is removed.
+    /// Removes whatever an interrupted build left, and older indexes that couldn't be removed. To be
+    /// asked for while nothing is built.
+    ///
+    /// # Errors
+    /// The first that can't be removed, to be told: all that can be are removed, and the index that
+    /// serves isn't touched. Nothing is removed where nobody knows which one serves.
+    pub fn sweep(&self) -> Result<(), SearchError> {
+        let serving = self.serving()?;
+        let exists = self.root.try_exists();
+        match exists.map_err(SearchError::file(&self.root))? {
+            true => self.remove_all_but(serving.as_deref()),
+            false => Ok(()),
+        }
+    }
+
+    /// Begins a new index beside the one that serves. What an earlier build left is removed, as far
+    /// as it can be: see [`Building::left`].
+    ///
+    /// # Errors
+    /// When a new folder can't be made, or nobody knows which one serves.
     pub fn build(&self) -> Result<Building, SearchError> {
         fs::create_dir_all(&self.root).map_err(SearchError::file(&self.root))?;
         // Where it can't be read nobody knows which folder serves, and none may be removed.
         let serving = self.serving()?;
-        let mut last = 0;
-        for name in self.names()? {
-            last = last.max(number_of(&name).unwrap_or(0));
-            if Some(&name) != serving.as_ref() {
-                self.remove(&name)?;
-            }
-        }
+        let numbers = self.names()?.into_iter();
+        let last = numbers.filter_map(|name| number_of(&name)).max();
+        let last = last.unwrap_or(0);
+        let left = self.remove_all_but(serving.as_deref()).err();
         let name = format!("v{VERSION}-{}", last + 1);
         let index = Index::create(&self.root.join(&name))?;
         Ok(Building {
             place: self.clone(),
             name,
             index,
+            left,
         })
     }
 
@@ -88,10 +105,10 @@ impl Place {
     }
 
     /// Removes all others that can be removed; the first problem.
-    fn remove_all_but(&self, serving: &str) -> Result<(), SearchError> {
+    fn remove_all_but(&self, serving: Option<&str>) -> Result<(), SearchError> {
         let mut outcome = Ok(());
         for name in self.names()? {
-            if name != serving {
+            if Some(name.as_str()) != serving {
                 outcome = outcome.and(self.remove(&name));
             }
         }
@@ -110,12 +127,30 @@ pub struct Building {
     place: Place,
     name: String,
     index: Index,
+    left: Option<SearchError>,
 }
 
 impl Building {
     /// The new index, to be written.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Why an older index is still on disk, if so: to be logged. It is in nobody's way.
+    pub fn left(&self) -> Option<&SearchError> {
+        self.left.as_ref()
+    }
+
+    /// Gives the new index up and removes it. Its writer must be gone by now.
+    ///
+    /// # Errors
+    /// When it can't be removed. The next build, or a [`Place::sweep`], tries again.
+    pub fn discard(self) -> Result<(), SearchError> {
+        let Building {
+            place, name, index, ..
+        } = self;
+        drop(index);
+        place.remove(&name)
     }
 
     /// Puts it in the place of the one that served, durably, and removes that one. Searchers of the
@@ -134,7 +169,7 @@ impl Building {
         let current = root.join(CURRENT);
         fs::rename(&next, &current).map_err(SearchError::file(&current))?;
         sync(root)?;
-        let left = self.place.remove_all_but(&self.name).err();
+        let left = self.place.remove_all_but(Some(&self.name)).err();
         let index = self.index;
         Ok(Served { index, left })
     }

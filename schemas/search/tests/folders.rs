@@ -369,9 +369,36 @@ fn an_older_index_that_cant_be_removed_is_left_to_the_next_build() {
     assert!(left.contains(&name(9)), "{left}");
     assert_eq!(folders(root), ["current".to_owned(), name(2), name(9)]);
     ready(place.open().unwrap());
+    // The next build can't remove it either, and isn't kept from building.
+    let building = place.build().unwrap();
+    let left = building.left().unwrap().to_string();
+    assert!(left.contains(&name(9)), "{left}");
+    building.discard().unwrap();
+    assert_eq!(folders(root), ["current".to_owned(), name(2), name(9)]);
     fs::remove_file(root.join(name(9))).unwrap();
     built(&place, &some(2));
     assert_eq!(folders(root), ["current".to_owned(), name(3)]);
+}
+
+#[test]
+fn what_an_interrupted_build_left_is_swept_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("search");
+    let place = Place::new(&root);
+    place.sweep().unwrap();
+    built(&place, &some(1));
+    drop(place.build().unwrap());
+    assert_eq!(folders(&root), ["current".to_owned(), name(1), name(2)]);
+    place.sweep().unwrap();
+    assert_eq!(folders(&root), ["current".to_owned(), name(1)]);
+    // What can't be removed is told, and keeps nothing else from being removed.
+    fs::write(root.join(name(5)), "").unwrap();
+    fs::create_dir(root.join(name(6))).unwrap();
+    let left = place.sweep().unwrap_err().to_string();
+    assert!(left.contains(&name(5)), "{left}");
+    let expected = ["current".to_owned(), name(1), name(5)];
+    assert_eq!(folders(&root), expected);
+    ready(place.open().unwrap());
 }
 
 #[test]
@@ -388,6 +415,7 @@ fn nothing_is_removed_where_nobody_knows_what_serves() {
     fs::create_dir(&current).unwrap();
     assert!(place.open().is_err());
     assert!(place.build().is_err());
+    assert!(place.sweep().is_err());
     assert!(serving.is_dir());
     fs::remove_dir(&current).unwrap();
     fs::write(&current, named).unwrap();
