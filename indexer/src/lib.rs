@@ -1,5 +1,5 @@
 //! From the network into the store, in order: sources, checks, lanes, the cursor that never leads
-//! the data, and the checks of accounts and identities.
+//! the data, the checks of accounts and identities; and from the store's log into the search index.
 
 pub mod accounts;
 mod archive;
