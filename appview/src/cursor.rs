@@ -21,23 +21,40 @@ impl ListName {
         ListName(format!("{method}\0{}", parts.join("\0")))
     }
 
-    fn check(&self, place: &str) -> [u8; CHECK] {
-        let digest = Sha256::digest(format!("{VERSION}\0{}\0{place}", self.0));
+    /// The name, as one text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn check(&self, place: &[u8]) -> [u8; CHECK] {
+        let mut hash = Sha256::new_with_prefix(format!("{VERSION}\0{}\0", self.0));
+        hash.update(place);
         let mut check = [0; CHECK];
-        check.copy_from_slice(&digest[..CHECK]);
+        check.copy_from_slice(&hash.finalize()[..CHECK]);
         check
     }
 
     /// A cursor for a place, given as text.
     pub fn seal(&self, place: &str) -> String {
+        self.seal_bytes(place.as_bytes())
+    }
+
+    /// A cursor for a place that is no text.
+    pub fn seal_bytes(&self, place: &[u8]) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.check(place));
-        bytes.extend_from_slice(place.as_bytes());
+        bytes.extend_from_slice(place);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// The place of a cursor of this very list.
     pub fn open(&self, cursor: Option<&str>) -> Result<Option<String>, XrpcError> {
+        let place = self.open_bytes(cursor)?.map(String::from_utf8);
+        place.transpose().map_err(|_| refused())
+    }
+
+    /// The place of a cursor of this very list, as bytes.
+    pub fn open_bytes(&self, cursor: Option<&str>) -> Result<Option<Vec<u8>>, XrpcError> {
         let Some(cursor) = cursor else {
             return Ok(None);
         };
@@ -45,10 +62,8 @@ impl ListName {
             let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
             let (version, rest) = bytes.split_first()?;
             let (check, place) = rest.split_first_chunk::<CHECK>()?;
-            let place = std::str::from_utf8(place).ok()?.to_owned();
-            (*version == VERSION && *check == self.check(&place)).then_some(place)
+            (*version == VERSION && *check == self.check(place)).then(|| place.to_vec())
         };
-        let refused = || XrpcError::invalid("cursor: is none that this list gave out");
         read().map(Some).ok_or_else(refused)
     }
 
@@ -81,6 +96,10 @@ impl ListName {
             .map(Some)
             .ok_or_else(|| XrpcError::invalid("cursor: names no place"))
     }
+}
+
+fn refused() -> XrpcError {
+    XrpcError::invalid("cursor: is none that this list gave out")
 }
 
 #[cfg(test)]

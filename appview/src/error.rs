@@ -70,10 +70,6 @@ impl From<StoreError> for XrpcError {
             tracing::warn!(%problem, "a request found the store overloaded or out of reach");
             return XrpcError::overloaded();
         }
-        if problem.is_passing() {
-            tracing::warn!(%problem, "a request was turned away by the store");
-            return XrpcError::overloaded();
-        }
         tracing::error!(%problem, "a request failed in the store");
         let message = "the store could not answer; try again later";
         XrpcError::new(

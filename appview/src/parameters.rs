@@ -1,6 +1,6 @@
-//! A method's parameters, already typed and bounded by its document.
+//! A method's parameters and input, already typed and bounded by its document.
 
-use plyr_lexicons::{AtIdentifier, AtUri};
+use plyr_lexicons::{AtIdentifier, AtUri, Ipld};
 use serde_json::{Map, Value};
 
 use crate::error::XrpcError;
@@ -8,11 +8,25 @@ use crate::error::XrpcError;
 /// Parameters of one request.
 pub struct Parameters {
     values: Map<String, Value>,
+    input: Option<Ipld>,
 }
 
 impl Parameters {
     pub fn new(values: Map<String, Value>) -> Parameters {
-        Parameters { values }
+        Parameters {
+            values,
+            input: None,
+        }
+    }
+
+    /// With the body of a procedure, which is as its document describes it.
+    pub fn with_input(self, input: Option<Ipld>) -> Parameters {
+        Parameters { input, ..self }
+    }
+
+    /// The body of a procedure.
+    pub fn input(&self) -> Option<&Ipld> {
+        self.input.as_ref()
     }
 
     /// A text; empty when the document lets it be missing.
@@ -29,6 +43,22 @@ impl Parameters {
             .get(name)
             .and_then(Value::as_bool)
             .unwrap_or(false)
+    }
+
+    /// A number that the document lets be 0 or more.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.values.get(name).and_then(Value::as_u64)
+    }
+
+    /// A time, in microseconds since 1970.
+    pub fn time(&self, name: &str) -> Result<Option<i64>, XrpcError> {
+        let read = |text| match chrono::DateTime::parse_from_rfc3339(text) {
+            Ok(time) => Ok(time.timestamp_micros()),
+            Err(_) => Err(XrpcError::invalid(format!(
+                "{name}: is no time that there is"
+            ))),
+        };
+        self.optional(name).map(read).transpose()
     }
 
     pub fn texts(&self, name: &str) -> Vec<&str> {

@@ -1,5 +1,5 @@
-//! The server as clients meet it: every method abused, headers on every status, slow and silent
-//! clients, pages walked, bad records and hidden actors. Over a real store and real sockets.
+//! The server as clients meet it: every method abused, headers on every status, pages walked, bad
+//! records and hidden actors. Over a real store and real sockets.
 
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
@@ -16,7 +16,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use served::{Served, about, put, track};
 
-/// A call of each method that is answered with 200.
+/// Methods that answer with bytes, of which there are none here.
+const WITH_BYTES: [&str; 2] = ["fm.plyr.media.getAudio", "fm.plyr.media.getImage"];
+
+/// A call of each method that is answered with 200, or with bytes if there were any.
 fn good_calls() -> Vec<(&'static str, &'static str)> {
     let actor = "actor=did:plc:a";
     let uri = "uri=at://did:plc:a/fm.plyr.track/one";
@@ -34,6 +37,7 @@ fn good_calls() -> Vec<(&'static str, &'static str)> {
             "fm.plyr.actor.getProfiles",
             "actors=did:plc:a&actors=did:plc:b",
         ),
+        ("fm.plyr.actor.searchActors", "q=one"),
         ("fm.plyr.feed.getActorLikes", actor),
         ("fm.plyr.feed.getActorTracks", actor),
         ("fm.plyr.feed.getComments", uri),
@@ -47,11 +51,23 @@ fn good_calls() -> Vec<(&'static str, &'static str)> {
         ("fm.plyr.graph.getActorLists", actor),
         ("fm.plyr.graph.getList", "uri=at://did:plc:a/fm.plyr.list/l"),
         ("fm.plyr.graph.getListsWithItem", uri),
+        ("fm.plyr.media.getAudio", uri),
+        ("fm.plyr.media.getImage", uri),
+        ("fm.plyr.media.getPlayback", uri),
+        ("fm.plyr.search.query", "q=one"),
+        ("fm.plyr.search.typeahead", "q=one"),
         ("fm.plyr.stats.getStats", ""),
         ("fm.plyr.sync.getCoverage", ""),
         ("fm.plyr.sync.getQuarantine", ""),
+        (
+            "parts.page.mention.search",
+            "service=at://did:plc:a/a.b.c/d&search=one",
+        ),
     ]
 }
+
+/// Parameters that hold whatever people type, or aren't looked at.
+const FREE: [&str; 3] = ["q", "search", "service"];
 
 async fn filled(connections: usize) -> Served {
     let served = Served::start(connections).await;
@@ -65,20 +81,31 @@ async fn filled(connections: usize) -> Served {
         .await;
     let items = json!({ "items": [about(one), about("at://did:plc:a/fm.plyr.track/none")] });
     served.put("at://did:plc:a/fm.plyr.list/l", 1, items).await;
+    served.index().await;
     served
 }
 
 #[tokio::test]
 async fn every_method_answers_and_every_abused_parameter_is_named() {
     let served = filled(100).await;
-    let mut called = BTreeSet::from(["com.atproto.identity.resolveHandle"]);
+    // The operator's are in `admin.rs`.
+    let mut called = BTreeSet::from([
+        "com.atproto.admin.getSubjectStatus",
+        "com.atproto.admin.updateSubjectStatus",
+        "com.atproto.identity.resolveHandle",
+    ]);
     for (method, query) in good_calls() {
         called.insert(method);
         let (status, answer) = served.get(&format!("/xrpc/{method}?{query}")).await;
-        assert_eq!(status, 200, "{method}: {answer}");
         let described = plyr_lexicons::method(method).unwrap();
-        let value = data::from_json(answer.to_string().as_bytes()).unwrap();
-        assert_eq!(described.check_output(&value), [], "{method}: {answer}");
+        if WITH_BYTES.contains(&method) {
+            let refused = (status, &answer["error"]);
+            assert_eq!(refused, (404, &json!("BlobNotFound")), "{method}");
+        } else {
+            assert_eq!(status, 200, "{method}: {answer}");
+            let value = data::from_json(answer.to_string().as_bytes()).unwrap();
+            assert_eq!(described.check_output(&value), [], "{method}: {answer}");
+        }
         let abused = |text: &str| {
             let text = text.to_owned();
             let served = &served;
@@ -114,6 +141,12 @@ async fn every_method_answers_and_every_abused_parameter_is_named() {
                     "{method} limit={limit}: {message}"
                 );
             }
+        }
+        if described
+            .parse_parameters(&format!("{query}&cursor=x"))
+            .unwrap()
+            .contains_key("cursor")
+        {
             for cursor in ["x", "0", "-5", "AAAA", "%F0%9F%98%80", &"A".repeat(4000)] {
                 let message = abused(&format!("{query}&cursor={cursor}")).await;
                 assert!(
@@ -133,6 +166,10 @@ async fn every_method_answers_and_every_abused_parameter_is_named() {
             );
             for wrong in ["", "%20", "at:%2F%2F", "a%00b", "%ff"] {
                 let text = format!("{}&{name}={wrong}", without.join("&"));
+                let (status, _) = served.get(&format!("/xrpc/{method}?{text}")).await;
+                if FREE.contains(&name) && status == 200 {
+                    continue;
+                }
                 let message = abused(&text).await;
                 assert!(
                     message.starts_with(name),
@@ -513,84 +550,4 @@ async fn i06_a_time_outside_the_years_fails_no_page() {
     assert_eq!(status, 200, "{page}");
     assert_eq!(page["tracks"][0]["sortAt"], "9999-12-31T23:59:59.999999Z");
     assert_eq!(page["tracks"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_client_that_sends_no_byte_is_let_go() {
-    let served = filled(100).await;
-    let address = served.address;
-    let silent = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        let silent = stream.read(&mut [0; 16]);
-        // What may still become HTTP/2, and never does.
-        for beginning in [&b"P"[..], b"PRI * HTTP/2.0\r\n\r\nSM"] {
-            let mut halting = TcpStream::connect(address).unwrap();
-            halting
-                .set_read_timeout(Some(Duration::from_secs(30)))
-                .unwrap();
-            halting.write_all(beginning).unwrap();
-            let read = halting.read(&mut [0; 64]);
-            assert!(
-                !matches!(&read, Err(late) if late.kind() == std::io::ErrorKind::WouldBlock),
-                "{beginning:?} kept its place"
-            );
-        }
-        let mut slow = TcpStream::connect(address).unwrap();
-        slow.set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
-        let mut answer = Vec::new();
-        (silent, slow.read_to_end(&mut answer).map(|_| answer))
-    });
-    let (silent, slow) = silent.await.unwrap();
-    assert!(matches!(silent, Ok(0)), "{silent:?}");
-    let slow = String::from_utf8_lossy(&slow.unwrap()).into_owned();
-    assert!(slow.is_empty() || slow.contains(" 408 "), "{slow}");
-}
-
-#[tokio::test]
-async fn the_cap_on_connections_holds_and_a_stop_is_graceful() {
-    let served = filled(2).await;
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        let mut stream = TcpStream::connect(served.address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        stream
-            .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
-        let mut stream = tokio::task::spawn_blocking(move || {
-            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
-            stream
-        })
-        .await
-        .unwrap();
-        stream
-            .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
-        open.push(stream);
-    }
-    let mut third = TcpStream::connect(served.address).unwrap();
-    third
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
-    third
-        .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
-    let waits = tokio::task::spawn_blocking(move || (third.read(&mut [0; 64]), third));
-    let (waits, mut third) = waits.await.unwrap();
-    assert!(waits.is_err(), "a third connection was served beside two");
-    open.pop();
-    third
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    let served_now = tokio::task::spawn_blocking(move || third.read(&mut [0; 64]));
-    assert!(served_now.await.unwrap().unwrap() > 0);
-    served.cancel.cancel();
-    served.done.await.unwrap();
-    assert!(TcpStream::connect(served.address).is_err());
 }

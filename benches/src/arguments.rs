@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::proof;
+use crate::{media, proof};
 
 #[derive(Parser)]
 #[command(about = "Measures plyr on this machine; trust the ratios, not the absolutes")]
@@ -57,6 +57,12 @@ pub struct Arguments {
     /// Seconds that each kind of request is asked over and over.
     #[arg(long, default_value_t = 5, value_parser = number::<u64>(1, 3_600))]
     pub seconds: u64,
+    /// What `media` measures.
+    #[arg(
+        long, value_enum, value_delimiter = ',',
+        default_values_t = media::Part::value_variants().to_vec()
+    )]
+    pub parts: Vec<media::Part>,
     /// Runs of a proof: interleavings, or histories.
     #[arg(long, default_value_t = 10, value_parser = number::<u64>(1, MOST_RUNS))]
     pub runs: u64,
@@ -161,8 +167,9 @@ const fn takes(campaign: Campaign) -> &'static [&'static str] {
         Campaign::Repos => &["records"],
         Campaign::Read => &["seed", "records", "seconds"],
         Campaign::Merge | Campaign::Disk | Campaign::Idle => &["seed", "records", "binary"],
+        Campaign::Media => &["parts", "seconds", "binary"],
         Campaign::Pages => &["seed", "sizes", "seconds", "binary"],
-        Campaign::Live => &["seed", "live_records", "live_rate", "binary"],
+        Campaign::Live | Campaign::Found => &["seed", "live_records", "live_rate", "binary"],
         Campaign::Replay => &["seed", "replay_records", "binary"],
         Campaign::Ingest => &["seed", "replay_sizes", "binary"],
         Campaign::Cluster => &["seed", "cluster_sizes", "nodes", "seconds"],
@@ -190,6 +197,7 @@ const fn takes(campaign: Campaign) -> &'static [&'static str] {
             "replay_sizes",
             "nodes",
             "seconds",
+            "parts",
             "binary",
         ],
     }
@@ -214,8 +222,13 @@ pub enum Campaign {
     Disk,
     /// Memory of the binary that has nothing to do.
     Idle,
+    /// Audio: ranges beside nginx, the first play, memory while 1.5 GB come and go, looking at bytes
+    /// beside ffprobe, takedowns while people listen. Needs 4 GB of disk.
+    Media,
     /// From a write on a real PDS to a record that can be read (needs Node and Go).
     Live,
+    /// From a write on a real PDS to a search that answers it, and gone again (needs Node and Go).
+    Found,
     /// Everything a real Jetstream has, into an empty store (needs Node and Go).
     Replay,
     /// A simulated network's stream into an empty store, in sizes ten times apart. Fails where an
@@ -241,7 +254,7 @@ pub enum Campaign {
 }
 
 /// Those that measure, in this order.
-pub const MEASURES: [Campaign; 12] = [
+pub const MEASURES: [Campaign; 14] = [
     Campaign::Decode,
     Campaign::Repos,
     Campaign::Merge,
@@ -250,7 +263,9 @@ pub const MEASURES: [Campaign; 12] = [
     Campaign::Pages,
     Campaign::Disk,
     Campaign::Idle,
+    Campaign::Media,
     Campaign::Live,
+    Campaign::Found,
     Campaign::Replay,
     Campaign::Ingest,
     Campaign::Cluster,

@@ -10,11 +10,13 @@ mod corpus;
 mod decode;
 mod disk;
 mod fill;
+mod found;
 mod hosted;
 mod idle;
 mod ingest;
 mod live;
 mod load;
+mod media;
 mod memory;
 mod merge;
 mod network;
@@ -72,8 +74,10 @@ async fn run(campaign: Campaign, arguments: &Arguments, report: &mut Report) -> 
         Campaign::Read => read::run(arguments, report).await,
         Campaign::Pages => pages::run(arguments, report).await,
         Campaign::Disk => disk::run(arguments, report).await,
+        Campaign::Media => media::run(arguments, report).await,
         Campaign::Idle => idle::run(arguments, report).await,
         Campaign::Live => live::run(arguments, report).await,
+        Campaign::Found => found::run(arguments, report).await,
         Campaign::Replay => replay::run(arguments, report).await,
         Campaign::Ingest => ingest::run(arguments, report).await,
         Campaign::Cluster => cluster::run(arguments, report).await,

@@ -17,7 +17,11 @@ pub struct Memory {
 
 /// What it is and what it was at most.
 pub fn of(plyr: &Plyr) -> Result<Memory, Box<dyn std::error::Error>> {
-    let pid = plyr.pid().ok_or("plyr has ended before it was measured")?;
+    of_process(plyr.pid().ok_or("plyr has ended before it was measured")?)
+}
+
+/// The same of any process.
+pub fn of_process(pid: u32) -> Result<Memory, Box<dyn std::error::Error>> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let bytes = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -33,6 +33,11 @@ impl Served {
             namespace: "fm.plyr".parse()?,
             connections: 100,
             sources: None,
+            search: None,
+            blobs: None,
+            media_origins: Vec::new(),
+            cdn_url: None,
+            admin: None,
         };
         let appview = AppView::bind(config, store, outbound).await?;
         let address = appview.address();

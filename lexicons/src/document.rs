@@ -16,6 +16,9 @@ macro_rules! embed {
 }
 
 embed![
+    "com/atproto/admin/defs.json",
+    "com/atproto/admin/getSubjectStatus.json",
+    "com/atproto/admin/updateSubjectStatus.json",
     "com/atproto/identity/resolveHandle.json",
     "com/atproto/label/defs.json",
     "com/atproto/repo/getRecord.json",
@@ -25,6 +28,7 @@ embed![
     "fm/plyr/actor/getProfile.json",
     "fm/plyr/actor/getProfiles.json",
     "fm/plyr/actor/profile.json",
+    "fm/plyr/actor/searchActors.json",
     "fm/plyr/comment.json",
     "fm/plyr/feed/defs.json",
     "fm/plyr/feed/getActorLikes.json",
@@ -40,10 +44,18 @@ embed![
     "fm/plyr/graph/getListsWithItem.json",
     "fm/plyr/like.json",
     "fm/plyr/list.json",
+    "fm/plyr/media/defs.json",
+    "fm/plyr/media/getAudio.json",
+    "fm/plyr/media/getImage.json",
+    "fm/plyr/media/getPlayback.json",
+    "fm/plyr/search/defs.json",
+    "fm/plyr/search/query.json",
+    "fm/plyr/search/typeahead.json",
     "fm/plyr/stats/getStats.json",
     "fm/plyr/sync/getCoverage.json",
     "fm/plyr/sync/getQuarantine.json",
     "fm/plyr/track.json",
+    "parts/page/mention/search.json",
 ];
 
 /// The version of the language.
@@ -176,12 +188,13 @@ pub struct ObjectRules {
 #[allow(missing_docs)]
 pub struct MethodRules {
     pub parameters: Option<Box<Schema>>,
+    pub input: Option<Box<MethodBody>>,
     pub output: Option<Box<MethodBody>>,
     #[serde(default)]
     pub errors: Vec<MethodError>,
 }
 
-/// The body of a method's answer.
+/// The body of a method's input or answer.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs)]
 pub struct MethodBody {
@@ -335,8 +348,9 @@ mod tests {
     fn every_document_of_the_folder_is_embedded_and_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut found = Vec::new();
-        walk(&root.join("com"), &mut found);
-        walk(&root.join("fm"), &mut found);
+        for folder in ["com", "fm", "parts"] {
+            walk(&root.join(folder), &mut found);
+        }
         assert_eq!(found.len(), SOURCES.len());
         for (path, text) in SOURCES {
             assert!(
@@ -384,11 +398,11 @@ mod tests {
                         .values()
                         .for_each(|property| references(property, found));
                 }
-                Schema::Query(rules) => {
-                    let answer = rules.output.as_ref().and_then(|body| body.schema.as_ref());
-                    answer
-                        .into_iter()
-                        .for_each(|schema| references(schema, found));
+                Schema::Query(rules) | Schema::Procedure(rules) => {
+                    let bodies = [rules.input.as_deref(), rules.output.as_deref()];
+                    let schemas = bodies.into_iter().flatten();
+                    let schemas = schemas.filter_map(|body| body.schema.as_ref());
+                    schemas.for_each(|schema| references(schema, found));
                 }
                 _ => {}
             }

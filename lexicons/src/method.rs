@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use ipld_core::ipld::Ipld;
 use serde_json::{Map, Value};
 
-use crate::document::{Document, MethodRules, ObjectRules, Schema, catalog};
+use crate::document::{Document, MethodBody, MethodRules, ObjectRules, Schema, catalog};
 use crate::validate::{ParameterError, Walk, parse_parameters};
 use crate::verdict::Reason;
 
@@ -76,12 +76,25 @@ impl Method {
 
     /// What an answer breaks of the method's document; empty when nothing.
     pub fn check_output(&self, answer: &Ipld) -> Vec<Reason> {
-        let body = self.rules.output.as_ref();
+        self.check(self.rules.output.as_deref(), answer)
+    }
+
+    /// What kind of body it takes (`application/json`); none where it takes none.
+    pub fn input_encoding(&self) -> Option<&'static str> {
+        self.rules.input.as_ref().map(|body| body.encoding.as_str())
+    }
+
+    /// What a body breaks of the method's document; empty when nothing.
+    pub fn check_input(&self, input: &Ipld) -> Vec<Reason> {
+        self.check(self.rules.input.as_deref(), input)
+    }
+
+    fn check(&self, body: Option<&MethodBody>, value: &Ipld) -> Vec<Reason> {
         let Some(schema) = body.and_then(|body| body.schema.as_ref()) else {
             return Vec::new();
         };
         let mut walk = Walk::new(catalog(), 16);
-        walk.value(self.document, schema, answer);
+        walk.value(self.document, schema, value);
         walk.judgement().reasons
     }
 
@@ -146,6 +159,27 @@ mod tests {
             tracks.parse_parameters(&many).unwrap_err().parameter,
             "uris"
         );
+    }
+
+    #[test]
+    fn bodies_are_held_against_the_document() {
+        let update = method("com.atproto.admin.updateSubjectStatus").unwrap();
+        assert_eq!(update.kind, MethodKind::Procedure);
+        assert_eq!(update.input_encoding(), Some("application/json"));
+        let broken = |text: &str| {
+            let input = crate::data::from_json(text.as_bytes()).unwrap();
+            !update.check_input(&input).is_empty()
+        };
+        let account = r#""subject":{"$type":"com.atproto.admin.defs#repoRef","did":"did:plc:abc"}"#;
+        assert!(!broken(&format!("{{{account}}}")));
+        assert!(!broken(&format!(
+            r#"{{{account},"takedown":{{"applied":true}}}}"#
+        )));
+        assert!(broken(&format!(r#"{{{account},"takedown":{{}}}}"#)));
+        assert!(broken(
+            r#"{"subject":{"$type":"com.atproto.admin.defs#repoRef"}}"#
+        ));
+        assert!(broken("{}") && broken("[]"));
     }
 
     #[test]

@@ -76,8 +76,9 @@ fn fields(out: &mut String, object: &Value) {
 fn reference() -> String {
     let mut out = String::from(
         "# XRPC reference\n\nMade from the documents in `lexicons/`. Methods are called with GET on \
-         `/xrpc/<method>`; errors are\n`{\"error\", \"message\"}`. Lists take `limit` and `cursor`; \
-         no cursor in the answer means the end.\n",
+         `/xrpc/<method>` (with POST\nwhere they have an input); errors are \
+         `{\"error\", \"message\"}`. Lists take `limit` and `cursor`; no\ncursor in the answer \
+         means the end.\n",
     );
     let documents: Vec<Value> = plyr_lexicons::document::SOURCES
         .iter()
@@ -86,7 +87,7 @@ fn reference() -> String {
     out.push_str("\n## Methods\n");
     for document in &documents {
         let main = &document["defs"]["main"];
-        if text(main, "type") != "query" {
+        if !["query", "procedure"].contains(&text(main, "type")) {
             continue;
         }
         let (id, about) = (text(document, "id"), text(main, "description"));
@@ -98,8 +99,17 @@ fn reference() -> String {
             out.push_str("\nParameters:\n\n");
             fields(&mut out, &main["parameters"]);
         }
+        if !main["input"].is_null() {
+            out.push_str("\nInput:\n\n");
+            fields(&mut out, &main["input"]["schema"]);
+        }
         out.push_str("\nAnswer:\n\n");
-        fields(&mut out, &main["output"]["schema"]);
+        match &main["output"]["schema"] {
+            Value::Null => {
+                writeln!(out, "Bytes: `{}`.", text(&main["output"], "encoding")).unwrap();
+            }
+            schema => fields(&mut out, schema),
+        }
         let errors = main["errors"].as_array().cloned().unwrap_or_default();
         if !errors.is_empty() {
             out.push_str("\nErrors:\n\n");

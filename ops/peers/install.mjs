@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url'
 export const HERE = path.dirname(fileURLToPath(import.meta.url))
 export const TARGETS = [
   ...['pds20', 'pds22', 'clients', 'jetstream', 'jetstream2', 'relay', 'collectiondir'],
+  'versitygw',
   'cassandra',
+  'chromium',
 ]
 
 const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
@@ -20,6 +22,7 @@ const GO = {
   // SQLite is C.
   relay: ['indigo', 'github.com/bluesky-social/indigo/cmd/relay', '1'],
   collectiondir: ['indigo', 'github.com/bluesky-social/indigo/cmd/collectiondir', '0'],
+  versitygw: ['versitygw', 'github.com/versity/versitygw/cmd/versitygw', '0'],
 }
 const major = Number(process.versions.node.split('.')[0])
 
@@ -93,6 +96,24 @@ function fetchNpm(name, folder) {
   run('npm', ['ci', ...flags], { cwd: folder, env })
 }
 
+/** The system's own, by its packages: browsers aren't to be had any other way everywhere. */
+function installBrowser() {
+  const paths = (process.env.PATH ?? '').split(':')
+  if (paths.some((folder) => fs.existsSync(path.join(folder, 'chromium')))) return
+  if (process.getuid?.() !== 0 || !fs.existsSync('/usr/bin/apt-get')) {
+    say('chromium is not installed: `apt install chromium` or the like; tests without it are skipped')
+    return
+  }
+  say('installing chromium; this is done once')
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const packages = ['chromium', 'fonts-liberation']
+  const flags = ['install', '--yes', '--no-install-recommends']
+  const done = spawnSync('apt-get', [...flags, ...packages], { stdio: ['ignore', 2, 2], env })
+  if (done.status === 0) return
+  run('apt-get', ['update'], { env })
+  run('apt-get', [...flags, ...packages], { env })
+}
+
 export function install(name) {
   if (name !== 'node22' && !TARGETS.includes(name)) {
     say(`there is no ${name} to install; there are ${TARGETS.join(', ')}`)
@@ -103,6 +124,10 @@ export function install(name) {
     run('bash', [path.join(HERE, 'cassandra', 'cassandra.sh'), 'install'], {
       env: { ...process.env, PEERS_CACHE: CACHE },
     })
+    return
+  }
+  if (name === 'chromium') {
+    installBrowser()
     return
   }
   if (needsNode22(name) && major < 22) install('node22')

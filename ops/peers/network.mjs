@@ -115,7 +115,8 @@ for (const port of pdsPorts) {
     inviteRequired: false,
     plcRotationKeyK256PrivateKeyHex: hex,
     disableSsrfProtection: true,
-    blobUploadLimit: Number(process.env.BLOB_LIMIT || 5 * 1024 * 1024),
+    // As the distribution of the PDS sets it.
+    blobUploadLimit: Number(process.env.BLOB_LIMIT || 100 * 1024 * 1024),
     maxSubscriptionBuffer: Number(process.env.MAX_SUB_BUFFER || 500),
     repoBackfillLimitMs: Number(process.env.BACKFILL_MS || 86400000),
     crawlers: (process.env.CRAWLERS || '').split(',').filter(Boolean),

@@ -14,6 +14,9 @@ const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC direc
   peers.sh up [OPTIONS]       start; prints one line of JSON when everything is ready, and runs
                               until Ctrl-C, or until its standard input closes
 
+  peers.sh s3 [BUCKET …]      an S3 server (versitygw) with those buckets (default: plyr), and no
+                              peers; prints and runs as \`up\` does
+
   --pds20 | --pds22           PDS 0.4 on Node 20 (default), or PDS 0.5 on Node 22
   --pds-count N               how many PDSs (default 1)
   --relay                     a relay over the PDSs
@@ -22,13 +25,13 @@ const HELP = `Real AT Protocol peers on loopback: the official PDS and PLC direc
   --collectiondir             a directory of repos by collection over the relay
   --legacy-documents          the PLC directory answers DID documents of the old shape
 
-While it runs, lines on its standard input steer a Jetstream (\`jetstream\` or \`jetstream2\`), each
-answered with a line when it is done: \`stop NAME\`, \`start NAME\` (on the same port),
-\`pause NAME\`, \`resume NAME\`, \`forget NAME\` (what it holds, while it is stopped).
+While it runs, lines on its standard input steer a Jetstream (\`jetstream\` or \`jetstream2\`) or
+the S3 server (\`s3\`), each answered with a line when it is done: \`stop NAME\`, \`start NAME\`
+(on the same port), \`pause NAME\`, \`resume NAME\`, \`forget NAME\` (what it holds, while it is stopped).
 
 Installs live in $PEERS_CACHE (default ~/.cache/plyr-peers). Needs Node 20 and npm; Go 1.26 and gcc
-for --relay, --jetstream, --jetstream2 and --collectiondir; JDK 17 and Maven for cassandra, which
-cassandra/cassandra.sh starts.
+for --relay, --jetstream, --jetstream2 and --collectiondir, Go alone for s3; JDK 17 and Maven for
+cassandra, which cassandra/cassandra.sh starts.
 `
 
 function readOptions(argv) {
@@ -228,6 +231,37 @@ async function up(argv) {
   await steer(supervisor, starts)
 }
 
+const S3_KEYS = { accessKey: 'plyr-access', secretKey: 'plyr-secret' }
+
+/** An S3 server of its own, over a folder: a bucket is a folder in it, an object a file. */
+async function s3(names) {
+  install('versitygw')
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'plyr-s3-'))
+  const supervisor = new Supervisor(state)
+  const [port] = await freePorts(1)
+  const url = `http://127.0.0.1:${port}`
+  const folder = path.join(state, 'buckets')
+  // What POSIX files can't say lies beside them: not every /tmp has extended attributes.
+  const sidecar = path.join(state, 'sidecar')
+  fs.mkdirSync(sidecar)
+  for (const name of names.length ? names : ['plyr']) {
+    fs.mkdirSync(path.join(folder, name), { recursive: true })
+  }
+  const listen = ['--port', `127.0.0.1:${port}`, '--health', '/health', '--quiet']
+  const args = [...listen, '--keep-alive', 'posix', '--sidecar', sidecar, folder]
+  const environment = {
+    ROOT_ACCESS_KEY: S3_KEYS.accessKey,
+    ROOT_SECRET_KEY: S3_KEYS.secretKey,
+  }
+  const start = async () => {
+    const started = supervisor.start('s3', goBinary('versitygw'), args, environment)
+    await supervisor.ready(started, answers(`${url}/health`))
+  }
+  await start()
+  process.stdout.write(`${JSON.stringify({ url, folder, state, ...S3_KEYS })}\n`)
+  await steer(supervisor, { s3: start })
+}
+
 async function steer(supervisor, starts) {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [word, name] = line.split(' ')
@@ -252,5 +286,6 @@ const [command = 'help', ...rest] = process.argv.slice(2)
 if (command === 'install') for (const name of rest.length ? rest : TARGETS) install(name)
 else if (command === 'locate') locate(rest[0])
 else if (command === 'up') await up(rest)
+else if (command === 's3') await s3(rest)
 else if (command === 'help') process.stdout.write(HELP)
 else fail(`unknown command ${command}; \`peers.sh help\` lists them`)

@@ -15,13 +15,16 @@ Examples:
   plyr verify                             what differs from the repos; --repair settles it
   plyr backfill alice.example.com         fetches a repo at once
   plyr quarantine list                    what was refused and why
-  plyr rebuild all                        index rows and counts, again from the records
+  plyr rebuild all                        index rows, counts and the search index, from the records
+  plyr blobs audit                        whether every kept blob is there and sound
+  plyr admin takedown at://… --dry-run    what would be hidden; without --dry-run it is
 
 Over a ScyllaDB (or Cassandra 5) cluster, as many processes of each part as wanted:
   export PLYR_STORE=scylla://node1:9042,node2:9042/plyr
   plyr store migrate                      makes the keyspace, or brings it up to date
   plyr index --metrics-listen :9091       follows the network
   plyr appview --listen :8080             answers queries
+  plyr media --metrics-listen :9092       fetches and keeps audio and images
 
   plyr config check                       what is in force, and where each value came from
 
@@ -44,6 +47,27 @@ const APPVIEW: &str = "\
 Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`). Any number
 may run behind a load balancer that asks /ready on --metrics-listen.";
 
+const MEDIA: &str = "\
+Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`), and a place for
+bytes that all parts share: --blobs s3://bucket/prefix with the usual AWS_* variables (R2: also
+--s3-endpoint https://ACCOUNT.r2.cloudflarestorage.com). Any number may run: a blob is one's at a time.
+
+  plyr media --blobs s3://music/blobs --media mirror";
+
+const BLOBS_COPY: &str = "\
+PLACE is disk:FOLDER or s3://bucket/prefix (AWS_* variables, --s3-endpoint, --s3-region). What the
+target has already is left; every original is hashed on its way. Run it again to go on.
+
+  plyr blobs copy --from disk:./plyr-data/blobs --to s3://music/blobs";
+
+const BLOBS_SWEEP: &str = "\
+A blob that no record names is noted first, and goes when it was unnamed for the grace time. What a
+track named until lately stays 90 days. Prints what it came to as a line of JSON.";
+
+const BLOBS_AUDIT: &str = "\
+Reads every kept blob and compares its hash with its CID. What is missing or damaged is fetched again,
+unless --dry-run. Prints what it came to as a line of JSON; exit code 1 where something was found.";
+
 const MIGRATE: &str = "\
 Run it before the first start and with every update: first this, then the processes one by one. An
 older version refuses to start over a newer keyspace. One migrator works at a time; others wait.
@@ -63,7 +87,14 @@ Everything goes on being served and followed meanwhile. A server that holds the 
 it itself; over a cluster this process does, from any machine. What is cut off goes on where it
 was when the same is asked for again. Rows that no record derives go, missing ones come back,
 counts become the sizes of the sets. `counts` trusts the index rows; where in doubt, `all` makes
-those first.";
+those first.
+
+The search index is built anew from the start, and takes the place of the one that answers when it
+has caught up. It is rebuilt by itself where it is missing, damaged or of another version. Over a
+cluster each AppView keeps one in its own --data-dir: `search` builds that.
+
+  plyr rebuild search
+  plyr rebuild all --store scylla://node1:9042,node2:9042/plyr";
 
 const VERIFY: &str = "\
 Fetches each repo's signed state from its host, and prints each difference as a line of JSON: its
@@ -87,6 +118,30 @@ repo failed.
 
   plyr backfill alice.example.com did:plc:ewvi7nxzyoun6zhxrhs64oiz
   plyr backfill status                    what is under way, what waits, what failed";
+
+const ADMIN: &str = "\
+SUBJECT is one of
+  alice.example.com, did:plc:…            an account, with all that it made
+  at://alice.example.com/fm.plyr.track/…  a record, whichever version of it; also one not held yet
+  https://HOST/track/…                    the same, by a link to its page here
+  did:plc:…/bafkrei…                      bytes, as one account names them
+  bafkrei…                                bytes, whoever names them
+
+Views, search, counts and bytes follow within a second, and it holds whatever comes from the
+network, over every restart, rebuild and copy. What was done is kept, and told by `plyr admin log`.
+A server that holds the data folder does it itself; over a cluster this process does, from any
+machine.
+
+  plyr admin takedown --dry-run https://music.example.com/track/alice.example.com/3lfvhszifvc2c
+  plyr admin takedown did:plc:ewvi7nxzyoun6zhxrhs64oiz --reason 'spam, see ticket 12'
+  plyr admin restore did:plc:ewvi7nxzyoun6zhxrhs64oiz
+  plyr admin delete-track at://alice.example.com/fm.plyr.track/3lfvhszifvc2c --reason 'a court'
+  plyr admin log | jq";
+
+const DELETE_TRACK: &str = "\
+For what is to stay away: `restore` refuses to bring it back unless it is told --force, and a later
+takedown and restore don't lift it by the way. The record itself is its maker's, in the maker's repo;
+nobody but them can delete it there.";
 
 const RETRY: &str = "\
 Asks the repo of each entry what holds now: that is kept, and the entry goes. What its repo still
@@ -115,6 +170,9 @@ pub fn command() -> Command {
     let appview = Command::new("appview")
         .about("The AppView alone, over a cluster: answers queries")
         .after_help(APPVIEW);
+    let media = Command::new("media")
+        .about("What fetches and keeps bytes alone, over a cluster and a bucket")
+        .after_help(MEDIA);
     let dump = Command::new("dump")
         .about("The state as canonical NDJSON: sorted, the same for every store of one network")
         .arg(
@@ -139,9 +197,10 @@ pub fn command() -> Command {
     let rebuild = Command::new("rebuild")
         .about("What is derived, again from the records, while everything is served")
         .subcommand_required(true)
+        .subcommand(Command::new("search").about("The search index, beside the one that answers"))
         .subcommand(Command::new("indexes").about("The index rows"))
         .subcommand(Command::new("counts").about("Counts and totals, from the index rows"))
-        .subcommand(Command::new("all").about("Both, rows first"))
+        .subcommand(Command::new("all").about("All of these: rows, counts, then the search index"))
         .after_help(REBUILD);
     let store = Command::new("store")
         .about("About a cluster's keyspace")
@@ -181,8 +240,9 @@ pub fn command() -> Command {
         .version(version)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([demo(), serve, index, appview, dump, rebuild])
-        .subcommands([verify(), backfill(), quarantine(), store, config])
+        .subcommands([demo(), serve, index, appview, media, dump, rebuild])
+        .subcommands([verify(), backfill(), quarantine(), blobs(), admin()])
+        .subcommands([store, config])
         .args(OPTIONS.iter().map(argument))
 }
 
@@ -300,6 +360,112 @@ fn quarantine() -> Command {
                 )
                 .after_help(RETRY),
         )
+}
+
+fn blobs() -> Command {
+    let dry = || {
+        Arg::new("dry-run")
+            .long("dry-run")
+            .action(ArgAction::SetTrue)
+            .help("Only tells")
+    };
+    Command::new("blobs")
+        .about("The upkeep of audio and images")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list").about("How many are kept, and what isn't and why, as JSON"),
+        )
+        .subcommand(
+            Command::new("audit")
+                .about("Whether every kept blob is there, and is what its CID says")
+                .arg(dry())
+                .arg(
+                    Arg::new("quick")
+                        .long("quick")
+                        .action(ArgAction::SetTrue)
+                        .help("Sees that they are there, without reading them"),
+                )
+                .after_help(BLOBS_AUDIT),
+        )
+        .subcommand(
+            Command::new("sweep")
+                .about("Takes away what no record names any more")
+                .arg(dry())
+                .arg(
+                    Arg::new("grace")
+                        .long("grace")
+                        .value_name("DURATION")
+                        .help("How long what nobody names stays: 24h unless given"),
+                )
+                .after_help(BLOBS_SWEEP),
+        )
+        .subcommand(
+            Command::new("retry")
+                .about("Tries again what failed, was refused or was set aside")
+                .arg(
+                    Arg::new("cid")
+                        .value_name("CID")
+                        .action(ArgAction::Append)
+                        .help("Those alone"),
+                )
+                .arg(
+                    Arg::new("all")
+                        .long("all")
+                        .action(ArgAction::SetTrue)
+                        .help("All that isn't kept"),
+                ),
+        )
+        .subcommand(
+            Command::new("copy")
+                .about("Copies all bytes from one place to another, verified")
+                .arg(place("from", "The place to read").value_name("PLACE"))
+                .arg(place("to", "The place to write").value_name("PLACE"))
+                .after_help(BLOBS_COPY),
+        )
+}
+
+fn admin() -> Command {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let subject = || {
+        let argument = Arg::new("subject").value_name("SUBJECT");
+        argument
+            .help("A DID, a handle, an at-uri, a CID, DID/CID or a link; see `plyr admin --help`")
+    };
+    let acting = |name: &'static str, about: &'static str| {
+        Command::new(name)
+            .about(about)
+            .arg(subject().required(true))
+            .arg(
+                Arg::new("dry-run")
+                    .long("dry-run")
+                    .action(ArgAction::SetTrue)
+                    .help("Tells what it is and what would change, and changes nothing"),
+            )
+            .arg(text("reason", "TEXT", "Why, for those who read the log"))
+            .arg(text(
+                "ref",
+                "TEXT",
+                "What it is called elsewhere: a report, a case",
+            ))
+            .arg(text("by", "NAME", "Who does it [default: $USER]"))
+    };
+    let force = Arg::new("force")
+        .long("force")
+        .action(ArgAction::SetTrue)
+        .help("Also a track that was deleted for good");
+    let log = Command::new("log")
+        .about("What was done, as a line of JSON each, oldest first")
+        .arg(subject());
+    Command::new("admin")
+        .about("Takes accounts, records and blobs down, and restores them")
+        .subcommand_required(true)
+        .subcommand(acting("takedown", "Hides something, until it is restored"))
+        .subcommand(acting("restore", "Lets it be seen again").arg(force))
+        .subcommand(acting("delete-track", "Hides a track for good").after_help(DELETE_TRACK))
+        .subcommand(log)
+        .after_help(ADMIN)
 }
 
 fn place(name: &'static str, help: &'static str) -> Arg {

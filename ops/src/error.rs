@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use plyr_schemas::StoreError;
+use plyr_schemas::own::OwnError;
 
 /// Why a command ended without doing its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,12 @@ pub enum OpsError {
     /// What a command prints could not be written.
     #[error("standard output can't be written: {0}")]
     Output(String),
+    /// An operator's action.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// What an operator names can't be acted on.
+    #[error("{0}")]
+    Subject(String),
     /// The running server could not be asked, or refused.
     #[error("the server that holds the data folder: {0}")]
     Control(String),

@@ -95,10 +95,41 @@ async fn something_new_shows_all_the_time_and_it_stops_cleanly() -> Tested {
     for line in [
         format!("{appview}/status"),
         format!("curl '{appview}/xrpc/fm.plyr.stats.getStats'"),
-        "com.atproto.sync.getBlob?did=did:plc:".to_owned(),
     ] {
         assert!(told.contains(&line), "{line} is not in {told}");
     }
+    let page = format!("{appview}/track/");
+    let pages = told.split(&page).skip(1);
+    let uris: Vec<&str> = pages
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect();
+    assert!(!uris.is_empty(), "no page is told in {told}");
+    for uri in uris {
+        let page = plyr.page(&format!("/track/{uri}")).await?;
+        assert!(page.contains("<audio"), "{page}");
+        wait_until("it sounds", || async {
+            let playback = plyr
+                .xrpc("fm.plyr.media.getPlayback", &format!("uri={uri}"))
+                .await?;
+            let sounds = playback["media"]["state"] == "available";
+            sounds.then_some(()).ok_or(playback.to_string())
+        })
+        .await?;
+    }
+    let search = format!("curl -G '{appview}/xrpc/fm.plyr.search.query' --data-urlencode 'q=");
+    let words = told
+        .split_once(&search)
+        .and_then(|(_, rest)| rest.split_once('\''));
+    let (words, _) = words.ok_or(format!("no search is told in {told}"))?;
+    let query = url::form_urlencoded::byte_serialize(words.as_bytes()).collect::<String>();
+    wait_until("what it says to search for is found", || async {
+        let answer = plyr
+            .xrpc("fm.plyr.search.query", &format!("q={query}"))
+            .await?;
+        let is_found = answer["hitsTotal"].as_u64() > Some(0);
+        is_found.then_some(()).ok_or(answer.to_string())
+    })
+    .await?;
     assert_eq!(plyr.stop().await?, Some(0));
     Ok(())
 }

@@ -80,11 +80,11 @@ async fn i03_cut_from_power_the_disk_holds_what_was_answered_and_the_oracle_agre
     let cuts = [
         (16, "everything"),
         (120, "nothing"),
-        (330, "nothing"),
+        (1_400, "nothing"),
         (20, "prefix"),
-        (61, "nothing"),
-        (81, "pages"),
-        (70, "prefix"),
+        (450, "nothing"),
+        (520, "pages"),
+        (300, "prefix"),
     ];
     for (seed, (at, way)) in (1..).zip(cuts) {
         let cut = Cut { at, way, seed };

@@ -3,15 +3,17 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plyr_lexicons::{Did, RecordUri, Rev};
 use plyr_peers::Layout;
 use plyr_schemas::conformance::put;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
+use plyr_schemas::own::{Asked, Verb};
 use plyr_schemas::{
-    Account, AccountState, Body, Change, DueCheck, Floor, Identity, QuarantineEntry, Standing,
-    Store, StreamCursor, Version,
+    Account, AccountState, Body, Change, DueCheck, FileJournal, Floor, HiddenSubject, Identity,
+    Own, QuarantineEntry, Standing, Store, StreamCursor, Version,
 };
 use serde_json::{Value, json};
 
@@ -149,6 +151,24 @@ async fn fill(folder: &Path) -> Tested {
         recent: vec![1],
     }));
     store.apply(changes).await?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let own = Own::new(Arc::new(FileJournal::open(folder)?), store.clone());
+    for (action, number) in [
+        (Verb::Takedown, 40),
+        (Verb::Takedown, 41),
+        (Verb::DeleteTrack, 44),
+        (Verb::Restore, 41),
+    ] {
+        own.act(Asked {
+            action,
+            subject: HiddenSubject::Record(uri(number)?),
+            by: "alice".to_owned(),
+            reason: Some("r".to_owned()),
+            reference: None,
+            force: false,
+        })
+        .await?;
+    }
     store.close().await?;
     Ok(())
 }
@@ -190,6 +210,8 @@ async fn i01_a_store_is_copied_into_a_cluster_and_back() -> Tested {
         "\"proven\"",
         "\"says\":null",
         "\"likeCount\":",
+        "\"ownAction\":",
+        "\"action\":\"delete-track\"",
     ] {
         assert!(expected.contains(kind), "no {kind} in the full dump");
     }

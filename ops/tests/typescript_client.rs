@@ -214,6 +214,13 @@ async fn shows(
     .await
 }
 
+/// Whether a method is tried elsewhere: the operator's (`appview/tests/admin.rs`), and those that
+/// answer with bytes (`appview/tests/media`).
+fn is_tried_elsewhere(nsid: &str) -> bool {
+    let with_bytes = ["fm.plyr.media.getAudio", "fm.plyr.media.getImage"];
+    nsid.starts_with("com.atproto.admin.") || with_bytes.contains(&nsid)
+}
+
 fn every_method_answered(findings: &[Value]) {
     let expected = [
         ("fm.plyr.feed.getTracks", 1),
@@ -222,6 +229,10 @@ fn every_method_answered(findings: &[Value]) {
         ("fm.plyr.feed.getLikes", 2),
         ("fm.plyr.feed.getActorLikes", 2),
         ("fm.plyr.feed.getComments", 2),
+        ("fm.plyr.actor.searchActors", 1),
+        ("fm.plyr.search.query", 2),
+        ("fm.plyr.search.typeahead", 2),
+        ("parts.page.mention.search", 2),
         ("fm.plyr.graph.getList", 3),
         ("fm.plyr.graph.getActorLists", 1),
         ("fm.plyr.graph.getListsWithItem", 1),
@@ -229,7 +240,7 @@ fn every_method_answered(findings: &[Value]) {
         ("fm.plyr.sync.getCoverage", 3),
         ("fm.plyr.sync.getQuarantine", 2),
     ];
-    for method in methods() {
+    for method in methods().iter().filter(|one| !is_tried_elsewhere(one.nsid)) {
         let mut answers = findings
             .iter()
             .filter(|finding| finding["method"] == method.nsid && finding.get("items").is_some())
@@ -254,7 +265,10 @@ fn every_declared_error_was_given(findings: &[Value]) {
         .collect();
     let expected: BTreeSet<(&str, &str)> = methods()
         .iter()
+        .filter(|method| !is_tried_elsewhere(method.nsid))
         .flat_map(|method| method.error_names().map(|name| (method.nsid, name)))
+        // Only before the index serves, which may be at once.
+        .filter(|(_, name)| *name != "SearchUnavailable")
         .collect();
     assert_eq!(given, expected);
 }
@@ -265,7 +279,7 @@ fn wrong_parameters_are_named(findings: &[Value]) {
         case.starts_with("wrong")
     };
     let wrong: Vec<&Value> = findings.iter().filter(of_case).collect();
-    assert_eq!(wrong.len(), 8);
+    assert_eq!(wrong.len(), 9);
     for finding in wrong {
         assert_eq!(finding["error"], "InvalidRequest", "{finding}");
         let message = finding["message"].as_str().unwrap_or_default();
@@ -277,9 +291,12 @@ fn wrong_parameters_are_named(findings: &[Value]) {
             "sort",
             "actor",
             "collection",
+            "q",
         ];
         assert!(
-            parameters.iter().any(|name| message.contains(name)),
+            parameters
+                .iter()
+                .any(|name| message.starts_with(&format!("{name}: "))),
             "{finding}"
         );
     }

@@ -1,12 +1,13 @@
-//! Copying what one store holds of the network into another, whatever their engines. Every write is
-//! repeatable, so that a copy may be cut off anywhere and go on from its last known place; counts
-//! and rows are derived anew on the way.
+//! Copying what one store holds of the network, and what the operator hides of it, into another,
+//! whatever their engines. Every write is repeatable, so that a copy may be cut off anywhere and go
+//! on from its last known place; counts and rows are derived anew on the way.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use plyr_lexicons::{Did, Namespace, Nsid, RecordUri, Verdict, data, validate};
 use serde::{Deserialize, Serialize};
 
 use crate::full_dump::{MOST_CHECKS, is_refused_event};
+use crate::hide::HiddenSubject;
 use crate::index::Derived;
 use crate::model::{Body, Change, Floor, Version};
 use crate::store::{Store, StoreError};
@@ -19,13 +20,15 @@ const BATCH: usize = 250;
 /// Batches under way at once.
 const AT_ONCE: usize = 8;
 
-/// What is copied, in this order: actors first, so that what the hidden ones made never counts;
+/// What is copied, in this order: hides and actors first, so that what is hidden never counts;
 /// floors after the versions they would keep out; cursors last, because they never lead the data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
-    /// What was observed of actors.
+    /// What the operator hides.
     #[default]
+    Hides,
+    /// What was observed of actors.
     Actors,
     /// Versions of records.
     Versions,
@@ -45,7 +48,8 @@ pub enum Stage {
 pub struct CopyPlace {
     /// The stage it is in.
     pub stage: Stage,
-    /// The last key of the stage that was copied: a DID, an at-uri, or a DID and a collection.
+    /// The last key of the stage that was copied: what is hidden, a DID, an at-uri, or a DID and a
+    /// collection.
     pub after: Option<String>,
     /// Versions copied so far.
     pub versions: u64,
@@ -79,6 +83,17 @@ pub async fn copy(
     mut place: CopyPlace,
     mut tell: impl FnMut(&CopyPlace) -> Result<(), StoreError>,
 ) -> Result<CopyPlace, StoreError> {
+    while place.stage == Stage::Hides {
+        let after = place.place(|text| text.parse::<HiddenSubject>().ok())?;
+        let hides = from.all_hides(after.as_ref(), PAGE).await?;
+        match hides.last() {
+            Some(last) => place.after = Some(last.subject.to_string()),
+            None => place.next(Stage::Actors),
+        }
+        let changes = hides.into_iter().map(|hide| vec![Change::Hide(hide)]);
+        apply(to, changes.collect()).await?;
+        tell(&place)?;
+    }
     while place.stage == Stage::Actors {
         let after = place.place(|text| Did::new(text.to_owned()).ok())?;
         let actors = from.all_actors(after.as_ref(), PAGE).await?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 
+use crate::hide::{HiddenSubject, Hide};
 use crate::index::{Index, IndexEntry, Position};
 use crate::log::LogPosition;
 use crate::model::{
@@ -166,12 +167,30 @@ impl Snapshot for CountedSnapshot {
         self.count("observed", self.inner.observed(dids)).await
     }
 
+    async fn hidden(&self, subjects: &[HiddenSubject]) -> Result<Vec<bool>, StoreError> {
+        self.count("hidden", self.inner.hidden(subjects)).await
+    }
+
+    async fn all_hides(
+        &self,
+        after: Option<&HiddenSubject>,
+        limit: usize,
+    ) -> Result<Vec<Hide>, StoreError> {
+        self.count("all_hides", self.inner.all_hides(after, limit))
+            .await
+    }
+
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
         self.count("is_known", self.inner.is_known(did)).await
     }
 
     async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
         self.count("counts", self.inner.counts(subjects)).await
+    }
+
+    async fn sure_counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        self.count("sure_counts", self.inner.sure_counts(subjects))
+            .await
     }
 
     async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {

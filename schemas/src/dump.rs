@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::model::Record;
 use crate::store::{Snapshot, StoreError};
+use crate::unhidden::Unhidden;
 
 /// Rows read at a time.
 const PAGE: usize = 500;
@@ -46,11 +47,13 @@ pub async fn dump(
     Ok(lines.write(out)?)
 }
 
-/// The lines of a dump.
+/// The lines of a dump. The operator's hides are no part of the network: what is hidden is in it,
+/// and counted.
 pub(crate) async fn add_shown<S: Snapshot + ?Sized>(
     snapshot: &S,
     lines: &mut Lines<'_>,
 ) -> Result<(), DumpError> {
+    let mut unhidden = Unhidden::read(snapshot).await?;
     let mut after = None;
     loop {
         let records = snapshot.all_records(after.as_ref(), PAGE).await?;
@@ -58,12 +61,15 @@ pub(crate) async fn add_shown<S: Snapshot + ?Sized>(
             .iter()
             .map(|record| record.uri.did.clone())
             .collect();
-        let actors = snapshot.actors(&dids).await?;
-        for (record, actor) in records.iter().zip(&actors) {
-            if actor.state.is_visible() {
-                lines.add(line(record)?)?;
-            }
+        let are_visible = unhidden.are_visible(snapshot, &dids).await?;
+        let shown = records.iter().zip(are_visible);
+        let shown: Vec<&Record> = shown
+            .filter_map(|(record, is_visible)| is_visible.then_some(record))
+            .collect();
+        for record in &shown {
+            lines.add(line(record)?)?;
         }
+        unhidden.count(snapshot, &shown).await?;
         match records.last() {
             Some(last) if records.len() == PAGE => after = Some(last.uri.clone()),
             _ => break,
@@ -72,18 +78,35 @@ pub(crate) async fn add_shown<S: Snapshot + ?Sized>(
     let mut after: Option<String> = None;
     loop {
         let counts = snapshot.all_counts(after.as_deref(), PAGE).await?;
-        for (subject, counts) in counts
-            .iter()
-            .filter(|(_, one)| one.likes + one.comments > 0)
-        {
-            let (likes, comments) = (counts.likes, counts.comments);
-            let row = json!({ "commentCount": comments, "likeCount": likes, "subject": subject });
-            lines.add(row.to_string())?;
+        for (subject, counts) in &counts {
+            let (likes, comments) = unhidden.counts.remove(subject).unwrap_or_default();
+            add_counts(
+                lines,
+                subject,
+                counts.likes + likes,
+                counts.comments + comments,
+            )?;
         }
         match counts.last() {
             Some((subject, _)) if counts.len() == PAGE => after = Some(subject.clone()),
             _ => break,
         }
+    }
+    for (subject, (likes, comments)) in unhidden.counts {
+        add_counts(lines, &subject, likes, comments)?;
+    }
+    Ok(())
+}
+
+fn add_counts(
+    lines: &mut Lines<'_>,
+    subject: &str,
+    likes: u64,
+    comments: u64,
+) -> Result<(), DumpError> {
+    if likes + comments > 0 {
+        let row = json!({ "commentCount": comments, "likeCount": likes, "subject": subject });
+        lines.add(row.to_string())?;
     }
     Ok(())
 }

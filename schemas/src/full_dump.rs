@@ -1,6 +1,6 @@
-//! The full dump: the dump's lines, and a line for everything else that is kept of the network:
+//! The full dump: the dump's lines, and a line for everything else that is kept: of the network
 //! versions, deletes, what was observed of actors, floors, repos as wholes, what is due, what was
-//! refused.
+//! refused; and of own state what the operator hides, and each action.
 //! Two stores with the same full dump are copies of one another.
 
 use std::io::Write;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::dump::{DumpError, Lines, add_shown};
 use crate::model::{AccountState, DueCheck, Floor, QuarantineEntry, Standing};
+use crate::own::{Action, OwnJournal};
 use crate::repo::{DueRepo, Repo, RepoHead};
 use crate::whole::{Kept, Observed, Whole};
 
@@ -19,14 +20,19 @@ const PAGE: usize = 500;
 /// Checks that are due at one time; there are few.
 pub(crate) const MOST_CHECKS: usize = 1_000_000;
 
-/// Writes it; one JSON object a line, keys sorted, lines sorted. Answers how many lines.
+/// Writes it, with the operator's actions where their journal is given; one JSON object a line,
+/// keys sorted, lines sorted. Answers how many lines.
 pub async fn full_dump(
     whole: &dyn Whole,
+    own: Option<&dyn OwnJournal>,
     out: &mut (dyn Write + Send),
     scratch: &Path,
 ) -> Result<u64, DumpError> {
     let mut lines = Lines::new(scratch);
     add_shown(whole, &mut lines).await?;
+    if let Some(own) = own {
+        add_actions(own, &mut lines).await?;
+    }
     let mut after = None;
     loop {
         let versions = whole.all_versions(after.as_ref(), PAGE).await?;
@@ -46,6 +52,19 @@ pub async fn full_dump(
         }
         match actors.last() {
             Some(last) => after = Some(last.did.clone()),
+            None => break,
+        }
+    }
+    let mut after = None;
+    loop {
+        let hides = whole.all_hides(after.as_ref(), PAGE).await?;
+        for hide in &hides {
+            let row = json!({ "at": hide.at, "hidden": hide.hidden,
+                "hide": hide.subject.to_string() });
+            lines.add(row.to_string())?;
+        }
+        match hides.last() {
+            Some(last) => after = Some(last.subject.clone()),
             None => break,
         }
     }
@@ -94,6 +113,20 @@ pub async fn full_dump(
         }
     }
     Ok(lines.write(out)?)
+}
+
+/// What the operator did.
+async fn add_actions(own: &dyn OwnJournal, lines: &mut Lines<'_>) -> Result<(), DumpError> {
+    let mut added = Ok(());
+    let mut hear = |action: Action| {
+        let row = json!({ "action": action.action.word(), "at": action.at, "by": action.by,
+            "ownAction": action.id, "reason": action.reason, "ref": action.reference,
+            "subject": action.subject.to_string() });
+        added = lines.add(row.to_string());
+        added.is_ok()
+    };
+    own.each(&mut hear).await?;
+    Ok(added?)
 }
 
 /// Invalid records are listed with what was refused, but they are versions like any other.

@@ -1,7 +1,7 @@
 //! The versions of one key as an engine holds them, and what follows from a set of them: which is
 //! current, what it derives, what is no longer needed. Pure; the same for every engine.
 
-use plyr_lexicons::{Cid, Collection, Judgement, Namespace, RecordUri, Rev, Verdict, data};
+use plyr_lexicons::{Cid, Judgement, Namespace, RecordUri, Rev, Verdict, data};
 
 use crate::index::Derived;
 use crate::model::{Body, Micros, Record, Standing, Version};
@@ -59,7 +59,7 @@ impl HeldVersion {
     }
 
     /// As a record; none for a delete.
-    pub fn into_record(self, uri: RecordUri, rev: Rev) -> Option<Record> {
+    pub fn into_record(self, uri: RecordUri, rev: Rev, hidden: bool) -> Option<Record> {
         let Content {
             cid,
             bytes,
@@ -73,6 +73,7 @@ impl HeldVersion {
             bytes,
             judgement,
             seen_at: self.seen_at,
+            hidden,
         })
     }
 
@@ -152,7 +153,7 @@ pub fn derived_if_valid(
     let Some(collection) = namespace.collection(uri.collection.as_str()) else {
         return Ok(Derived::default());
     };
-    if content.bytes.is_empty() || collection == Collection::Profile {
+    if content.bytes.is_empty() {
         return Ok(Derived::default());
     }
     let record = data::from_cbor(&content.bytes).map_err(|problem| StoreError::Corrupt {

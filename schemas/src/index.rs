@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use plyr_lexicons::{Collection, Did, Ipld, RecordUri, SortAt};
 
+use crate::blob_uses::blobs_of;
+
 /// An index: one ordered table, named with the partition it is read by.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Index {
@@ -30,6 +32,9 @@ pub enum Index {
     ActorListsOfType(Did, String),
     /// Lists that hold a subject, newest first; a list that holds it twice stands once.
     ListsWithItem(String),
+    /// Records that name a blob (its CID as text), newest first; a record that names it twice
+    /// stands once.
+    BlobUses(String),
 }
 
 /// Where an entry stands in its index: compares in the order the index answers in.
@@ -62,6 +67,11 @@ pub struct Derived {
     /// A track's duration in seconds, taken as at most a day.
     pub duration_seconds: u64,
 }
+
+/// The version of what records derive. It rises whenever they derive other rows than before: a
+/// store that an older program kept gets those once ([`crate::rebuild::Pass::Derivations`]).
+/// 1: uses of blobs.
+pub const DERIVATIONS: u16 = 1;
 
 /// Longest subject uri that is indexed, in bytes; longer ones address nothing that exists.
 const LONGEST_SUBJECT: usize = 2048;
@@ -141,6 +151,13 @@ impl Derived {
                         .rows
                         .push(row(Index::ListsWithItem(item), newest_first, 0));
                 }
+            }
+        }
+        let mut seen = HashSet::new();
+        for blob in blobs_of(collection, record) {
+            if seen.insert(blob.cid) {
+                let uses = Index::BlobUses(blob.cid.to_string());
+                derived.rows.push(row(uses, newest_first, 0));
             }
         }
         derived

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use plyr_lexicons::{Cid, Did, Handle, Judgement, Nsid, RecordUri, Rev, Verdict};
 
+use crate::hide::Hide;
 use crate::index::Derived;
 use crate::repo::{DueRepo, Repo};
 
@@ -69,11 +70,18 @@ pub struct Record {
     pub judgement: Judgement,
     /// When this instance first saw the current version.
     pub seen_at: Micros,
+    /// Whether the operator hides it, whatever version it is.
+    pub hidden: bool,
 }
 
 impl Record {
     /// Whether it may show in views at all.
     pub fn is_shown(&self) -> bool {
+        !self.hidden && self.is_accepted()
+    }
+
+    /// Whether its lexicon lets it in.
+    pub fn is_accepted(&self) -> bool {
         self.judgement.verdict != Verdict::Invalid
     }
 
@@ -374,6 +382,8 @@ pub enum Change {
         /// The entry's id.
         id: String,
     },
+    /// What the operator hides, or shows again: the store's copy of own state.
+    Hide(Hide),
     /// A cursor; a batch of its own after what it covers is durable.
     Cursor(StreamCursor),
 }
@@ -394,16 +404,24 @@ pub enum Outcome {
 /// What a log entry points at.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum LogSubject {
-    /// A record.
+    /// A record, or how many like it.
     Record(RecordUri),
     /// An actor: account state, handle or profile.
     Actor(Did),
 }
 
+impl LogSubject {
+    /// Names what is liked by more or fewer than before; none where it is no record.
+    pub(crate) fn liked(subject: &str) -> Option<LogSubject> {
+        subject.parse().ok().map(LogSubject::Record)
+    }
+}
+
 /// A log entry: look again at this. Carries no content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogEntry {
-    /// The stream it is in, named `[a-z0-9]{1,32}`: one for each writer process, or one for all.
+    /// The stream it is in, named `[a-z0-9]{1,32}` at random: one for each writer process, or one
+    /// for the store.
     pub stream: String,
     /// Its number within the stream, from 1, in the order of commits.
     pub number: u64,

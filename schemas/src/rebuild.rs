@@ -15,6 +15,9 @@ pub enum Pass {
     Counts,
     /// Both, rows first: counts are the sizes of sets of rows.
     All,
+    /// The index rows that an older program did not derive. Once done there is nothing to do until
+    /// records derive more ([`crate::index::DERIVATIONS`]).
+    Derivations,
     /// The verdict of every record that older rules judged, and what follows from it. Once done
     /// there is nothing to do until there are newer rules.
     Rules,
@@ -27,6 +30,7 @@ impl Pass {
             Pass::Indexes => "indexes",
             Pass::Counts => "counts",
             Pass::All => "all",
+            Pass::Derivations => "derivations",
             Pass::Rules => "rules",
         }
     }
@@ -45,6 +49,7 @@ impl Pass {
             Pass::All => &[
                 Records, Rows, Members, Hidden, Counts, Sets, Actors, Totals, Done,
             ],
+            Pass::Derivations => &[Records, Done],
             Pass::Rules => &[Rules, Done],
         }
     }
@@ -151,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_pass_goes_through_its_stages_and_ends() {
-        for pass in [Pass::Indexes, Pass::Counts, Pass::All, Pass::Rules] {
+        use Pass::{All, Counts, Derivations, Indexes, Rules};
+        for pass in [Indexes, Counts, All, Derivations, Rules] {
             let mut passing = Passing::begin(pass, 1);
             let mut stages = vec![passing.stage];
             while !passing.is_done() {

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use plyr_lexicons::{Did, Handle, Nsid, RecordUri, Rev};
 
+use crate::hide::{HiddenSubject, Hide};
 use crate::index::{Index, IndexEntry, Position};
 use crate::log::LogPosition;
 use crate::model::{
@@ -176,7 +177,10 @@ pub trait Store: Send + Sync {
     async fn whole(&self) -> Result<Box<dyn Whole>, StoreError>;
 
     /// Log entries that a follower at `after` hasn't seen, each stream's oldest first and without
-    /// gaps, at most `limit`.
+    /// gaps, at most `limit`. Whatever changes is named once it is durable: a record when a version
+    /// of it or the number of its likes changes, an actor when the account, the handle or the
+    /// profile does, and both actors when a handle moves from one to the other. What hasn't changed
+    /// may be named too.
     async fn log_after(
         &self,
         after: &LogPosition,
@@ -232,8 +236,8 @@ impl RepoPage {
 /// A view to read from. A call asks for all it needs at once, however much that is.
 #[async_trait]
 pub trait Snapshot: Send + Sync {
-    /// Current records, in the order asked; none for what isn't held or is deleted. Invalid ones
-    /// are answered too ([`Record::is_shown`]).
+    /// Current records, in the order asked; none for what isn't held or is deleted. Invalid and
+    /// hidden ones are answered too ([`Record::is_shown`]).
     async fn records(&self, uris: &[RecordUri]) -> Result<Vec<Option<Record>>, StoreError>;
 
     /// The same for the first of them that have `most_bytes` together, at least one: what isn't
@@ -244,17 +248,36 @@ pub trait Snapshot: Send + Sync {
         most_bytes: usize,
     ) -> Result<Vec<Option<Record>>, StoreError>;
 
-    /// Actors, in the order asked; defaults for unknown ones.
+    /// Actors, in the order asked; defaults for unknown ones. One that the operator hides is
+    /// answered as taken down, whatever its host says ([`Snapshot::observed`]).
     async fn actors(&self, dids: &[Did]) -> Result<Vec<Actor>, StoreError>;
 
     /// What was observed of actors, each answer with its time of asking, in the order asked.
     async fn observed(&self, dids: &[Did]) -> Result<Vec<Observed>, StoreError>;
+
+    /// Whether the operator hides each of these itself, in the order asked. That an actor is hidden
+    /// says nothing here of the actor's records and blobs, nor does a blob hidden for every DID of
+    /// the same one under a DID.
+    async fn hidden(&self, subjects: &[HiddenSubject]) -> Result<Vec<bool>, StoreError>;
+
+    /// What is or was hidden, lifted ones too, strictly after `after`, in the order of their
+    /// subjects' texts.
+    async fn all_hides(
+        &self,
+        after: Option<&HiddenSubject>,
+        limit: usize,
+    ) -> Result<Vec<Hide>, StoreError>;
 
     /// Whether anything is held of a repo: a record, a delete, or an answer about the account.
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError>;
 
     /// Counts by subject uri, in the order asked.
     async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError>;
+
+    /// The same, sure to be no older than what the log has named of them: for who keeps what is
+    /// answered. Over a cluster [`Snapshot::counts`] asks one node, which may be behind for a
+    /// while; a page that is asked for again shows it then.
+    async fn sure_counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError>;
 
     /// What actors have published, in the order asked.
     async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError>;

@@ -98,6 +98,11 @@ tables! {
     DUE_REPOS_BY_TIME = Network 22 [&[]] [&[Number("urgency"), Number("due_at"), Text("did")]];
     /// What streams told of a repo.
     TOLD = Network 23 [&[Text("did")]] [&[]];
+    /// What the operator hides, or did: a copy of own state, which no rebuild touches.
+    HIDES = Network 30 [&[Text("subject")]] [&[]];
+    /// Records that name a blob, newest first. Stands before the others, so that the rows that a
+    /// rebuild walks over are one range.
+    BLOB_USES = Derived 0 [&[Text("cid")]] [SORTED];
     /// Tracks of the network, newest first.
     LATEST_TRACKS = Derived 1 [&[]] [SORTED];
     /// Tracks of an actor, newest first.
@@ -126,6 +131,13 @@ tables! {
     ACTOR_TOTALS = Derived 13 [&[Text("did")]] [&[]];
     /// What the network holds: one row.
     TOTALS = Derived 14 [&[]] [&[]];
+    /// Blobs: from the records that name them, and from what is kept of them. No rebuild of the
+    /// indexes touches them.
+    BLOBS = Derived 20 [&[Text("cid")]] [&[]];
+    /// Blobs of which something is due, by time.
+    BLOBS_DUE = Derived 21 [&[]] [&[Number("due_at"), Text("cid")]];
+    /// What tracks' audio was last seen to be.
+    SEEN_AUDIO = Derived 22 [&[Text("did")]] [&[Text("collection"), Text("rkey")]];
     /// The change log, in the order of commits.
     LOG = Log 1 [&[]] [&[Number("number")]];
 }
@@ -269,6 +281,7 @@ pub fn partition(index: &Index) -> Key {
             .text(did.as_str())
             .text(list_type),
         Index::ListsWithItem(subject) => Key::of(&LISTS_WITH_ITEM).text(subject),
+        Index::BlobUses(cid) => Key::of(&BLOB_USES).text(cid),
     }
 }
 

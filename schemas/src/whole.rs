@@ -1,5 +1,6 @@
 //! Everything a store holds of the network, shown or not: what a full dump prints and a copy
-//! carries. Derived rows and counts are not in it; they follow from it.
+//! carries, together with what the operator hides. Derived rows and counts are not in it; they
+//! follow from it.
 
 use async_trait::async_trait;
 use plyr_lexicons::{Cid, Did, Nsid, RecordUri, Rev, Verdict};

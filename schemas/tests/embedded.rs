@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use plyr_lexicons::Verdict;
 use plyr_schemas::FaultHook;
-use plyr_schemas::conformance::{self, BoxError, Checked, Place, Spoilt};
+use plyr_schemas::conformance::{
+    self, BlobPlace, BlobStore, BoxError, Checked, Place, Spoilt, blob_cid,
+};
 use plyr_schemas::embedded::{BEFORE_COMMIT, EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::tables::{self, Key};
 use plyr_schemas::{
-    Account, AccountState, Change, Index, IndexEntry, Position, Store, StoreError, StreamCursor,
-    store_conformance,
+    Account, AccountState, Blob, BlobRows, Body, Change, Index, IndexEntry, LogPosition,
+    LogSubject, Pass, Position, Store, StoreError, StreamCursor, store_conformance,
 };
+use serde_json::json;
 use tokio::runtime::Handle;
 
 struct Folder(tempfile::TempDir);
@@ -43,8 +46,8 @@ impl Folder {
 }
 
 impl Folder {
-    /// The derived rows as the engine beneath keeps them, once the store has let go of them.
-    async fn keyspace(&self) -> Result<(fjall::Database, fjall::Keyspace), BoxError> {
+    /// Rows of a sort as the engine beneath keeps them, once the store has let go of them.
+    async fn keyspace(&self, of: &str) -> Result<(fjall::Database, fjall::Keyspace), BoxError> {
         let mut tries = 0;
         loop {
             match fjall::Database::builder(self.0.path().join("store")).open() {
@@ -54,8 +57,8 @@ impl Folder {
                 }
                 opened => {
                     let database = opened?;
-                    let derived = database.keyspace("derived", Default::default)?;
-                    return Ok((database, derived));
+                    let keyspace = database.keyspace(of, Default::default)?;
+                    return Ok((database, keyspace));
                 }
             }
         }
@@ -90,6 +93,9 @@ store_conformance! {
     i15_the_quarantine_neither_skips_nor_repeats,
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
+    what_changes_back_is_named_again,
+    a_handle_that_moves_names_both,
+    whoever_is_liked_is_named,
     a_cursor_is_durable,
     what_was_refused_is_released,
     i02_a_repo_is_what_was_asked_last,
@@ -100,6 +106,24 @@ store_conformance! {
     i03_an_erasing_cut_off_anywhere_is_finished,
     i04_an_erased_account_is_gone_and_may_come_back,
     what_was_observed_is_answered,
+    a_blobs_row_is_compared_and_set,
+    of_many_writers_of_a_blob_one_wins_each_round,
+    i03_blobs_are_due_as_their_rows_say,
+    i15_blobs_are_listed_whole,
+    what_was_seen_of_audio_is_kept,
+    a_blob_leads_to_the_records_that_name_it,
+    i03_a_hide_cut_off_anywhere_is_finished,
+    i08_the_latest_hide_holds,
+    i08_what_is_hidden_shows_and_counts_nowhere,
+    i08_what_is_hidden_stays_hidden,
+    i08_what_one_process_hides_no_other_shows,
+}
+
+#[async_trait::async_trait]
+impl BlobPlace for Folder {
+    async fn open_blobs(&self) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Ok(Arc::new(self.open_as(&self.options()).await?))
+    }
 }
 
 fn cursor(position: u64) -> Vec<Change> {
@@ -133,6 +157,10 @@ async fn a_disk_nearly_full_stops_writes_and_not_reads() -> Checked {
     ));
     let held = store.snapshot().await?.cursor("wss://one").await?;
     assert_eq!(held.map(|cursor| cursor.position), Some(1));
+    let blob = Blob::wanted(blob_cid(1), 1);
+    let refused = store.replace_blob(blob.clone()).await;
+    assert!(matches!(refused, Err(StoreError::DiskFull { .. })));
+    assert_eq!(store.blobs(&[blob.cid]).await?, [None]);
     // What a start asks for goes on too: these rules have judged everything.
     assert!(store.rejudge(|_| ()).await?.done);
     free.store(50, Ordering::SeqCst);
@@ -172,9 +200,96 @@ async fn i03_followers_hear_of_what_was_written_alone() -> Checked {
     for (asked_at, state) in [(1, AccountState::Active), (2, AccountState::TakenDown)] {
         store.apply(vec![account(asked_at, state)]).await?;
     }
-    assert_eq!(*seen.lock().unwrap(), ["", "log.1"]);
-    assert_eq!(store.log_head().await?.to_string(), "log.2");
+    let head = store.log_head().await?;
+    let (stream, number) = head.iter().next().unwrap();
+    assert_eq!(number, 2);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [String::new(), format!("{stream}.1")]
+    );
     store.close().await?;
+    Ok(())
+}
+
+/// Many likes that are written together name their subject once, and none where as many were taken
+/// back.
+#[tokio::test]
+async fn likes_written_together_name_their_subject_once() -> Checked {
+    let folder = folder();
+    let store = folder.open_as(&folder.options()).await?;
+    let (subject, _) = conformance::a_like()?;
+    let cid = "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i";
+    let like = json!({ "subject": { "uri": subject, "cid": cid } });
+    let of = |actor: &str, at: i64| {
+        let uri = format!("at://did:plc:{actor}/fm.plyr.like/x");
+        conformance::put(&uri.parse().unwrap(), at, &like).unwrap()
+    };
+    let taken_back = |actor: &str| match of(actor, 2) {
+        Change::Version(mut like) => {
+            like.body = Body::Delete;
+            Change::Version(like)
+        }
+        other => other,
+    };
+    let named = async |changes: Vec<Change>| -> Result<usize, StoreError> {
+        let head = store.log_head().await?;
+        store.apply(changes).await?;
+        let entries = store.log_after(&head, 1_000).await?;
+        let subject = LogSubject::Record(subject.parse().unwrap());
+        let named = entries.iter().filter(|entry| entry.subject == subject);
+        Ok(named.count())
+    };
+    let many: Vec<Change> = (0..50).map(|n| of(&format!("a{n}"), 1)).collect();
+    assert_eq!(named(many.clone()).await?, 1);
+    assert_eq!(named(many).await?, 0, "nothing has changed");
+    assert_eq!(named(vec![of("b", 1), taken_back("a7")]).await?, 0);
+    assert_eq!(named(vec![of("c", 1), taken_back("c")]).await?, 0);
+    assert_eq!(named(vec![taken_back("b")]).await?, 1);
+    store.close().await?;
+    Ok(())
+}
+
+/// The log of each store is told from that of any other, by a name it keeps.
+#[tokio::test]
+async fn a_log_keeps_its_name_and_shares_it_with_no_other() -> Checked {
+    let (this, that) = (folder(), folder());
+    let (_, change) = conformance::a_like()?;
+    let mut heads = Vec::new();
+    for folder in [&this, &that] {
+        let store = folder.open_as(&folder.options()).await?;
+        store.apply(vec![change.clone()]).await?;
+        heads.push(store.log_head().await?);
+        store.close().await?;
+    }
+    assert!(!heads[0].covers(&heads[1]) && !heads[1].covers(&heads[0]));
+    let store = this.open_as(&this.options()).await?;
+    assert_eq!(store.log_head().await?, heads[0]);
+    store.close().await?;
+    drop(store);
+
+    // An older store has no name yet. What was at a position of its log before begins anew.
+    {
+        let (database, network) = this.keyspace("network").await?;
+        network.remove(Key::of(&tables::META).text("stream").into_bytes())?;
+        database.persist(fjall::PersistMode::SyncAll)?;
+    }
+    let mut named = Vec::new();
+    for _ in 0..2 {
+        let store = this.open_as(&this.options()).await?;
+        let head = store.log_head().await?;
+        named.push(head);
+        let before: LogPosition = "log.1".parse()?;
+        let entries = store.log_after(&before, 10).await?;
+        let first = entries.first().map(|entry| entry.number);
+        assert_eq!(
+            first,
+            Some(1),
+            "another log's position counts for something"
+        );
+        store.close().await?;
+    }
+    assert_eq!(named[0], named[1]);
+    assert!(!named[0].covers(&heads[0]));
     Ok(())
 }
 
@@ -356,10 +471,51 @@ async fn new_rules_judge_everything_again() -> Checked {
     Ok(())
 }
 
+/// A store that a program kept which knew no uses of blobs has them once it is opened.
+#[tokio::test]
+async fn i01_an_older_store_gets_the_rows_that_records_derive_since() -> Checked {
+    const TRACKS: i64 = 2_500;
+    let folder = folder();
+    let (audio, rare) = (blob_cid(1), blob_cid(2));
+    let store = folder.open_as(&folder.options()).await?;
+    store.apply(conformance::tracks(TRACKS, &audio)?).await?;
+    store.apply(conformance::tracks(1, &rare)?).await?;
+    let expected = conformance::uses_of(&store, &audio).await?;
+    assert_eq!(expected.len(), 100);
+    store.close().await?;
+    drop(store);
+    {
+        let (database, derived) = folder.keyspace("derived").await?;
+        for row in derived.prefix([tables::BLOB_USES.tag]) {
+            derived.remove(row.key()?)?;
+        }
+        let network = database.keyspace("network", Default::default)?;
+        network.remove(Key::of(&tables::META).text("derivations").into_bytes())?;
+        database.persist(fjall::PersistMode::SyncAll)?;
+    }
+    let store = folder.open_as(&folder.options()).await?;
+    assert_eq!(conformance::uses_of(&store, &audio).await?, [""; 0]);
+    // Cut off after a piece, and gone on with.
+    let piece = store.pass(Pass::Derivations, None).await?;
+    assert!(!piece.is_done() && piece.mended > 0, "{piece:?}");
+    store.close().await?;
+    drop(store);
+    let store = folder.open_as(&folder.options()).await?;
+    let written = store.rejudge(|_| ()).await?.written;
+    assert_eq!(written, TRACKS as u64 + 1);
+    assert_eq!(conformance::uses_of(&store, &audio).await?, expected);
+    assert_eq!(conformance::uses_of(&store, &rare).await?.len(), 1);
+    assert_eq!(store.rejudge(|_| ()).await?.written, 0);
+    let again = conformance::run(&store, Pass::All).await?;
+    assert_eq!((again.mended, again.unreadable), (0, 0), "{again:?}");
+    store.close().await?;
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl Spoilt for Folder {
     async fn derived(&self) -> Result<Vec<String>, BoxError> {
-        let derived = self.keyspace().await?;
+        let derived = self.keyspace("derived").await?;
         let rows = derived.1.iter().map(|row| {
             let (key, cell) = row.into_inner()?;
             Ok(format!("{:?} {:?}", key.as_ref(), cell.as_ref()))
@@ -368,7 +524,7 @@ impl Spoilt for Folder {
     }
 
     async fn spoil(&self) -> Result<(), BoxError> {
-        let (database, derived) = self.keyspace().await?;
+        let (database, derived) = self.keyspace("derived").await?;
         let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for row in derived.iter() {
             let (key, cell) = row.into_inner()?;

@@ -1,6 +1,8 @@
 //! What the service shows of itself: a short page, its status, its DID document and robots.
 
+pub mod address;
 pub mod status;
+pub mod track;
 
 use plyr_schemas::Totals;
 use serde_json::{Value, json};
@@ -20,14 +22,13 @@ pub fn did_document(app: &App) -> Value {
         .unwrap_or_default();
     let id = format!("did:web:{host}{port}");
     let endpoint = app.public_url.as_str().trim_end_matches('/');
+    let service =
+        |id: &str, kind: &str| json!({ "id": id, "type": kind, "serviceEndpoint": endpoint });
+    // Mentions link to pages that aren't served yet: nobody is sent to ask for them.
     json!({
         "@context": ["https://www.w3.org/ns/did/v1"],
         "id": id,
-        "service": [{
-            "id": "#plyr_appview",
-            "type": "PlyrAppView",
-            "serviceEndpoint": endpoint,
-        }],
+        "service": [service("#plyr_appview", "PlyrAppView")],
     })
 }
 

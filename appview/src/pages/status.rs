@@ -15,6 +15,8 @@ const LOOKED_AT: usize = 5_000;
 /// Refused records on the page.
 const REFUSED: usize = 20;
 
+mod search;
+
 const STYLE: &str = "
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 3rem auto; padding: 0 1rem; }
@@ -53,6 +55,7 @@ pub async fn page(app: &App) -> Result<String, StoreError> {
                 (summary(&states))
                 (sources_table(&sources, now))
                 (states_table(&states))
+                (search::section(app.search.standing().as_ref(), now))
                 (troubled_table(&troubled, now))
                 (refused_table(&refused))
                 p {

@@ -2,6 +2,7 @@
 //! byte), and a graceful stop.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::line::{Line, Wire};
+use crate::input::Peer;
+
 /// Until a connection shows which version of HTTP it speaks.
 const FIRST_BYTES: Duration = Duration::from_secs(5);
 /// What HTTP/2 begins with (RFC 9113, section 3.4).
@@ -25,10 +29,17 @@ const LOOK: Duration = Duration::from_millis(20);
 const HEADERS: Duration = Duration::from_secs(10);
 /// Largest header block, in bytes, with the request line.
 const LARGEST_HEADERS: usize = 128 << 10;
-/// A connection's life at most; clients open another.
+/// A connection's life at most; clients open another. A body that was begun is sent to its end.
 const LIFE: Duration = Duration::from_secs(600);
+/// The life of one with a body on it, however slowly that is read.
+const LONGEST_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Open requests may take this long after the stop.
 const DRAIN: Duration = Duration::from_secs(9);
+/// Bytes that the system is handed ahead of what it can send. A body is watched until its last bytes
+/// are handed on: where the system takes as much as it likes (4 MiB) that is the whole of a song at
+/// once, and nobody would be left to end it.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 << 10;
 /// After an accept that failed (no file handles, say).
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -56,7 +67,7 @@ pub async fn serve(
                 let service = warp::service(routes.clone());
                 let cancel = cancel.clone();
                 open.spawn(async move {
-                    converse(stream, service, &cancel).await;
+                    converse(stream, peer, service, &cancel).await;
                     tracing::trace!(%peer, "connection ended");
                     drop(place);
                 });
@@ -74,7 +85,7 @@ pub async fn serve(
     }
 }
 
-async fn converse<S>(stream: TcpStream, service: S, cancel: &CancellationToken)
+async fn converse<S>(stream: TcpStream, peer: SocketAddr, service: S, cancel: &CancellationToken)
 where
     S: tower_service::Service<
             hyper::Request<hyper::body::Incoming>,
@@ -97,6 +108,11 @@ where
     if let Err(problem) = stream.set_nodelay(true) {
         tracing::debug!(%problem, "nagle stays on");
     }
+    // Unlike a bound on the whole buffer this leaves to the system how much is on its way.
+    #[cfg(target_os = "linux")]
+    if let Err(problem) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%problem, "the system takes as much ahead as it likes");
+    }
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -110,20 +126,30 @@ where
         .max_header_list_size(LARGEST_HEADERS as u32)
         .keep_alive_interval(HEADERS)
         .keep_alive_timeout(HEADERS);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let line = Line::default();
+    let line_of_requests = line.clone();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         let mut service = service.clone();
+        let line = match request.version() {
+            hyper::Version::HTTP_2 => line_of_requests.of_one_stream(),
+            _ => line_of_requests.clone(),
+        };
+        request.extensions_mut().insert(line);
         async move {
             // A CONNECT names no path, which warp can't take.
             if request.uri().path().is_empty() {
                 return Ok(super::no_path(request.method(), request.headers()));
             }
+            request.extensions_mut().insert(Peer(peer.ip()));
             service.call(request).await
         }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let wire = TokioIo::new(Wire::new(stream, line.clone()));
+    let connection = builder.serve_connection(wire, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
+        () = line.ended() => return,
         () = cancel.cancelled() => None,
         () = tokio::time::sleep(LIFE) => None,
     };
@@ -132,15 +158,32 @@ where
         None => {
             // No new request; the open one finishes.
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(DRAIN, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = line.ended() => return,
+                () = end_of_patience(&line, cancel) => return,
             }
         }
     };
     if let Err(problem) = ended {
         tracing::debug!(%problem, "a connection broke");
     }
+}
+
+/// Waits as long as what is open on a connection may take that is to end.
+async fn end_of_patience(line: &Line, cancel: &CancellationToken) {
+    let latest = tokio::time::Instant::now() + LONGEST_LIFE;
+    while !cancel.is_cancelled() && tokio::time::Instant::now() < latest {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = tokio::time::sleep(DRAIN) => {
+                if !line.has_bodies() {
+                    return;
+                }
+            }
+        }
+    }
+    tokio::time::sleep(DRAIN).await;
 }
 
 /// Waits for the bytes that tell HTTP/1 from HTTP/2; `false` when the connection ended before.

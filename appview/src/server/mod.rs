@@ -1,13 +1,15 @@
 //! The server: warp's routes under an accept loop of our own, so that every wait has an end.
 
 mod accept;
-mod respond;
+mod line;
+pub mod respond;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use plyr_lexicons::Ipld;
 use plyr_outbound::Outbound;
 use plyr_schemas::Store;
 use tokio::net::TcpListener;
@@ -19,8 +21,13 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use crate::coverage::Coverage;
+use crate::dispatch::Answer;
 use crate::error::{AppViewError, XrpcError};
+use crate::input::{self, Body, Peer};
+use crate::media::{self, OpenBodies};
+use crate::search::Search;
 use crate::{App, AppViewConfig, dispatch, pages};
+pub use line::Line;
 use respond::Caller;
 
 /// Requests worked on at the same time; more are told to come back.
@@ -36,7 +43,6 @@ pub struct AppView {
     address: SocketAddr,
     connections: usize,
     app: Arc<App>,
-    places: Arc<Semaphore>,
 }
 
 impl AppView {
@@ -63,14 +69,19 @@ impl AppView {
             namespace: config.namespace,
             public_url,
             coverage: Coverage::new(config.sources),
+            search: Search::new(config.search),
+            blobs: config.blobs,
+            media_origins: config.media_origins,
+            cdn_url: config.cdn_url,
+            open: Arc::new(OpenBodies::new()),
+            admin: config.admin,
+            asking: Arc::new(Semaphore::new(IN_FLIGHT)),
         });
-        let places = Arc::new(Semaphore::new(IN_FLIGHT));
         Ok(AppView {
             listener,
             address,
             connections: config.connections,
             app,
-            places,
         })
     }
 
@@ -81,37 +92,78 @@ impl AppView {
 
     /// Answers until cancelled; open requests finish first.
     pub async fn serve(self, cancel: CancellationToken) {
-        let (app, places) = (self.app, self.places);
+        let app = self.app;
+        let served = CancellationToken::new();
+        let watching = tokio::spawn(media::watch(app.clone(), served.clone()));
         let query = warp::query::raw().or(warp::any().map(String::new)).unify();
         let routes = warp::method()
             .and(warp::path::full())
             .and(query)
             .and(warp::header::headers_cloned())
-            .then(move |verb: Method, path: warp::path::FullPath, query: String, headers| {
-                let (app, places) = (app.clone(), places.clone());
-                async move { answer(&app, &places, verb, path.as_str(), &query, &headers).await }
-            });
+            .and(warp::ext::optional::<Line>())
+            .and(warp::ext::optional::<Peer>())
+            .and(warp::body::stream().map(Body::new))
+            .then(
+                move |verb,
+                      path: warp::path::FullPath,
+                      query: String,
+                      headers,
+                      line,
+                      peer,
+                      body| {
+                    let app = app.clone();
+                    async move {
+                        let asking = Asking::new(verb, headers, line, peer);
+                        answer(&app, path.as_str(), &query, &asking, body).await
+                    }
+                },
+            );
         accept::serve(self.listener, routes.boxed(), self.connections, cancel).await;
+        served.cancel();
+        if let Err(problem) = watching.await {
+            tracing::error!(%problem, "what watches over open bodies broke off");
+        }
+    }
+}
+
+/// A request, besides what it asks for.
+pub struct Asking {
+    pub verb: Method,
+    pub headers: HeaderMap,
+    pub caller: Caller,
+    /// The connection it came over.
+    pub line: Line,
+    /// Who is at its other end.
+    pub peer: Peer,
+}
+
+impl Asking {
+    fn new(verb: Method, headers: HeaderMap, line: Option<Line>, peer: Option<Peer>) -> Asking {
+        Asking {
+            caller: Caller::of(&verb, &headers),
+            verb,
+            headers,
+            line: line.unwrap_or_default(),
+            peer: peer.unwrap_or_default(),
+        }
     }
 }
 
 /// Answers any request at all.
-async fn answer(
-    app: &App,
-    places: &Semaphore,
-    verb: Method,
-    path: &str,
-    query: &str,
-    headers: &HeaderMap,
-) -> Response {
+async fn answer(app: &App, path: &str, query: &str, asking: &Asking, body: Body) -> Response {
     let began = std::time::Instant::now();
-    let caller = Caller::of(&verb, headers);
-    if verb == Method::OPTIONS {
+    if asking.verb == Method::OPTIONS {
         return respond::preflight();
     }
+    // Bytes have a patience of their own, and give their place up where they are waited for: those
+    // who wait, and who are sent a body, have others.
+    let is_bytes = path
+        .strip_prefix("/xrpc/")
+        .is_some_and(dispatch::answers_bytes);
     let work = async {
-        let Ok(_place) = places.try_acquire() else {
-            return Err(XrpcError::overloaded());
+        let _place = match is_bytes {
+            true => None,
+            false => Some(app.asking_place()?),
         };
         if query.len() > LONGEST_QUERY {
             let message = format!("the query has more than {LONGEST_QUERY} bytes");
@@ -121,10 +173,18 @@ async fn answer(
                 message,
             ));
         }
-        route(app, &verb, path, query, &caller).await
+        let input = match path.strip_prefix("/xrpc/") {
+            Some(method) => input::take(app, method, asking, body).await?,
+            None => None,
+        };
+        route(app, path, query, asking, input).await
+    };
+    let patience = match is_bytes {
+        true => media::PATIENCE,
+        false => PATIENCE,
     };
     let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
-    let outcome = match tokio::time::timeout(PATIENCE, guarded).await {
+    let outcome = match tokio::time::timeout(patience, guarded).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => {
             tracing::error!(path, "a request broke off");
@@ -134,7 +194,7 @@ async fn answer(
         }
         Err(_) => Err(XrpcError::overloaded()),
     };
-    let response = outcome.unwrap_or_else(|problem| respond::error(&problem, &caller));
+    let response = outcome.unwrap_or_else(|problem| respond::error(&problem, &asking.caller));
     let known = path
         .strip_prefix("/xrpc/")
         .filter(|nsid| plyr_lexicons::method(nsid).is_some());
@@ -155,17 +215,20 @@ fn no_path(verb: &Method, headers: &HeaderMap) -> Response {
 
 async fn route(
     app: &App,
-    verb: &Method,
     path: &str,
     query: &str,
-    caller: &Caller,
+    asking: &Asking,
+    input: Option<Ipld>,
 ) -> Result<Response, XrpcError> {
+    let (verb, caller) = (&asking.verb, &asking.caller);
     if let Some(method) = path
         .strip_prefix("/xrpc/")
         .filter(|name| *name != "_health")
     {
-        let answer = dispatch::dispatch(app, verb, method, query).await?;
-        return respond::answer(&answer, caller);
+        return match dispatch::dispatch(app, method, query, asking, input).await? {
+            Answer::Value(value) => respond::answer(&value, caller),
+            Answer::Bytes(response) => Ok(*response),
+        };
     }
     if !matches!(*verb, Method::GET | Method::HEAD) {
         let message = format!("Incorrect HTTP method ({verb}) expected GET");
@@ -200,6 +263,7 @@ async fn route(
             StatusCode::OK,
             caller,
         )),
+        _ if pages::track::is_of(path) => pages::track::answer(app, path, asking).await,
         _ => {
             let message = "there is nothing here; / says what there is";
             Err(XrpcError::new(StatusCode::NOT_FOUND, "NotFound", message))

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use warp::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::hyper::body::Bytes;
@@ -34,6 +34,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether only headers are wanted.
+    pub fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    /// Whether anybody may get the same answer.
+    pub fn is_anonymous(&self) -> bool {
+        self.anonymous
+    }
+
     /// Reads the headers that matter.
     pub fn of(verb: &Method, headers: &HeaderMap) -> Caller {
         let text = |name| {
@@ -67,9 +77,10 @@ fn takes_gzip(accepted: &str) -> bool {
 }
 
 /// What every answer says, also errors: anybody may read it from anywhere, without credentials.
-fn everywhere(headers: &mut HeaderMap) {
+pub fn everywhere(headers: &mut HeaderMap) {
     let exposed = "atproto-repo-rev, atproto-content-labelers, etag, ratelimit-limit, \
-                   ratelimit-remaining, ratelimit-reset, retry-after, link";
+                   ratelimit-remaining, ratelimit-reset, retry-after, link, accept-ranges, \
+                   content-range, content-length, content-disposition";
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -89,7 +100,8 @@ pub fn preflight() -> Response {
     let headers = response.headers_mut();
     everywhere(headers);
     let methods = "GET, HEAD, POST, OPTIONS";
-    let allowed = "authorization, content-type, atproto-accept-labelers, atproto-proxy";
+    let allowed = "authorization, content-type, atproto-accept-labelers, atproto-proxy, range, \
+                   if-range, if-match, if-none-match";
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static(methods),
@@ -127,10 +139,25 @@ pub fn body(bytes: Vec<u8>, kind: &'static str, caller: &Caller) -> Response {
     send(bytes, kind, StatusCode::OK, caller)
 }
 
+/// A page with a status and a content security policy of its own.
+pub fn page(text: String, status: StatusCode, policy: &str, caller: &Caller) -> Response {
+    let kind = "text/html; charset=utf-8";
+    let mut response = send(text.into_bytes(), kind, status, caller);
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// An error, in the shape of the protocol.
 pub fn error(problem: &XrpcError, caller: &Caller) -> Response {
     let value = json!({ "error": problem.name, "message": problem.message });
     let mut response = json(&value, problem.status, caller);
+    if problem.status == StatusCode::UNAUTHORIZED {
+        let scheme = HeaderValue::from_static("Basic realm=\"admin\", charset=\"UTF-8\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    }
     if matches!(
         problem.status,
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS

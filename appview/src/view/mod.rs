@@ -2,10 +2,11 @@
 //! asks for all records, actors and counts at once; the rules say what may show; presenting makes
 //! the lexicon's view type.
 
+pub mod avatars;
 pub mod page;
 pub mod present;
 
-use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordUri, Verdict, data};
+use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordUri, data};
 use plyr_schemas::{AccountState, Actor, Counts, Derived, IndexEntry, Record, Snapshot};
 
 use crate::error::XrpcError;
@@ -24,6 +25,8 @@ pub struct Hydrated {
 pub enum Hidden {
     Invalid,
     Account(AccountState),
+    /// The operator hides the record.
+    TakenDown,
 }
 
 impl Hidden {
@@ -34,6 +37,7 @@ impl Hidden {
             Hidden::Account(AccountState::Deleted) => "accountDeleted",
             Hidden::Account(AccountState::TakenDown) => "accountTakenDown",
             Hidden::Account(AccountState::Suspended) => "accountSuspended",
+            Hidden::TakenDown => "takenDown",
             Hidden::Account(AccountState::Unknown | AccountState::Active) | Hidden::Invalid => {
                 "invalid"
             }
@@ -48,7 +52,17 @@ pub enum Found {
     Nothing,
 }
 
-/// Looks addresses up in one wave: records, authors and counts together.
+/// What shows of what was looked up.
+pub fn shown(found: &[Found]) -> Vec<&Hydrated> {
+    let shown = found.iter().filter_map(|found| match found {
+        Found::Shown(hydrated) => Some(hydrated.as_ref()),
+        Found::Hidden(_) | Found::Nothing => None,
+    });
+    shown.collect()
+}
+
+/// Looks addresses up: records, authors and counts in one wave, then whether authors' pictures are
+/// hidden.
 pub async fn hydrate(
     namespace: &Namespace,
     snapshot: &dyn Snapshot,
@@ -66,11 +80,14 @@ pub async fn hydrate_within(
 ) -> Result<Vec<Found>, XrpcError> {
     let dids: Vec<Did> = uris.iter().map(|uri| uri.did.clone()).collect();
     let subjects: Vec<String> = uris.iter().map(RecordUri::to_string).collect();
-    let (records, actors, counts) = tokio::try_join!(
+    let (records, mut actors, counts) = tokio::try_join!(
         snapshot.records_within(uris, most_bytes),
         snapshot.actors(&dids),
         snapshot.counts(&subjects)
     )?;
+    // Of those that are answered: each has its author's place.
+    actors.truncate(records.len());
+    avatars::without_hidden(snapshot, &mut actors).await?;
     let found = records.into_iter().zip(actors).zip(counts);
     Ok(found
         .map(|((record, author), counts)| judge(namespace, record, author, counts))
@@ -84,7 +101,10 @@ fn judge(namespace: &Namespace, record: Option<Record>, author: Actor, counts: C
     if !author.state.is_visible() {
         return Found::Hidden(Hidden::Account(author.state));
     }
-    if record.judgement.verdict == Verdict::Invalid {
+    if record.hidden {
+        return Found::Hidden(Hidden::TakenDown);
+    }
+    if !record.is_accepted() {
         return Found::Hidden(Hidden::Invalid);
     }
     let Some(collection) = namespace.collection(record.uri.collection.as_str()) else {
@@ -117,7 +137,7 @@ impl Hydrated {
 
 #[cfg(test)]
 mod tests {
-    use plyr_lexicons::{Judgement, Rev};
+    use plyr_lexicons::{Judgement, Rev, Verdict};
     use plyr_schemas::Index;
 
     use super::*;
@@ -150,6 +170,7 @@ mod tests {
                 bytes,
                 judgement,
                 seen_at: 1,
+                hidden: false,
             },
             value,
             collection: Collection::Like,

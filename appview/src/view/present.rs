@@ -6,35 +6,99 @@ use plyr_lexicons::generated::com_atproto_repo_strong_ref::StrongRef;
 use plyr_lexicons::generated::fm_plyr_actor_defs::{ProfileView, ProfileViewBasic};
 use plyr_lexicons::generated::fm_plyr_feed_defs::{CommentView, LikeView, TrackView};
 use plyr_lexicons::generated::fm_plyr_graph_defs::ListView;
+use plyr_lexicons::generated::fm_plyr_media_defs::MediaView;
 use plyr_lexicons::typed::{Fields, List, Typed};
+use plyr_lexicons::validate::cut;
 use plyr_lexicons::{Ipld, SortAt, Verdict};
 use plyr_schemas::{Actor, ActorTotals};
 
 use super::Hydrated;
+use crate::media::Shelf;
 
-/// Longest title, name or artist shown, in bytes.
-const LONGEST_NAME: usize = 256;
-const LONGEST_COMMENT: usize = 1_000;
-const LONGEST_BIO: usize = 2_560;
-/// Labels shown of one record, and the longest, in bytes.
+/// How long a text is shown.
+#[derive(Clone, Copy)]
+struct Longest {
+    bytes: usize,
+    /// Where the document bounds them.
+    graphemes: Option<usize>,
+}
+
+impl Longest {
+    const fn bytes(bytes: usize) -> Longest {
+        Longest {
+            bytes,
+            graphemes: None,
+        }
+    }
+
+    const fn graphemes(graphemes: usize, bytes: usize) -> Longest {
+        Longest {
+            bytes,
+            graphemes: Some(graphemes),
+        }
+    }
+
+    fn of(self, text: &str) -> String {
+        cut(text, self.bytes, self.graphemes).to_owned()
+    }
+}
+
+/// A track's title.
+const TITLE: Longest = Longest::bytes(256);
+/// What is said about a track.
+const DESCRIPTION: Longest = Longest::bytes(5_000);
+/// A list's name.
+const NAME: Longest = Longest::graphemes(64, 256);
+/// A list's type, which its document doesn't bound.
+const LIST_TYPE: Longest = Longest::bytes(256);
+const COMMENT: Longest = Longest::bytes(1_000);
+const BIO: Longest = Longest::graphemes(256, 2_560);
+const DISPLAY_NAME: Longest = Longest::graphemes(64, 640);
+const LABEL: Longest = Longest::bytes(128);
+/// Labels shown of one record.
 const MOST_LABELS: usize = 10;
-const LONGEST_LABEL: usize = 128;
 /// Largest integer that every JSON client reads exactly (2^53 - 1).
 const LARGEST_INTEGER: i64 = 9_007_199_254_740_991;
 
-fn field<'a>(record: &'a Ipld, name: &str) -> Option<&'a Ipld> {
+/// A field of a record; none of what is no map.
+pub fn field<'a>(record: &'a Ipld, name: &str) -> Option<&'a Ipld> {
     match record {
         Ipld::Map(fields) => fields.get(name),
         _ => None,
     }
 }
 
-/// A text field, cut to so many bytes at a character's border.
-fn text(record: &Ipld, name: &str, longest: usize) -> Option<String> {
+/// A text field, as it is.
+pub fn text_of<'a>(record: &'a Ipld, name: &str) -> Option<&'a str> {
     match field(record, name) {
-        Some(Ipld::String(text)) => Some(text[..text.floor_char_boundary(longest)].to_owned()),
+        Some(Ipld::String(text)) => Some(text),
         _ => None,
     }
+}
+
+/// A text field, cut.
+fn text(record: &Ipld, name: &str, longest: Longest) -> Option<String> {
+    text_of(record, name).map(|text| longest.of(text))
+}
+
+/// A track's title, cut.
+pub fn title(record: &Ipld) -> Option<String> {
+    text(record, "title", TITLE)
+}
+
+/// The name that a track is published under, cut.
+pub fn artist(record: &Ipld) -> Option<String> {
+    text(record, "artist", TITLE)
+}
+
+/// What a track's author says about it, cut.
+pub fn description(record: &Ipld) -> Option<String> {
+    text(record, "description", DESCRIPTION).filter(|about| !about.trim().is_empty())
+}
+
+/// A list's name, cut.
+pub fn list_name(record: &Ipld) -> Option<String> {
+    text(record, "name", NAME)
 }
 
 fn integer(record: &Ipld, name: &str) -> Option<i64> {
@@ -56,25 +120,39 @@ pub fn count(size: u64) -> i64 {
 }
 
 /// `fm.plyr.actor.defs#profileViewBasic`
-fn author(actor: &Actor) -> ProfileViewBasic {
+pub fn author(actor: &Actor) -> ProfileViewBasic {
     ProfileViewBasic {
         did: actor.did.as_str().to_owned(),
         handle: handle(actor),
-        display_name: actor.display_name.clone(),
+        display_name: display_name(actor),
         avatar: avatar(actor),
         other: Fields::new(),
     }
 }
 
+/// Who is named in a path: by handle, if there is one.
+pub fn who(actor: &Actor) -> &str {
+    let handle = actor.handle.as_ref().map(|handle| handle.as_str());
+    handle.unwrap_or(actor.did.as_str())
+}
+
+/// What an actor is called, if anything.
+pub fn display_name(actor: &Actor) -> Option<String> {
+    let name = actor.display_name.as_deref();
+    name.map(|name| DISPLAY_NAME.of(name))
+}
+
+/// What stands in the place of a handle that nobody proved.
+pub const NO_HANDLE: &str = "handle.invalid";
+
 /// The handle that the register names the actor by.
 fn handle(actor: &Actor) -> String {
     let shown = actor.handle.as_ref();
-    shown
-        .map_or("handle.invalid", |handle| handle.as_str())
-        .to_owned()
+    shown.map_or(NO_HANDLE, |handle| handle.as_str()).to_owned()
 }
 
-fn avatar(actor: &Actor) -> Option<String> {
+/// Where an actor's picture is served.
+pub fn avatar(actor: &Actor) -> Option<String> {
     let (did, cid) = (actor.did.as_str(), actor.avatar.as_ref()?);
     Some(format!(
         "https://cdn.bsky.app/img/avatar/plain/{did}/{cid}@jpeg"
@@ -105,8 +183,17 @@ fn common(hydrated: &Hydrated) -> Common {
     }
 }
 
+/// How long a track is: as its bytes say where they are here, else as its record says.
+pub fn duration_ms(record: &Ipld, media: &MediaView) -> Option<i64> {
+    let seconds = integer(record, "duration");
+    let said = seconds.and_then(|seconds| seconds.checked_mul(1000));
+    let said = said.filter(|millis| (0..=LARGEST_INTEGER).contains(millis));
+    media.duration_ms.or(said)
+}
+
 /// `fm.plyr.feed.defs#trackView`
-pub fn track(hydrated: Hydrated) -> TrackView {
+pub fn track(hydrated: Hydrated, shelf: &Shelf) -> TrackView {
+    let (media, cover) = (shelf.media(&hydrated), shelf.cover(&hydrated));
     let Common {
         uri,
         cid,
@@ -117,7 +204,6 @@ pub fn track(hydrated: Hydrated) -> TrackView {
         tolerated,
     } = common(&hydrated);
     let Hydrated { value, counts, .. } = hydrated;
-    let duration_ms = integer(&value, "duration").and_then(|seconds| seconds.checked_mul(1000));
     TrackView {
         uri,
         cid,
@@ -126,8 +212,10 @@ pub fn track(hydrated: Hydrated) -> TrackView {
         sort_at,
         indexed_at,
         tolerated,
-        title: text(&value, "title", LONGEST_NAME).unwrap_or_default(),
-        duration_ms: duration_ms.filter(|millis| (0..=LARGEST_INTEGER).contains(millis)),
+        title: title(&value).unwrap_or_default(),
+        duration_ms: duration_ms(&value, &media),
+        media: Some(media),
+        cover,
         like_count: count(counts.likes),
         comment_count: count(counts.comments),
         list_count: count(counts.lists),
@@ -149,7 +237,7 @@ fn self_labels(record: &Ipld) -> Option<List<String>> {
     };
     let mut found: Vec<String> = Vec::new();
     for value in values.iter().take(MOST_LABELS) {
-        match text(value, "val", LONGEST_LABEL) {
+        match text(value, "val", LABEL) {
             Some(label) if !label.is_empty() && !found.contains(&label) => found.push(label),
             _ => {}
         }
@@ -208,7 +296,7 @@ pub fn comment(hydrated: Hydrated) -> Option<CommentView> {
         indexed_at,
         tolerated,
         subject: subject(&value)?,
-        text: text(&value, "text", LONGEST_COMMENT).unwrap_or_default(),
+        text: text(&value, "text", COMMENT).unwrap_or_default(),
         timestamp_ms: integer(&value, "timestampMs").unwrap_or_default().max(0),
         record: value,
         other: Fields::new(),
@@ -235,8 +323,8 @@ pub fn list(hydrated: Hydrated) -> ListView {
         sort_at,
         indexed_at,
         tolerated,
-        name: text(&value, "name", LONGEST_NAME),
-        list_type: text(&value, "listType", LONGEST_NAME),
+        name: list_name(&value),
+        list_type: text(&value, "listType", LIST_TYPE),
         item_count: count(items(&value).len() as u64),
         record: value,
         other: Fields::new(),
@@ -257,11 +345,9 @@ pub fn profile(actor: &Actor, totals: &ActorTotals, record: Option<Hydrated>) ->
     ProfileView {
         did: actor.did.as_str().to_owned(),
         handle: handle(actor),
-        display_name: actor.display_name.clone(),
+        display_name: display_name(actor),
         avatar: avatar(actor),
-        bio: record
-            .as_ref()
-            .and_then(|record| text(record, "bio", LONGEST_BIO)),
+        bio: record.as_ref().and_then(|record| text(record, "bio", BIO)),
         record,
         track_count: count(totals.tracks),
         album_count: count(totals.albums),

@@ -12,9 +12,10 @@ use crate::App;
 use crate::actor;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
+use crate::media::Shelf;
 use crate::parameters::Parameters;
 use crate::view::page::{self, MOST_BYTES, PASSES};
-use crate::view::{Found, Hydrated, hydrate_within, present};
+use crate::view::{Found, Hydrated, hydrate_within, present, shown};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -77,6 +78,7 @@ async fn liked(
     let found = hydrate_within(&app.namespace, snapshot, &subjects, MOST_BYTES);
     let firsts = async { Ok(snapshot.first_likes(&pairs).await?) };
     let (found, firsts) = tokio::try_join!(found, firsts)?;
+    let shelf = Shelf::look(app, snapshot, shown(&found)).await?;
     let fits = found.len();
     let cut = match fits.checked_sub(1).and_then(|last| likes.get(last)) {
         Some((_, last)) if fits < likes.len() => place(last),
@@ -99,7 +101,7 @@ async fn liked(
         };
         views.push(LikedTrackView {
             like,
-            track: present::track(track),
+            track: present::track(track, &shelf),
             other: Fields::new(),
         });
     }

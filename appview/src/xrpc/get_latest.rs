@@ -9,6 +9,7 @@ use plyr_schemas::{Index, Position};
 use crate::App;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
+use crate::media::Shelf;
 use crate::parameters::Parameters;
 use crate::view::page::{self, Wanted};
 use crate::view::present;
@@ -31,8 +32,10 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         once_an_actor: false,
     };
     let page = page::fill(&app.namespace, snapshot.as_ref(), wanted).await?;
+    let shelf = Shelf::look(app, snapshot.as_ref(), page.rows.iter().collect()).await?;
+    let view = |track| present::track(track, &shelf);
     Ok(Output {
-        tracks: List(page.rows.into_iter().map(present::track).collect()),
+        tracks: List(page.rows.into_iter().map(view).collect()),
         cursor: page.cursor,
         other: Fields::new(),
     })

@@ -11,9 +11,10 @@ use crate::App;
 use crate::actor::resolve_uri;
 use crate::cursor::ListName;
 use crate::error::XrpcError;
+use crate::media::Shelf;
 use crate::parameters::Parameters;
 use crate::view::page::MOST_BYTES;
-use crate::view::{Found, hydrate, hydrate_within, present};
+use crate::view::{Found, hydrate, hydrate_within, present, shown};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -46,7 +47,9 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         .collect();
     let uris: Vec<RecordUri> = subjects.iter().flatten().cloned().collect();
     let found = hydrate_within(&app.namespace, snapshot.as_ref(), &uris, MOST_BYTES);
-    let mut found = found.await?.into_iter();
+    let found = found.await?;
+    let shelf = Shelf::look(app, snapshot.as_ref(), shown(&found)).await?;
+    let mut found = found.into_iter();
     let (mut views, mut bytes, mut end) = (Vec::new(), 0, start);
     for (item, subject) in page.into_iter().zip(subjects) {
         if bytes >= MOST_BYTES {
@@ -64,7 +67,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         if let Some(Found::Shown(hydrated)) = &found {
             bytes += hydrated.record.bytes.len();
         }
-        views.extend(entry(item, found));
+        views.extend(entry(item, found, &shelf));
     }
     let cursor = (end < items.len()).then(|| name.seal(&end.to_string()));
     Ok(Output {
@@ -76,12 +79,12 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
 }
 
 /// `fm.plyr.graph.defs#listItemView`
-fn entry(item: &Ipld, found: Option<Found>) -> Option<ListItemView> {
+fn entry(item: &Ipld, found: Option<Found>, shelf: &Shelf) -> Option<ListItemView> {
     let subject = present::subject(item)?;
     let uri = subject.uri.clone();
     let item = match found {
         Some(Found::Shown(hydrated)) if hydrated.collection == Collection::Track => {
-            ListItemViewItem::TrackView(present::track(*hydrated))
+            ListItemViewItem::TrackView(present::track(*hydrated, shelf))
         }
         Some(Found::Hidden(why)) => ListItemViewItem::Hidden(Hidden {
             uri,

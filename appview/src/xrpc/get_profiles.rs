@@ -10,7 +10,7 @@ use crate::App;
 use crate::actor::Few;
 use crate::error::XrpcError;
 use crate::parameters::Parameters;
-use crate::view::{Found, Hidden, hydrate, present};
+use crate::view::{Found, Hidden, avatars, hydrate, present};
 
 pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcError> {
     let snapshot = app.store.snapshot().await?;
@@ -39,7 +39,11 @@ pub async fn profiles(
     let collection = app.namespace.nsid(Collection::Profile);
     let address = |did: &Did| RecordUri::new(did.clone(), collection.clone(), rkey.clone());
     let uris: Vec<RecordUri> = dids.iter().map(address).collect();
-    let actors = async { Ok(snapshot.actors(dids).await?) };
+    let actors = async {
+        let mut actors = snapshot.actors(dids).await?;
+        avatars::without_hidden(snapshot, &mut actors).await?;
+        Ok(actors)
+    };
     let totals = async { Ok(snapshot.actor_totals(dids).await?) };
     let records = hydrate(&app.namespace, snapshot, &uris);
     let (actors, totals, records) = tokio::try_join!(actors, totals, records)?;

@@ -25,7 +25,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     let (uris, dids) = ([uri], [did]);
     let (mut records, actors) = tokio::try_join!(snapshot.records(&uris), snapshot.actors(&dids))?;
     let record = records.pop().flatten().ok_or_else(not_found)?;
-    if actors.iter().any(|actor| !actor.state.is_visible()) {
+    if record.hidden || actors.iter().any(|actor| !actor.state.is_visible()) {
         return Err(not_found());
     }
     let cid = record.cid.to_string();

@@ -7,6 +7,7 @@ use plyr_lexicons::typed::Fields;
 use crate::App;
 use crate::actor::resolve_uri;
 use crate::error::XrpcError;
+use crate::media::Shelf;
 use crate::parameters::Parameters;
 use crate::view::{Found, hydrate, present};
 
@@ -22,10 +23,13 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         .await?
         .pop()
     {
-        Some(Found::Shown(hydrated)) => Ok(Output {
-            track: present::track(*hydrated),
-            other: Fields::new(),
-        }),
+        Some(Found::Shown(hydrated)) => {
+            let shelf = Shelf::look(app, snapshot.as_ref(), vec![hydrated.as_ref()]).await?;
+            Ok(Output {
+                track: present::track(*hydrated, &shelf),
+                other: Fields::new(),
+            })
+        }
         Some(Found::Hidden(why)) => Err(XrpcError::declared("TrackHidden", why.word())),
         Some(Found::Nothing) | None => Err(not_found()),
     }

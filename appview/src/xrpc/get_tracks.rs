@@ -7,8 +7,9 @@ use plyr_lexicons::{AtUri, Collection, RecordUri};
 use crate::App;
 use crate::actor::Few;
 use crate::error::XrpcError;
+use crate::media::Shelf;
 use crate::parameters::Parameters;
-use crate::view::{Found, hydrate_within, present};
+use crate::view::{Found, hydrate_within, present, shown};
 
 /// Bytes of records in one answer at most. A track has a few thousand; one may have a megabyte.
 const MOST_BYTES: usize = 16 << 20;
@@ -37,8 +38,9 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
         let message = "uris: these tracks are too large for one answer; ask for fewer at once";
         return Err(XrpcError::invalid(message));
     }
+    let shelf = Shelf::look(app, snapshot.as_ref(), shown(&found)).await?;
     let tracks = found.into_iter().filter_map(|found| match found {
-        Found::Shown(hydrated) => Some(present::track(*hydrated)),
+        Found::Shown(hydrated) => Some(present::track(*hydrated, &shelf)),
         Found::Hidden(_) | Found::Nothing => None,
     });
     Ok(Output {

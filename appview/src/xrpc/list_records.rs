@@ -42,7 +42,7 @@ pub async fn answer(app: &App, parameters: &Parameters) -> Result<Output, XrpcEr
     }
     let cursor = page.next.map(|last| name.seal(&last));
     let mut views = Vec::new();
-    for record in &page.records {
+    for record in page.records.iter().filter(|record| !record.hidden) {
         let Ok(value) = data::from_cbor(&record.bytes) else {
             tracing::error!(uri = %record.uri, "a kept record can't be read");
             continue;

@@ -2,13 +2,15 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use plyr_appview::{AppView, AppViewConfig};
-use plyr_lexicons::{Namespace, RecordUri, Rev, Verdict, data, validate};
+use plyr_appview::{Admin, AppView, AppViewConfig};
+use plyr_lexicons::{Did, Ipld, Namespace, RecordUri, Rev, Verdict, data, validate};
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{Body, Change, Derived, Standing, Store, Version};
+use plyr_schemas::{Body, Change, Derived, FileJournal, Own, Standing, Store, Version};
+use plyr_search::{Document, Index, Live, Popularity, WriterBudget};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +20,13 @@ pub struct Served {
     pub url: String,
     pub address: std::net::SocketAddr,
     pub store: Arc<EmbeddedStore>,
+    /// What the operator did.
+    pub own: Arc<Own>,
     pub client: Client,
     pub cancel: CancellationToken,
     pub done: tokio::task::JoinHandle<()>,
+    /// The index that answers, and what is hidden from it.
+    pub live: Arc<Live>,
     _folder: tempfile::TempDir,
 }
 
@@ -29,12 +35,53 @@ impl Served {
         Served::over(connections, |store| store).await
     }
 
-    /// Serves through what `wrap` makes of the store.
+    /// Serves through what `wrap` makes of the store, with an empty search index.
     pub async fn over(
         connections: usize,
         wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Served {
+        Served::with(connections, wrap, Some).await
+    }
+
+    /// The same, with the search index that `keep` leaves of it.
+    pub async fn with(
+        connections: usize,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        keep: impl FnOnce(Arc<Live>) -> Option<Arc<Live>>,
+    ) -> Served {
+        Served::configured(connections, wrap, keep, |config, _| config).await
+    }
+
+    /// The same, where the operator has a password.
+    pub async fn guarded(
+        connections: usize,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        keep: impl FnOnce(Arc<Live>) -> Option<Arc<Live>>,
+        password: Option<&str>,
+    ) -> Served {
+        Served::made(connections, wrap, keep, password, |config, _| config).await
+    }
+
+    /// The same, with what `configure` makes of the configuration.
+    pub async fn configured(
+        connections: usize,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        keep: impl FnOnce(Arc<Live>) -> Option<Arc<Live>>,
+        configure: impl FnOnce(AppViewConfig, &Arc<EmbeddedStore>) -> AppViewConfig,
+    ) -> Served {
+        Served::made(connections, wrap, keep, None, configure).await
+    }
+
+    async fn made(
+        connections: usize,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        keep: impl FnOnce(Arc<Live>) -> Option<Arc<Live>>,
+        password: Option<&str>,
+        configure: impl FnOnce(AppViewConfig, &Arc<EmbeddedStore>) -> AppViewConfig,
+    ) -> Served {
         let folder = tempfile::tempdir().unwrap();
+        let live = Arc::new(Live::default());
+        live.serve(Some(Index::create(&folder.path().join("search")).unwrap()));
         let namespace: Namespace = "fm.plyr".parse().unwrap();
         let options = EmbeddedOptions::new(folder.path().to_owned(), namespace.clone());
         let store = Arc::new(EmbeddedStore::open(options).unwrap());
@@ -45,6 +92,9 @@ impl Served {
             contact: "test".to_owned(),
         })
         .unwrap();
+        let journal = Arc::new(FileJournal::open(folder.path()).unwrap());
+        let own = Arc::new(Own::new(journal, store.clone()));
+        let admin = password.map(|password| Arc::new(Admin::new(password, own.clone())));
         let listen = "127.0.0.1:0".parse().unwrap();
         let config = AppViewConfig {
             listen,
@@ -52,8 +102,16 @@ impl Served {
             namespace,
             connections,
             sources: None,
+            search: keep(live.clone()),
+            blobs: None,
+            media_origins: vec![
+                "https://audio.plyr.fm".parse().unwrap(),
+                "https://images.plyr.fm".parse().unwrap(),
+            ],
+            cdn_url: None,
+            admin,
         };
-        let appview = AppView::bind(config, wrap(store.clone()), outbound)
+        let appview = AppView::bind(configure(config, &store), wrap(store.clone()), outbound)
             .await
             .unwrap();
         let address = appview.address();
@@ -67,9 +125,11 @@ impl Served {
             url,
             address,
             store,
+            own,
             client,
             cancel,
             done,
+            live,
             _folder: folder,
         }
     }
@@ -93,6 +153,57 @@ impl Served {
 
     pub async fn put(&self, uri: &str, at: i64, record: Value) {
         self.apply(vec![put(uri, at, record)]).await;
+    }
+
+    /// Brings the search index to what the store holds, as a follower of its log would.
+    pub async fn index(&self) {
+        let namespace: Namespace = "fm.plyr".parse().unwrap();
+        let index = self.live.serving().unwrap();
+        let snapshot = self.store.snapshot().await.unwrap();
+        let records = snapshot.all_records(None, 10_000).await.unwrap();
+        let mut dids: Vec<Did> = records
+            .iter()
+            .map(|record| record.uri.did.clone())
+            .collect();
+        dids.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        dids.dedup();
+        let mut documents = Vec::new();
+        let mut bios = HashMap::new();
+        for record in records {
+            let collection = namespace
+                .collection(record.uri.collection.as_str())
+                .unwrap();
+            let value = data::from_cbor(&record.bytes).unwrap();
+            let subject = record.uri.to_string();
+            let counts = snapshot.counts(&[subject]).await.unwrap();
+            let likes = Popularity::of_likes(counts[0].likes);
+            let uri = &record.uri;
+            documents.extend(Document::of_record(uri, collection, &value, likes));
+            let Ipld::Map(fields) = &value else { continue };
+            if let Some(Ipld::String(bio)) = fields.get("bio") {
+                bios.insert(uri.did.clone(), bio.clone());
+            }
+        }
+        for actor in snapshot.actors(&dids).await.unwrap() {
+            let (did, bio) = (&actor.did, bios.get(&actor.did).map(String::as_str));
+            let (name, handle) = (actor.display_name.as_deref(), actor.handle.as_ref());
+            let likes = Popularity::default();
+            documents.extend(Document::of_actor(did, name, handle, bio, 0, likes));
+        }
+        let held: Vec<String> = index
+            .searcher()
+            .documents()
+            .map(|document| document.unwrap().0)
+            .collect();
+        let mut writer = index.writer(WriterBudget::LIVE).unwrap();
+        for subject in held {
+            writer.delete(&subject);
+        }
+        for document in documents {
+            writer.put(&document).unwrap();
+        }
+        writer.commit("a.1").unwrap();
+        writer.finish().unwrap();
     }
 
     pub async fn apply(&self, changes: Vec<Change>) {

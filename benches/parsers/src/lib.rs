@@ -4,20 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // A property that doesn't hold is a panic: how a fuzzer hears of it, and a test.
 
+mod audio;
 mod cars;
+mod caught;
 mod configuration;
 mod cursors;
 mod did_documents;
 mod frames;
+mod images;
 mod queries;
 mod records;
 mod uris;
 
+pub use audio::audio;
 pub use cars::cars;
 pub use configuration::configuration;
 pub use cursors::cursors;
 pub use did_documents::did_documents;
 pub use frames::frames;
+pub use images::images;
 pub use queries::queries;
 pub use records::records;
 pub use uris::uris;
@@ -28,11 +33,13 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    ("audio", audio),
     ("cars", cars),
     ("configuration", configuration),
     ("cursors", cursors),
     ("did_documents", did_documents),
     ("frames", frames),
+    ("images", images),
     ("queries", queries),
     ("records", records),
     ("uris", uris),

@@ -7,7 +7,11 @@ use crate::Failure;
 /// Times of many answers.
 pub struct Latency {
     sorted: Vec<Duration>,
+    slowest: Vec<(Duration, String)>,
 }
+
+/// Queries that took longest that are kept.
+const KEPT: usize = 100;
 
 impl Latency {
     /// Asks one query after another, each once, until all were asked or the time is over.
@@ -17,16 +21,28 @@ impl Latency {
         mut ask: impl FnMut(&str) -> Result<(), Failure>,
     ) -> Result<Latency, Failure> {
         let began = Instant::now();
-        let mut sorted = Vec::with_capacity(queries.len());
+        let mut asked_for = Vec::with_capacity(queries.len());
         for query in queries {
             if began.elapsed() > at_most {
                 break;
             }
             let asked = Instant::now();
             ask(query)?;
-            sorted.push(asked.elapsed());
+            asked_for.push((asked.elapsed(), query));
         }
-        Ok(Latency::from(sorted))
+        asked_for.sort_unstable_by_key(|(time, _)| *time);
+        let slowest = asked_for.iter().rev().take(KEPT);
+        let slowest = slowest.map(|(time, query)| (*time, (*query).clone()));
+        Ok(Latency {
+            slowest: slowest.collect(),
+            sorted: asked_for.into_iter().map(|(time, _)| time).collect(),
+        })
+    }
+
+    /// So many queries that took longest, a line each.
+    pub fn slowest(&self, most: usize) -> impl Iterator<Item = String> {
+        let slowest = self.slowest.iter().take(most);
+        slowest.map(|(time, query)| format!("{:.2} ms `{query}`", time.as_secs_f64() * 1e3))
     }
 
     fn at(&self, of_a_thousand: usize) -> f64 {
@@ -53,7 +69,10 @@ impl Latency {
 impl From<Vec<Duration>> for Latency {
     fn from(mut times: Vec<Duration>) -> Latency {
         times.sort_unstable();
-        Latency { sorted: times }
+        Latency {
+            sorted: times,
+            slowest: Vec::new(),
+        }
     }
 }
 

@@ -84,6 +84,9 @@ struct SpeedArguments {
     /// Rows written a second while it is asked.
     #[arg(long, default_value_t = 200)]
     upserts: u32,
+    /// Tells on stderr so many of the queries that took longest, of each sort.
+    #[arg(long, default_value_t = 0)]
+    slowest: usize,
 }
 
 fn main() -> ExitCode {

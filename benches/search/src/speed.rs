@@ -71,21 +71,32 @@ pub fn run(arguments: &SpeedArguments) -> Result<(), Failure> {
             full,
         };
         let plyr = ground.plyr()?;
-        print(&mut out, *size, &plyr, None)?;
+        print(&mut out, (*size, arguments.slowest), &plyr, None)?;
         for tokenizer in [Tokenizer::Unicode61, Tokenizer::Trigram] {
             let line = ground.fts5(tokenizer)?;
-            print(&mut out, *size, &line, Some(&plyr))?;
+            print(&mut out, (*size, arguments.slowest), &line, Some(&plyr))?;
         }
     }
     Ok(())
 }
 
 /// Writes a line; of another engine with how many times as much it is as ours.
-fn print(out: &mut impl Write, size: u32, line: &Line, ours: Option<&Line>) -> Result<(), Failure> {
+fn print(
+    out: &mut impl Write,
+    (size, slowest): (u32, usize),
+    line: &Line,
+    ours: Option<&Line>,
+) -> Result<(), Failure> {
     let ratio = |of: fn(&Line) -> f64| match ours {
         Some(ours) => format!(" (×{:.2})", of(line) / of(ours)),
         None => String::new(),
     };
+    let mut err = std::io::stderr().lock();
+    for (sort, latency) in [("typeahead", &line.typeahead), ("full query", &line.full)] {
+        for told in latency.slowest(slowest) {
+            writeln!(err, "{size} {} {sort}: {told}", line.engine)?;
+        }
+    }
     writeln!(
         out,
         "| {size} | {} | {:.0}{} | {}{} | {}{} | {:.0} | {:.0}{} | {} |",

@@ -18,7 +18,7 @@ const CUTS: usize = 10;
 /// The calls that make a store, about.
 const MAKING: usize = 250;
 /// A life over a store is cut before one of this many calls; some dozens recover it.
-const LIFE: usize = 140;
+const LIFE: usize = 560;
 /// What survives of the unsynced; by turns that the seed decides.
 const WAYS: [&str; 3] = ["nothing", "prefix", "pages"];
 

@@ -16,7 +16,7 @@ use url::Url;
 use crate::document::DidDocument;
 use crate::guard::{GuardedResolver, check_url};
 use crate::politeness::{Hosts, Kind, NoPlace, PACE, Place};
-use crate::stream::{Body, LONGEST};
+use crate::stream::{Body, LONGEST, LONGEST_OF_ALL};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
@@ -31,8 +31,8 @@ const CROWDED: Duration = Duration::from_secs(5);
 /// Largest answer with an error status, in bytes.
 const LARGEST_ERROR: usize = 64 << 10;
 const ACCEPTED: &str = "application/json, text/plain;q=0.5";
-/// A CAR, or a block of an archive.
-const STREAMED: &str = "application/vnd.ipld.car, application/octet-stream;q=0.5";
+/// A CAR, a block of an archive, or a blob.
+const STREAMED: &str = "application/vnd.ipld.car, application/octet-stream;q=0.5, */*;q=0.1";
 
 /// What the client needs to know; from the command line.
 #[derive(Clone, Debug)]
@@ -70,6 +70,12 @@ pub enum OutboundError {
         wait: Duration,
         /// Why.
         detail: String,
+    },
+    /// As many blobs come from the host already as may at the same time; it was not asked.
+    #[error("{url} was not asked: other blobs come from this host")]
+    Crowded {
+        /// What would have been asked.
+        url: String,
     },
     /// The host answered with an error status.
     #[error("{url} answered {status}: {detail}")]
@@ -287,7 +293,7 @@ impl Outbound {
         let is_own = named == Named::ByOperator || self.config.dev;
         let pace = if is_own { Duration::ZERO } else { PACE };
         let place = self.hosts.place(origin, kind, pace).await;
-        let place = place.map_err(|why| no_place(url, why))?;
+        let place = place.map_err(|why| no_place(url, kind, why))?;
         let request = match json {
             None => client.get(url_to_ask),
             Some(json) => client
@@ -300,6 +306,10 @@ impl Outbound {
             Kind::Stream => request
                 .header(ACCEPT, HeaderValue::from_static(STREAMED))
                 .timeout(LONGEST),
+            // How long it may take is known with its length.
+            Kind::Blob => request
+                .header(ACCEPT, HeaderValue::from_static(STREAMED))
+                .timeout(LONGEST_OF_ALL),
         };
         let response = tokio::time::timeout(FIRST_BYTE, request.send()).await;
         let response = response.map_err(|_| {
@@ -339,8 +349,12 @@ async fn read_whole(
     }
 }
 
-fn no_place(url: &str, why: NoPlace) -> OutboundError {
+fn no_place(url: &str, kind: Kind, why: NoPlace) -> OutboundError {
     let (wait, detail) = match why {
+        NoPlace::Crowded if kind == Kind::Blob => {
+            let url = url.to_owned();
+            return OutboundError::Crowded { url };
+        }
         NoPlace::Resting(left) => {
             let seconds = left.as_secs() + 1;
             (

@@ -12,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const AT_ONCE: usize = 4;
 /// Long answers (whole repos) from one host at the same time; they take no question's place.
 const STREAMS: usize = 2;
+/// Blobs from one host at the same time, whatever its port; they take nothing else's place.
+const BLOBS: usize = 2;
 /// Hosts whose politeness is tracked.
 const HOSTS: u64 = 10_000;
 /// How long a question waits for a place.
@@ -31,7 +33,7 @@ const LARGEST_DELTA: u64 = 1_000_000_000;
 pub enum NoPlace {
     /// The host asked to be left alone for that long.
     Resting(Duration),
-    /// Too many questions wait for it.
+    /// Too many questions wait for it, or its blobs have their places.
     Crowded,
 }
 
@@ -42,6 +44,8 @@ pub enum Kind {
     Question,
     /// A long answer.
     Stream,
+    /// A blob: who finds no place at once does something else meanwhile.
+    Blob,
 }
 
 struct Host {
@@ -60,7 +64,12 @@ struct State {
 
 /// All hosts that were asked lately.
 #[derive(Clone)]
-pub struct Hosts(Cache<String, Arc<Host>>);
+pub struct Hosts {
+    /// By their origins.
+    asked: Cache<String, Arc<Host>>,
+    /// Places for blobs, by names without ports: a host has as many ports as it likes.
+    blobs: Cache<String, Arc<Semaphore>>,
+}
 
 /// A place at a host; holding it counts as asking.
 pub struct Place {
@@ -70,10 +79,14 @@ pub struct Place {
 
 impl Hosts {
     pub fn new() -> Hosts {
-        Hosts(Cache::new(HOSTS))
+        Hosts {
+            asked: Cache::new(HOSTS),
+            blobs: Cache::new(HOSTS),
+        }
     }
 
-    /// Waits for a place at an origin (`https://host:port`); questions come at least `pace` apart.
+    /// Waits for a place at an origin (`https://host:port`), but for a blob's, which is free at once
+    /// or isn't; questions come at least `pace` apart.
     pub async fn place(
         &self,
         origin: String,
@@ -91,16 +104,19 @@ impl Hosts {
                 }),
             })
         };
-        let host = self.0.get_with(origin, new).await;
+        let name = host_of(&origin).to_owned();
+        let host = self.asked.get_with(origin, new).await;
         host.rest()?;
-        let places = match kind {
-            Kind::Question => host.questions.clone(),
-            Kind::Stream => host.streams.clone(),
+        let permit = match kind {
+            Kind::Question => waited_for(host.questions.clone()).await,
+            Kind::Stream => waited_for(host.streams.clone()).await,
+            Kind::Blob => {
+                let new = async { Arc::new(Semaphore::new(BLOBS)) };
+                let places = self.blobs.get_with(name, new).await;
+                places.try_acquire_owned().ok()
+            }
         };
-        let permit = tokio::time::timeout(PATIENCE, places.acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
-            return Err(NoPlace::Crowded);
-        };
+        let permit = permit.ok_or(NoPlace::Crowded)?;
         let wait = host.turn(pace).ok_or(NoPlace::Crowded)?;
         tokio::time::sleep(wait).await;
         // Whoever was asked before us may have been sent away.
@@ -109,6 +125,27 @@ impl Hosts {
             host,
             _permit: permit,
         })
+    }
+}
+
+/// A place that others may have for a while.
+async fn waited_for(places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let permit = tokio::time::timeout(PATIENCE, places.acquire_owned()).await;
+    permit.ok()?.ok()
+}
+
+/// Who sends the blobs of an origin: `https://host` of `https://host:port`. On this very machine
+/// (in tests and trials: nothing else is asked there) each port is a host of its own.
+fn host_of(origin: &str) -> &str {
+    let Some((name, port)) = origin.rsplit_once(':') else {
+        return origin;
+    };
+    // An IPv6 address is in brackets, and has colons of its own.
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = name.split_once("://").map_or(name, |(_, host)| host);
+    match is_port && host != "localhost" && host != "127.0.0.1" {
+        true => name,
+        false => origin,
     }
 }
 
@@ -254,5 +291,32 @@ mod tests {
         for _ in 0..AT_ONCE {
             held.push(place(&hosts, Kind::Question).await.unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn i17_blobs_of_one_host_have_few_places_whatever_its_port_and_nobody_waits() {
+        let hosts = Hosts::new();
+        let ask = async |origin: &str| {
+            let place = hosts.place(origin.to_owned(), Kind::Blob, Duration::ZERO);
+            let place = tokio::time::timeout(PATIENCE / 2, place).await;
+            place.expect("it is answered at once")
+        };
+        let first = ask("https://pds.example.com").await.unwrap();
+        let _second = ask("https://pds.example.com:8443").await.unwrap();
+        for port in ["", ":8443", ":8444"] {
+            let crowded = ask(&format!("https://pds.example.com{port}")).await.err();
+            assert_eq!(crowded, Some(NoPlace::Crowded), "{port}");
+        }
+        for port in ["", ":2583", ":2584"] {
+            assert!(
+                ask(&format!("http://127.0.0.1{port}")).await.is_ok(),
+                "{port}"
+            );
+        }
+        assert!(ask("https://[2001:db8::1]").await.is_ok());
+        assert!(ask("https://[2001:db8::2]").await.is_ok());
+        assert!(place(&hosts, Kind::Stream).await.is_ok());
+        drop(first);
+        assert!(ask("https://pds.example.com:8444").await.is_ok());
     }
 }

@@ -210,6 +210,23 @@ impl Outbound {
         Ok(ReposPage { dids, cursor })
     }
 
+    /// A blob's bytes as its holder's PDS sends them (`com.atproto.sync.getBlob`), of at most
+    /// `largest` bytes. PDSs answer it whole and under any type; whether they are the bytes of the
+    /// CID is for the caller to prove. Two come from a host at the same time; the next is told so at
+    /// once ([`OutboundError::Crowded`]).
+    pub async fn blob(
+        &self,
+        pds: &str,
+        did: &Did,
+        cid: &Cid,
+        largest: u64,
+    ) -> Result<Body, OutboundError> {
+        let cid = cid.to_string();
+        let parameters = [("did", did.as_str()), ("cid", cid.as_str())];
+        let url = xrpc(pds, "com.atproto.sync.getBlob", &parameters);
+        self.open(Named::ByNetwork, Kind::Blob, &url, largest).await
+    }
+
     async fn small(
         &self,
         named: Named,

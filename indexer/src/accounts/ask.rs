@@ -1,14 +1,15 @@
 //! One check: the DID document past every cache, the handle both ways, and what the PDS that the
 //! document names says of the account.
 
+use plyr_lexicons::validate::cut;
 use plyr_lexicons::{Did, Handle, Ipld};
 use plyr_outbound::{DidDocument, Freshness, Lookup, Outbound, OutboundError, RepoStatus};
 use plyr_schemas::{AccountState, BlueskyProfile, Identity};
 
 use super::hosts::Hosts;
 
-/// Longest display name kept, in bytes (the Bluesky lexicon's limit).
-const LONGEST_NAME: usize = 640;
+/// Longest display name kept, in bytes and in graphemes (the Bluesky lexicon's limits).
+const LONGEST_NAME: (usize, usize) = (640, 64);
 
 /// What was answered. What was answered is kept even when the rest was not.
 #[derive(Debug, Default)]
@@ -197,8 +198,9 @@ fn profile_of(did: &Did, record: Option<&Ipld>, asked_at: i64) -> BlueskyProfile
         _ => None,
     };
     let display_name = match field("displayName") {
-        Some(Ipld::String(name)) if !name.is_empty() && name.len() <= LONGEST_NAME => {
-            Some(name.clone())
+        Some(Ipld::String(name)) if !name.is_empty() => {
+            let (bytes, graphemes) = LONGEST_NAME;
+            Some(cut(name, bytes, Some(graphemes)).to_owned())
         }
         _ => None,
     };
@@ -214,5 +216,27 @@ fn profile_of(did: &Did, record: Option<&Ipld>, asked_at: i64) -> BlueskyProfile
         display_name,
         avatar,
         asked_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plyr_lexicons::data;
+
+    use super::*;
+
+    #[test]
+    fn a_display_name_is_cut_to_the_lexicons_limits() {
+        let did: Did = "did:plc:a".parse().unwrap();
+        let kept = |name: &str| {
+            let record = serde_json::json!({ "displayName": name }).to_string();
+            let record = data::from_json(record.as_bytes()).unwrap();
+            profile_of(&did, Some(&record), 1).display_name
+        };
+        assert_eq!(kept(""), None);
+        assert_eq!(kept("Alice").as_deref(), Some("Alice"));
+        assert_eq!(kept(&"é".repeat(65)), Some("é".repeat(64)));
+        let flag = "🏴󠁧󠁢󠁥󠁮󠁧󠁿"; // 28 bytes
+        assert_eq!(kept(&flag.repeat(30)), Some(flag.repeat(22)));
     }
 }

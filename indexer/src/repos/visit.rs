@@ -436,10 +436,11 @@ impl Visitor {
         let named = visit.merged.iter().flat_map(|merged| merged.named.iter());
         let named = named.cloned().collect();
         // Of whom no stream ever told, nobody knows yet what they are called.
-        let known = snapshot.actors(std::slice::from_ref(did)).await?;
-        let is_unknown = known
-            .iter()
-            .any(|actor| actor.state == AccountState::Unknown);
+        let known = snapshot.observed(std::slice::from_ref(did)).await?;
+        let is_unknown = known.iter().any(|actor| {
+            let account = actor.account.as_ref();
+            account.is_none_or(|account| account.state == AccountState::Unknown)
+        });
         if fault.is_none() && is_unknown {
             changes.push(Change::Due(DueCheck::triggered(did.clone(), now)));
         }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plyr_schemas::{FaultHook, LogPosition, StoreError};
+use plyr_schemas::{FaultHook, LogPosition};
 use plyr_search::{Building, Document, Index, SearchError, Writer, WriterBudget};
 use tokio::sync::mpsc;
 
 use super::KeepError;
 use super::keep::Keeping;
 use super::parts::{Advanced, Parts};
+use super::room::bytes_in;
 use super::scan::Scan;
 use super::{blocking, let_go, steps};
 
@@ -61,7 +62,10 @@ impl Built {
 /// until there is no more than is taken in one go. Nothing of an earlier build is used. What fails
 /// leaves nothing on disk.
 pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, KeepError> {
-    room(&parts).await?;
+    // About as much as the one that serves.
+    let serving = parts.told.live.serving();
+    let bytes = serving.and_then(|index| bytes_in(index.folder()).ok());
+    room(&parts, bytes.unwrap_or_default()).await?;
     let place = parts.place.clone();
     let building = blocking(move || place.build()).await?;
     if let Some(problem) = building.left() {
@@ -113,10 +117,32 @@ async fn fill(parts: &Arc<Parts>, index: &Index, head: LogPosition) -> Result<Ke
     };
     let position = head.to_string();
     blocking(move || finish(writer, &position)).await?;
+    compact(parts, index).await?;
     let seconds = began.elapsed().as_secs_f64();
     tracing::info!(documents, seconds, "a search index is built");
     parts.pass(steps::BUILT)?;
     Keeping::open(index.clone(), head).await
+}
+
+/// Makes one segment of an index that is built, where there is room: it is whole without that, and
+/// only slower.
+async fn compact(parts: &Parts, index: &Index) -> Result<(), KeepError> {
+    if parts.cancel.is_cancelled() {
+        return Err(KeepError::Ended);
+    }
+    let bytes = bytes_in(index.folder()).unwrap_or_default();
+    if let Some(reason) = parts.room.lacks(bytes) {
+        tracing::warn!(
+            reason,
+            "the search index stays in parts; searches take longer"
+        );
+        return Ok(());
+    }
+    let built = index.clone();
+    if let Err(problem) = blocking(move || built.compact()).await {
+        tracing::warn!(%problem, "the search index stays in parts; searches take longer");
+    }
+    Ok(())
 }
 
 async fn catch_all_up(parts: &Parts, built: &mut Built) -> Result<(), KeepError> {
@@ -129,11 +155,16 @@ async fn catch_all_up(parts: &Parts, built: &mut Built) -> Result<(), KeepError>
     }
 }
 
-/// Waits until the store would write: a disk that is full isn't filled further.
-async fn room(parts: &Parts) -> Result<(), KeepError> {
+/// Waits until the store would write, and the disk has room: one that is full isn't filled further.
+async fn room(parts: &Parts, bytes: u64) -> Result<(), KeepError> {
     let mut failures = 0;
-    while let Err(problem) = parts.store.writable() {
-        wait(parts, &problem, &mut failures).await?;
+    loop {
+        let refused = parts.store.writable().err();
+        let refused = refused.map(|problem| problem.to_string());
+        let Some(problem) = refused.or_else(|| parts.room.lacks(bytes)) else {
+            break;
+        };
+        wait(parts, problem, &mut failures).await?;
     }
     if failures > 0 {
         parts.told.build_goes_on();
@@ -153,7 +184,7 @@ pub(super) async fn catch_up(parts: &Parts, built: &mut Built) -> Result<usize, 
             }
             Ok(Advanced::Gone) => return Err(KeepError::Overtaken),
             Err(KeepError::Store(problem)) if problem.is_passing() => {
-                wait(parts, &problem, &mut failures).await?;
+                wait(parts, problem.to_string(), &mut failures).await?;
             }
             Err(problem) => return Err(problem),
         }
@@ -172,13 +203,19 @@ async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u
     let mut scan = Scan::new();
     let (mut documents, mut failures, mut told) = (0, 0, Instant::now());
     loop {
-        room(parts).await?;
+        // What is built may be what fills the disk: then it goes, so that the store can write.
+        if documents > 0
+            && let Some(reason) = parts.room.lacks(0)
+        {
+            return Err(KeepError::NoRoom(reason));
+        }
+        room(parts, 0).await?;
         let page = scan.next(&parts.looker, whole.as_ref());
         let page = match parts.ask(page).await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(documents),
             Err(KeepError::Store(problem)) if problem.is_passing() => {
-                wait(parts, &problem, &mut failures).await?;
+                wait(parts, problem.to_string(), &mut failures).await?;
                 continue;
             }
             Err(problem) => return Err(problem),
@@ -199,8 +236,8 @@ async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u
     }
 }
 
-async fn wait(parts: &Parts, problem: &StoreError, failures: &mut u32) -> Result<(), KeepError> {
-    parts.told.build_waits(problem.to_string());
+async fn wait(parts: &Parts, problem: String, failures: &mut u32) -> Result<(), KeepError> {
+    parts.told.build_waits(problem);
     let wait = crate::backoff(*failures, LEAST_WAIT, MOST_WAIT);
     *failures += 1;
     tokio::select! {

@@ -20,6 +20,9 @@ pub enum KeepError {
     /// Something broke while the index was written to.
     #[error("writing to the search index broke off ({0}); it is opened again")]
     Broken(String),
+    /// The disk was full before the index was built.
+    #[error("a search index was begun and taken back: {0}")]
+    NoRoom(String),
     /// The change log was trimmed past the index that was being built.
     #[error(
         "the change log was trimmed while a search index was built; keep changes longer \

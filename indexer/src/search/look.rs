@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordKey, RecordUri, SortAt, data};
 use plyr_schemas::{
-    Actor, Counts, Derived, Index, LogEntry, LogSubject, Record, Snapshot, Store, StoreError,
+    Actor, Counts, HiddenSubject, LogEntry, LogSubject, Record, Snapshot, Store, StoreError, Whole,
 };
-use plyr_search::{Document, Live, Popularity};
+use plyr_search::{Document, Excluded, Key, Live, Popularity};
 use tokio::sync::Mutex;
 
 /// Bytes of records read in one go; a single record may have a megabyte.
@@ -22,7 +22,6 @@ pub(super) type Looked = (String, Option<Document>);
 /// What has a document of its own and is to be looked at.
 #[derive(Default)]
 pub(super) struct Subjects {
-    likes: BTreeSet<RecordUri>,
     records: BTreeSet<RecordUri>,
     actors: HashSet<Did>,
 }
@@ -46,14 +45,11 @@ impl Subjects {
             Some(Collection::Track | Collection::List) => {
                 self.records.insert(uri.clone());
             }
-            // Its subject's document tells how many like it.
-            Some(Collection::Like) => {
-                self.likes.insert(uri.clone());
-            }
             Some(Collection::Profile) if uri.rkey.as_str() == SELF => {
                 self.actors.insert(uri.did.clone());
             }
-            Some(Collection::Profile | Collection::Comment) | None => {}
+            // How many like a record is told of the record.
+            Some(Collection::Profile | Collection::Like | Collection::Comment) | None => {}
         }
     }
 
@@ -67,8 +63,8 @@ pub(super) struct Looker {
     store: Arc<dyn Store>,
     pub(super) namespace: Namespace,
     live: Arc<Live>,
-    /// Whoever reads accounts holds it until they are hidden or shown: what was read last is what
-    /// holds in the end.
+    /// Whoever reads what is hidden holds it until that is hidden or shown: what was read last is
+    /// what holds in the end.
     hiding: Mutex<()>,
 }
 
@@ -82,42 +78,35 @@ impl Looker {
         }
     }
 
-    /// Looks at subjects through one view of the store. Accounts are hidden, or shown again, as soon
-    /// as they are read.
+    /// Looks at subjects through one view of the store. Accounts and records are hidden, or shown
+    /// again, as soon as they are read.
     pub(super) async fn look(&self, subjects: Subjects) -> Result<Vec<Looked>, StoreError> {
-        let Subjects {
-            likes,
-            mut records,
-            actors,
-        } = subjects;
+        let Subjects { records, actors } = subjects;
         let mut looked = Vec::new();
-        let snapshot = if actors.is_empty() {
-            self.store.snapshot().await?
-        } else {
-            let _turn = self.hiding.lock().await;
-            let snapshot = self.store.snapshot().await?;
+        let turn = self.hiding.lock().await;
+        let snapshot = self.store.snapshot().await?;
+        if !actors.is_empty() {
             let dids: Vec<Did> = actors.into_iter().collect();
             let actors = snapshot.actors(&dids).await?;
             self.hide(&actors);
             looked = self.of_actors(snapshot.as_ref(), &actors).await?;
-            snapshot
-        };
-        let likes = likes.into_iter().collect();
-        let liked = read_all(snapshot.as_ref(), likes, |like| self.liked(like)).await?;
-        records.extend(liked.into_iter().filter_map(|(_, subject)| subject));
+        }
+        self.hide_records(snapshot.as_ref(), &records).await?;
+        drop(turn);
         looked.extend(self.of_records(snapshot.as_ref(), records).await?);
         Ok(looked)
     }
 
-    /// Reads all actors anew and hides those that aren't active.
+    /// Reads all actors anew and hides those that aren't active, and what the operator hides.
     pub(super) async fn hide_all(&self, page: usize) -> Result<(), StoreError> {
         let _turn = self.hiding.lock().await;
         let whole = self.store.whole().await?;
+        let told = self.hide_told(whole.as_ref(), page).await?;
         let mut after: Option<Did> = None;
         loop {
             let observed = whole.all_actors(after.as_ref(), page).await?;
             self.live.hide(|hidden| {
-                for actor in &observed {
+                for actor in observed.iter().filter(|actor| !told.contains(&actor.did)) {
                     let account = actor.account.as_ref();
                     let is_visible = account.is_none_or(|account| account.state.is_visible());
                     hidden.set_author(&actor.did, !is_visible);
@@ -128,6 +117,59 @@ impl Looker {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Hides what the operator hides, and shows what no longer is. Answers which accounts were ever
+    /// among it.
+    async fn hide_told(&self, whole: &dyn Whole, page: usize) -> Result<HashSet<Did>, StoreError> {
+        let mut told = HashSet::new();
+        let mut after: Option<HiddenSubject> = None;
+        loop {
+            let hides = whole.all_hides(after.as_ref(), page).await?;
+            let dids = hides.iter().filter_map(|hide| match &hide.subject {
+                HiddenSubject::Actor(did) => Some(did.clone()),
+                HiddenSubject::Record(_) | HiddenSubject::Blob { .. } => None,
+            });
+            let dids: Vec<Did> = dids.collect();
+            self.hide(&whole.actors(&dids).await?);
+            self.live.hide(|hidden| {
+                for hide in &hides {
+                    if let HiddenSubject::Record(uri) = &hide.subject {
+                        hidden.set_subject(&uri.to_string(), hide.hidden);
+                    }
+                }
+            });
+            told.extend(dids);
+            match hides.into_iter().next_back() {
+                Some(last) => after = Some(last.subject),
+                None => return Ok(told),
+            }
+        }
+    }
+
+    /// A hidden record is gone from the answers before the index is committed without it.
+    async fn hide_records(
+        &self,
+        snapshot: &dyn Snapshot,
+        uris: &BTreeSet<RecordUri>,
+    ) -> Result<(), StoreError> {
+        let subjects = uris.iter().cloned().map(HiddenSubject::Record);
+        let are_hidden = snapshot.hidden(&subjects.collect::<Vec<_>>()).await?;
+        let live = self.live.hidden();
+        let moved = uris.iter().zip(are_hidden).filter_map(|(uri, is_hidden)| {
+            let uri = uri.to_string();
+            (live.has_subject(Key::of(&uri)) != is_hidden).then_some((uri, is_hidden))
+        });
+        let moved: Vec<(String, bool)> = moved.collect();
+        drop(live);
+        if !moved.is_empty() {
+            self.live.hide(|hidden| {
+                for (uri, is_hidden) in &moved {
+                    hidden.set_subject(uri, *is_hidden);
+                }
+            });
+        }
+        Ok(())
     }
 
     fn hide(&self, actors: &[Actor]) {
@@ -181,16 +223,6 @@ impl Looker {
         Document::of_record(&record.uri, collection, &value, Popularity::default())
     }
 
-    /// What a like likes, if it is a record.
-    fn liked(&self, like: &Record) -> Option<RecordUri> {
-        let value = shown(like)?;
-        let derived = Derived::of(&like.uri, Collection::Like, &value);
-        derived.rows.into_iter().find_map(|row| match row.index {
-            Index::SubjectLikers(subject) => subject.parse().ok(),
-            _ => None,
-        })
-    }
-
     /// The address of an actor's profile.
     pub(super) fn profile(&self, did: &Did) -> Option<RecordUri> {
         let collection = self.namespace.nsid(Collection::Profile).clone();
@@ -199,13 +231,14 @@ impl Looker {
     }
 }
 
-/// Counts the likes of documents of records, all in one call.
+/// Counts the likes of documents of records, all in one call. Nobody looks again at what an older
+/// count makes of them.
 pub(super) async fn add_popularity(
     snapshot: &dyn Snapshot,
     documents: Vec<&mut Document>,
 ) -> Result<(), StoreError> {
     let subjects = documents.iter().map(|document| document.subject.clone());
-    let counts: Vec<Counts> = snapshot.counts(&subjects.collect::<Vec<_>>()).await?;
+    let counts: Vec<Counts> = snapshot.sure_counts(&subjects.collect::<Vec<_>>()).await?;
     for (document, counts) in documents.into_iter().zip(counts) {
         document.popularity = Popularity::of_likes(counts.likes);
     }

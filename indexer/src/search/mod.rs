@@ -3,9 +3,8 @@
 //! changed. What is missing, damaged, of another version or too far behind is built anew, beside what
 //! serves.
 //!
-//! How many like a subject is followed as far as the log tells: of a like that is taken back, or whose
-//! author is hidden, and on engines that count behind their writes, it names no subject yet, and the
-//! popularity of a document stays as it was until its subject is named again.
+//! How many like a record is followed by entries of the record: the log names it once the count is
+//! there, whoever likes it, takes that back, is hidden or returns.
 
 mod build;
 mod check;
@@ -15,12 +14,14 @@ mod held;
 mod keep;
 mod look;
 mod parts;
+mod room;
 mod scan;
 mod steps;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use plyr_lexicons::Namespace;
 use plyr_schemas::{FaultHook, LogPosition, Store};
@@ -34,9 +35,14 @@ pub use error::KeepError;
 pub use steps::{ADDED, BUILT, COMMITTED, READ, SEARCH_CRASH_POINTS, SWAPPED, WRITTEN};
 
 use follow::Follower;
+use held::Held;
 use look::Looker;
 use parts::Parts;
+use room::Room;
 use told::Told;
+
+/// Between two looks at whether a folder was given up.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is followed into which index.
 #[derive(Clone)]
@@ -47,6 +53,8 @@ pub struct SearchOptions {
     pub folder: PathBuf,
     /// Whose collections.
     pub namespace: Namespace,
+    /// Free bytes of the folder's disk below which nothing is built.
+    pub reserve_bytes: u64,
     /// Ends the follower at a step, as if its process were killed; for tests.
     pub fault: Option<FaultHook>,
 }
@@ -71,39 +79,70 @@ impl SearchIndex {
         options: SearchOptions,
         cancel: CancellationToken,
     ) -> Result<SearchIndex, KeepError> {
+        let held = held::hold(&options.folder)?;
+        Ok(SearchIndex::begin(options, Some(held), cancel))
+    }
+
+    /// The same where another process may keep the folder for a while, such as one that builds the
+    /// index: nothing answers until it gives it up, and the standing says so.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn start_when_free(
+        options: SearchOptions,
+        cancel: CancellationToken,
+    ) -> Result<SearchIndex, KeepError> {
+        let held = match held::hold(&options.folder) {
+            Ok(held) => Some(held),
+            Err(KeepError::Held { .. }) => None,
+            Err(problem) => return Err(problem),
+        };
+        Ok(SearchIndex::begin(options, held, cancel))
+    }
+
+    fn begin(options: SearchOptions, held: Option<Held>, cancel: CancellationToken) -> SearchIndex {
         let SearchOptions {
             store,
             folder,
             namespace,
+            reserve_bytes,
             fault,
         } = options;
-        let held = held::hold(&folder)?;
         let live = Arc::new(Live::default());
         let parts = Arc::new(Parts {
             looker: Looker::new(store.clone(), namespace, live.clone()),
             store,
             place: Place::new(&folder),
+            room: Room::new(&folder, reserve_bytes),
             told: Told::new(live),
             fault,
             cancel,
         });
         let (asked, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
         let standing = parts.told.subscribe();
-        let follower = Follower::new(parts.clone(), asked.clone(), held);
-        let ticking = parts.clone();
+        let (following, ticking, wakes) = (parts.clone(), parts.clone(), asked.clone());
+        let followed = async move {
+            let held = match held {
+                Some(held) => Some(held),
+                None => until_free(&following, &folder).await,
+            };
+            if let Some(held) = held {
+                Follower::new(following, wakes, held).run().await;
+            }
+        };
         tasks.spawn(async move {
             tokio::select! {
-                () = follower.run() => {}
+                () = followed => {}
                 () = ticking.told.measured() => {}
             }
         });
         tasks.close();
-        Ok(SearchIndex {
+        SearchIndex {
             parts,
             asked,
             standing,
             tasks,
-        })
+        }
     }
 
     /// What whoever answers queries needs.
@@ -142,9 +181,31 @@ impl SearchIndex {
         }
     }
 
+    /// Whether the follower has ended, asked to or not.
+    pub fn has_ended(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// Waits until the follower has ended, with its index committed and its folder given up.
     pub async fn stopped(&self) {
         self.tasks.wait().await;
+    }
+}
+
+/// Takes a folder once whoever keeps it gives it up; none when cancelled before.
+async fn until_free(parts: &Parts, folder: &Path) -> Option<Held> {
+    loop {
+        match held::hold(folder) {
+            Ok(held) => {
+                parts.told.problem(None);
+                return Some(held);
+            }
+            Err(problem) => parts.told.problem(Some(problem.to_string())),
+        }
+        tokio::select! {
+            () = parts.cancel.cancelled() => return None,
+            () = tokio::time::sleep(LOOK) => {}
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::KeepError;
 use super::keep::Keeping;
 use super::look::{Looked, Looker, Subjects};
+use super::room::Room;
 use super::steps;
 use super::told::Told;
 
@@ -23,6 +24,7 @@ const AT_ONCE: usize = 1_000;
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) place: Place,
+    pub(super) room: Room,
     pub(super) looker: Looker,
     pub(super) told: Told,
     pub(super) fault: Option<FaultHook>,

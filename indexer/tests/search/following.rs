@@ -1,11 +1,12 @@
 //! What is written to the store is found, and what isn't there any more isn't.
 
-use plyr_schemas::AccountState;
+use plyr_schemas::{AccountState, HiddenSubject};
+use plyr_search::{Excluded, Key};
 use serde_json::json;
 
 use crate::Checked;
 use crate::world::{
-    World, account, clustered, delete, did, handle, like, name, record, track, uri,
+    World, account, clustered, delete, did, handle, hide, like, name, record, track, uri,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,6 +106,80 @@ async fn i08_hidden_accounts_are_neither_found_nor_counted() -> Checked {
     kept.right_and_stopped().await
 }
 
+/// As soon as it is looked at, before anything is committed; after restarts; in an index that is
+/// built anew.
+async fn what_is_hidden_is_not_found(world: World) -> Checked {
+    let kept = world.start();
+    let (one, other) = (uri("ana", "track", "one"), uri("bea", "track", "one"));
+    let list = uri("cai", "list", "one");
+    let album = json!({ "name": "Same Song", "listType": "album", "items": [] });
+    let changes = vec![
+        track(&one, 1, "Same Song"),
+        track(&other, 1, "Same Song"),
+        record(&list, 1, &album),
+    ];
+    world.apply(changes).await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("same song").len(), 3);
+    let before = kept.documents();
+
+    world
+        .apply(vec![
+            hide(HiddenSubject::Record(one.clone()), true, 5),
+            hide(HiddenSubject::Actor(did("bea")), true, 5),
+        ])
+        .await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("same song"), [list.to_string()]);
+    // It isn't left to who asks alone: its words are gone.
+    assert!(!kept.documents().contains_key(&one.to_string()));
+    // A later version is as hidden.
+    world.apply(vec![track(&one, 2, "Same Song Again")]).await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("same song"), [list.to_string()]);
+    kept.stop().await;
+
+    // Told while nobody follows.
+    let told = hide(HiddenSubject::Record(list.clone()), true, 6);
+    world.apply(vec![told]).await;
+    let kept = world.start();
+    kept.caught_up().await;
+    assert!(kept.found("same song").is_empty());
+    let hidden = kept.index.live().hidden();
+    assert!([&one, &list].map(|uri| hidden.has_subject(Key::of(&uri.to_string()))) == [true; 2]);
+    let builds = kept.standing().builds;
+    kept.index.rebuild();
+    kept.built(builds + 1).await;
+    kept.caught_up().await;
+    assert!(kept.found("same song").is_empty());
+
+    world
+        .apply(vec![
+            hide(HiddenSubject::Record(one.clone()), false, 7),
+            hide(HiddenSubject::Actor(did("bea")), false, 7),
+            hide(HiddenSubject::Record(list.clone()), false, 7),
+            track(&one, 3, "Same Song"),
+        ])
+        .await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("same song").len(), 3);
+    assert_eq!(kept.documents(), before);
+    kept.right_and_stopped().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_what_the_operator_hides_is_neither_found_nor_counted() -> Checked {
+    what_is_hidden_is_not_found(World::embedded()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_what_the_operator_hides_is_not_found_over_a_cluster() -> Checked {
+    let Some((world, _turn)) = clustered().await? else {
+        return Ok(());
+    };
+    what_is_hidden_is_not_found(world).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renamed_actor_changes_the_actors_document_alone() -> Checked {
     let world = World::embedded();
@@ -188,6 +263,49 @@ async fn what_is_liked_more_stands_above() -> Checked {
         kept.caught_up().await;
         let first = kept.found("same song").into_iter().next();
         assert_eq!(first, Some(liked.to_string()));
+    }
+    kept.right_and_stopped().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn likes_that_are_taken_back_or_hidden_lift_nothing() -> Checked {
+    likes_come_and_go(World::embedded()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn likes_that_are_taken_back_or_hidden_lift_nothing_over_a_cluster() -> Checked {
+    let Some((world, _turn)) = clustered().await? else {
+        return Ok(());
+    };
+    likes_come_and_go(world).await
+}
+
+async fn likes_come_and_go(world: World) -> Checked {
+    let kept = world.start();
+    let [ana, bea] = ["ana", "bea"].map(|actor| uri(actor, "track", "one"));
+    let changes = [&ana, &bea].map(|uri| track(uri, 1, "Same Song"));
+    world.apply(changes.to_vec()).await;
+    let likers = ["one", "two", "three", "four", "five"];
+    let likes = likers.map(|liker| uri(liker, "like", "first"));
+    let all = |at: i64| likes.iter().map(move |like| (like, at));
+    let liked = |at| all(at).map(|(uri, at)| like(uri, at, &ana)).collect();
+    let unliked = all(2).map(|(uri, at)| delete(uri, at)).collect();
+    let are = |at, state| likers.map(|liker| account(liker, at, state)).to_vec();
+    let steps = [
+        (vec![like(&uri("six", "like", "first"), 1, &bea)], &bea),
+        (liked(1), &ana),
+        (unliked, &bea),
+        (liked(3), &ana),
+        (are(10, AccountState::Deactivated), &bea),
+        (are(11, AccountState::Active), &ana),
+    ];
+    for (step, (changes, first)) in steps.into_iter().enumerate() {
+        world.apply(changes).await;
+        world.store.settle().await?;
+        kept.caught_up().await;
+        let found = kept.found("same song").into_iter().next();
+        assert_eq!(found, Some(first.to_string()), "step {step}");
+        kept.is_right().await;
     }
     kept.right_and_stopped().await
 }

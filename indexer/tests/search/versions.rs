@@ -9,7 +9,7 @@ use plyr_schemas::{AccountState, Change, CrashPoint, FaultHook};
 use tokio_util::sync::CancellationToken;
 
 use crate::Checked;
-use crate::world::{World, account, namespace, track, uri};
+use crate::world::{PATIENCE, World, account, namespace, track, uri};
 
 fn tracks(actor: &str, at: i64, count: usize, title: &str) -> Vec<Change> {
     (0..count)
@@ -153,16 +153,20 @@ async fn i03_an_index_that_the_log_has_left_behind_is_built_anew() -> Checked {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i03_an_index_of_another_store_is_built_anew() -> Checked {
-    let world = with_tracks().await;
-    let other = World::embedded();
-    other.apply(tracks("bea", 1, 3, "Evening Walk")).await;
-    fs::rename(world.path(), other.path())?;
-    let kept = other.start();
-    kept.built(1).await;
-    kept.caught_up().await;
-    assert!(kept.found("night").is_empty());
-    assert_eq!(kept.found("evening").len(), 3);
-    kept.right_and_stopped().await
+    // Of one whose log is shorter, and of one whose log is longer.
+    for count in [3, 30] {
+        let world = with_tracks().await;
+        let other = World::embedded();
+        other.apply(tracks("bea", 1, count, "Evening Walk")).await;
+        fs::rename(world.path(), other.path())?;
+        let kept = other.start();
+        kept.built(1).await;
+        kept.caught_up().await;
+        assert!(kept.found("night").is_empty());
+        assert_eq!(kept.found("evening").len(), count);
+        kept.right_and_stopped().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,11 +193,28 @@ async fn one_process_keeps_a_folder() -> Checked {
         store: world.store.clone(),
         folder: world.path(),
         namespace: namespace(),
+        reserve_bytes: 0,
         fault: None,
     };
     let again = SearchIndex::start(options.clone(), CancellationToken::new());
     let refused = again.err().ok_or("taken twice")?.to_string();
     assert!(refused.contains("stop that process"), "{refused}");
+    // Whoever waits says so, and takes it over.
+    let cancel = CancellationToken::new();
+    let waiting = SearchIndex::start_when_free(options, cancel.clone())?;
+    let mut standing = waiting.standing();
+    let is_told = |standing: &plyr_search::Standing| {
+        let problem = standing.problem.as_deref();
+        problem.is_some_and(|problem| problem.contains("stop that process"))
+    };
+    tokio::time::timeout(PATIENCE, standing.wait_for(is_told)).await??;
+    assert!(waiting.live().serving().is_none());
     kept.right_and_stopped().await?;
+    let serves =
+        |standing: &plyr_search::Standing| standing.serving.is_some() && standing.problem.is_none();
+    tokio::time::timeout(PATIENCE, standing.wait_for(serves)).await??;
+    assert_eq!(standing.borrow().builds, 0);
+    cancel.cancel();
+    waiting.stopped().await;
     world.start().right_and_stopped().await
 }

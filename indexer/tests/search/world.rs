@@ -12,8 +12,8 @@ use plyr_schemas::conformance::put;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::scylla::{Replication, ScyllaOptions, ScyllaStore, empty, migrate};
 use plyr_schemas::{
-    Account, AccountState, BlueskyProfile, Body, Change, FaultHook, Identity, Outcome, Standing,
-    Store, Version,
+    Account, AccountState, BlueskyProfile, Body, Change, FaultHook, HiddenSubject, Hide, Identity,
+    Outcome, Standing, Store, Version,
 };
 use plyr_search::{Budget, Filters, Page, Query};
 use serde_json::{Value, json};
@@ -75,6 +75,14 @@ pub(crate) fn account(actor: &str, at: i64, state: AccountState) -> Change {
         state,
         since: at,
         asked_at: at,
+    })
+}
+
+pub(crate) fn hide(subject: HiddenSubject, hidden: bool, at: i64) -> Change {
+    Change::Hide(Hide {
+        subject,
+        hidden,
+        at,
     })
 }
 
@@ -196,6 +204,7 @@ impl Kept {
             store: store.clone(),
             folder: folder.join("search"),
             namespace: namespace(),
+            reserve_bytes: 0,
             fault,
         };
         let index = SearchIndex::start(options, cancel.clone()).unwrap();

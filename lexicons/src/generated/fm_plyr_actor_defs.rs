@@ -17,6 +17,8 @@ pub struct ProfileView {
     /// A `uri`.
     pub avatar: Option<String>,
     /// From the profile record, cut to its lengths.
+    ///
+    /// At most 2560 bytes; at most 256 graphemes.
     pub bio: Option<String>,
     /// `commentCount`
     ///

@@ -182,7 +182,9 @@ pub struct TrackView {
     ///
     /// At least 0.
     pub comment_count: i64,
-    /// As the record says, in milliseconds.
+    /// `cover`
+    pub cover: Option<super::fm_plyr_media_defs::CoverView>,
+    /// In milliseconds: as the bytes say where they are here, else as the record says.
     ///
     /// At least 0.
     pub duration_ms: Option<i64>,
@@ -200,6 +202,8 @@ pub struct TrackView {
     ///
     /// At least 0.
     pub list_count: i64,
+    /// How far its audio has come here.
+    pub media: Option<super::fm_plyr_media_defs::MediaView>,
     /// The record, verbatim.
     pub record: Ipld,
     /// The commit of this version, as this instance received it.
@@ -228,11 +232,13 @@ impl Typed for TrackView {
             author: typed::required(&mut fields, "author")?,
             cid: typed::required(&mut fields, "cid")?,
             comment_count: typed::required(&mut fields, "commentCount")?,
+            cover: typed::optional(&mut fields, "cover")?,
             duration_ms: typed::optional(&mut fields, "durationMs")?,
             indexed_at: typed::required(&mut fields, "indexedAt")?,
             labels: typed::optional(&mut fields, "labels")?,
             like_count: typed::required(&mut fields, "likeCount")?,
             list_count: typed::required(&mut fields, "listCount")?,
+            media: typed::optional(&mut fields, "media")?,
             record: typed::required(&mut fields, "record")?,
             rev: typed::required(&mut fields, "rev")?,
             sort_at: typed::required(&mut fields, "sortAt")?,
@@ -247,11 +253,13 @@ impl Typed for TrackView {
         typed::put(&mut fields, "author", self.author);
         typed::put(&mut fields, "cid", self.cid);
         typed::put(&mut fields, "commentCount", self.comment_count);
+        typed::put_optional(&mut fields, "cover", self.cover);
         typed::put_optional(&mut fields, "durationMs", self.duration_ms);
         typed::put(&mut fields, "indexedAt", self.indexed_at);
         typed::put_optional(&mut fields, "labels", self.labels);
         typed::put(&mut fields, "likeCount", self.like_count);
         typed::put(&mut fields, "listCount", self.list_count);
+        typed::put_optional(&mut fields, "media", self.media);
         typed::put(&mut fields, "record", self.record);
         typed::put(&mut fields, "rev", self.rev);
         typed::put(&mut fields, "sortAt", self.sort_at);

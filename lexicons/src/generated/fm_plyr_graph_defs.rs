@@ -10,7 +10,7 @@ use crate::{Cid, Ipld};
 pub struct Hidden {
     /// `reason`
     ///
-    /// Known values `accountDeactivated`, `accountDeleted`, `accountTakenDown`, `accountSuspended`, `invalid`.
+    /// Known values `accountDeactivated`, `accountDeleted`, `accountTakenDown`, `accountSuspended`, `takenDown`, `invalid`.
     pub reason: String,
     /// `uri`
     ///
@@ -120,11 +120,13 @@ pub struct ListView {
     ///
     /// At least 0.
     pub item_count: i64,
-    /// `listType`
+    /// From the record, cut to 256 bytes.
     ///
     /// Known values `album`, `playlist`, `liked`.
     pub list_type: Option<String>,
-    /// `name`
+    /// From the record, cut to its lengths.
+    ///
+    /// At most 256 bytes; at most 64 graphemes.
     pub name: Option<String>,
     /// The record, verbatim.
     pub record: Ipld,

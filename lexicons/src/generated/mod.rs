@@ -1,6 +1,12 @@
 //! The types of the lexicon documents, one module a document.
 //! Written by lexicons/generator from the documents; not by hand.
 
+/// `com.atproto.admin.defs`
+pub mod com_atproto_admin_defs;
+/// `com.atproto.admin.getSubjectStatus`
+pub mod com_atproto_admin_get_subject_status;
+/// `com.atproto.admin.updateSubjectStatus`
+pub mod com_atproto_admin_update_subject_status;
 /// `com.atproto.identity.resolveHandle`
 pub mod com_atproto_identity_resolve_handle;
 /// `com.atproto.label.defs`
@@ -19,6 +25,8 @@ pub mod fm_plyr_actor_get_profile;
 pub mod fm_plyr_actor_get_profiles;
 /// `fm.plyr.actor.profile`
 pub mod fm_plyr_actor_profile;
+/// `fm.plyr.actor.searchActors`
+pub mod fm_plyr_actor_search_actors;
 /// `fm.plyr.comment`
 pub mod fm_plyr_comment;
 /// `fm.plyr.feed.defs`
@@ -49,6 +57,16 @@ pub mod fm_plyr_graph_get_lists_with_item;
 pub mod fm_plyr_like;
 /// `fm.plyr.list`
 pub mod fm_plyr_list;
+/// `fm.plyr.media.defs`
+pub mod fm_plyr_media_defs;
+/// `fm.plyr.media.getPlayback`
+pub mod fm_plyr_media_get_playback;
+/// `fm.plyr.search.defs`
+pub mod fm_plyr_search_defs;
+/// `fm.plyr.search.query`
+pub mod fm_plyr_search_query;
+/// `fm.plyr.search.typeahead`
+pub mod fm_plyr_search_typeahead;
 /// `fm.plyr.stats.getStats`
 pub mod fm_plyr_stats_get_stats;
 /// `fm.plyr.sync.getCoverage`
@@ -57,3 +75,5 @@ pub mod fm_plyr_sync_get_coverage;
 pub mod fm_plyr_sync_get_quarantine;
 /// `fm.plyr.track`
 pub mod fm_plyr_track;
+/// `parts.page.mention.search`
+pub mod parts_page_mention_search;

@@ -1,5 +1,6 @@
 //! Records, parameters and answers against the lexicon documents.
 
+mod cut;
 mod formats;
 mod parameters;
 mod value;
@@ -13,6 +14,7 @@ use crate::document::{Catalog, Document, Schema, catalog};
 use crate::own_fields::own_fields;
 use crate::verdict::{Judgement, Reason, Verdict};
 
+pub use cut::cut;
 pub use formats::is_format;
 pub use parameters::{ParameterError, parse_parameters};
 pub use value::Walk;

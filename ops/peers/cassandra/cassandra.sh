@@ -234,6 +234,7 @@ launch() { # NODE
     -Dcassandra.jmx.local.port=$((JMX_BASE + i)) -Djava.rmi.server.hostname=127.0.0.1 \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=500 \
     -Dcassandra.consistent.rangemovement=false -Dcassandra.available_processors=2 \
+    -Dcassandra.schema_pull_interval_ms=5000 -Dcassandra.migration_delay_ms=5000 \
     -Dcassandra.triggers_dir="$d/tmp" -Dcassandra-foreground=yes \
     ${CASSANDRA_JVM_EXTRA:-} \
     -cp "$LIB/*" org.apache.cassandra.service.CassandraDaemon

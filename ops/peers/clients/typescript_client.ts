@@ -5,6 +5,7 @@ import { l, xrpc, xrpcSafe } from '@atproto/lex'
 import type { Query } from '@atproto/lex'
 import * as com from './generated/com.js'
 import * as fm from './generated/fm.js'
+import * as parts from './generated/parts.js'
 
 declare const process: { argv: string[]; stdout: { write(text: string): void } }
 
@@ -114,6 +115,8 @@ async function answers() {
   const actors = [who, author, held.hiddenActor, nobody]
   const profiles = await xrpc(server, actor.getProfiles, { params: { actors } })
   say({ method: actor.getProfiles.$nsid, pages: 1, items: profiles.body.profiles.length })
+  const { getPlayback } = fm.plyr.media
+  one(getPlayback.$nsid, (await xrpc(server, getPlayback, { params: { uri } })).body.media)
   one(stats.getStats.$nsid, (await xrpc(server, stats.getStats)).body.trackCount)
   await pages(sync.getCoverage.$nsid, async (cursor) => {
     const { body } = await xrpc(server, sync.getCoverage, { params: { limit, cursor } })
@@ -123,6 +126,8 @@ async function answers() {
     const { body } = await xrpc(server, sync.getQuarantine, { params: { limit, cursor } })
     return { cursor: body.cursor, items: body.entries }
   })
+
+  await searches()
 
   const { repo, identity } = com.atproto
   for (const collection of Object.keys(records)) {
@@ -140,6 +145,44 @@ async function answers() {
   one(repo.getRecord.$nsid, fm.plyr.track.$parse(record.body.value))
   const resolved = await xrpc(server, identity.resolveHandle, { params: { handle: who } })
   one(identity.resolveHandle.$nsid, resolved.body.did)
+}
+
+/** What the searches find once the index has caught up: it is built beside everything else. */
+async function searches() {
+  const { query, typeahead } = fm.plyr.search
+  const { searchActors } = fm.plyr.actor
+  const { search: mentions } = parts.page.mention
+  const [q, limit] = ['transit', 1]
+  await until('the track and the album are found', async () => {
+    const answer = await xrpcSafe(server, query, { params: { q } })
+    return answer.success && answer.body.hits.length === 2
+  })
+  await until('alice is found', async () => {
+    const answer = await xrpcSafe(server, searchActors, { params: { q: held.actor } })
+    return answer.success && answer.body.profiles.length === 1
+  })
+  await pages(query.$nsid, async (cursor) => {
+    const { body } = await xrpc(server, query, { params: { q, limit, cursor } })
+    return { cursor: body.cursor, items: body.hits }
+  })
+  const box = await xrpc(server, typeahead, { params: { q: 'tran' } })
+  say({ method: typeahead.$nsid, pages: 1, items: box.body.hits.length })
+  await pages(searchActors.$nsid, async (cursor) => {
+    const { body } = await xrpc(server, searchActors, { params: { q: held.actor, limit, cursor } })
+    return { cursor: body.cursor, items: body.profiles }
+  })
+  const params = { service: 'at://did:web:localhost/parts.page.mention.service/plyr', search: q }
+  const mentioned = await xrpc(server, mentions, { params })
+  say({ method: mentions.$nsid, pages: 1, items: mentioned.body.results.length })
+}
+
+/** Asks until something holds; what waits for the index has two minutes. */
+async function until(what: string, holds: () => Promise<boolean>) {
+  const end = Date.now() + 120_000
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not in time: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
 }
 
 const records = {
@@ -162,6 +205,12 @@ async function refusals() {
   uri = held.hiddenTrack
   await refused(getTrack.$nsid, 'hidden', xrpcSafe(server, getTrack, { params: { uri } }))
   await refused(getTrack.$nsid, 'nobody', xrpcSafe(server, getTrack, { params: subject }))
+  const { getPlayback } = fm.plyr.media
+  uri = missing('fm.plyr.track')
+  await refused(getPlayback.$nsid, 'missing', xrpcSafe(server, getPlayback, { params: { uri } }))
+  uri = held.hiddenTrack
+  await refused(getPlayback.$nsid, 'hidden', xrpcSafe(server, getPlayback, { params: { uri } }))
+  await refused(getPlayback.$nsid, 'nobody', xrpcSafe(server, getPlayback, { params: subject }))
   const { getList } = graph
   uri = missing('fm.plyr.list')
   await refused(getList.$nsid, 'missing', xrpcSafe(server, getList, { params: { uri } }))
@@ -174,6 +223,9 @@ async function refusals() {
   await refused(getProfile.$nsid, 'hidden', xrpcSafe(server, getProfile, { params: hidden }))
   const { getCoverage } = fm.plyr.sync
   await refused(getCoverage.$nsid, 'nobody', xrpcSafe(server, getCoverage, { params: who }))
+  const search = fm.plyr.search.query
+  const byNobody = { q: 'transit', author: nobody }
+  await refused(search.$nsid, 'nobody', xrpcSafe(server, search, { params: byNobody }))
   for (const method of [feed.getActorTracks, feed.getActorLikes, graph.getActorLists]) {
     await refused(method.$nsid, 'nobody', xrpcSafe(server, method.main, { params: who }))
   }
@@ -198,6 +250,7 @@ async function wrongParameters() {
     [fm.plyr.feed.getTracks.main, { uris: [held.track, 'nowhere'] }],
     [fm.plyr.feed.getComments.main, { uri: held.track, sort: 'backwards' }],
     [fm.plyr.actor.getProfile.main, { actor: 'no one' }],
+    [fm.plyr.search.query.main, { q: '-live' }],
     [com.atproto.repo.listRecords.main, { repo: author, collection: 'tracks' }],
   ]
   for (const [method, params] of wrong) {

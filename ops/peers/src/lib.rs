@@ -2,6 +2,7 @@
 //! end-to-end tests stand on. Everything ends when its handle is dropped, or when the test dies.
 
 mod account;
+mod browser;
 mod built;
 mod clients;
 mod cluster;
@@ -9,17 +10,20 @@ mod layout;
 mod lifecycle;
 mod peers;
 mod plyr;
+mod s3;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub use account::Account;
+pub use browser::Browser;
 pub use built::built;
 pub use clients::Clients;
 pub use cluster::Cluster;
 pub use layout::{Layout, migrate};
 pub use peers::{Pds, Peers, PeersOptions};
 pub use plyr::{Around, Plyr};
+pub use s3::S3Server;
 
 /// What can go wrong in a test's surroundings.
 #[derive(Debug, thiserror::Error)]

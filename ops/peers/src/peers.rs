@@ -1,7 +1,7 @@
 //! The peers of one test: a PLC directory, PDSs, maybe a relay and Jetstreams.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ struct Ready {
     jetstream2: Option<String>,
     collectiondir: Option<String>,
     control: String,
+    state: PathBuf,
 }
 
 /// Running peers.
@@ -76,6 +77,8 @@ pub struct Peers {
     pub collectiondir: String,
     /// The control endpoint's URL.
     pub control: String,
+    /// Where they keep what they hold, until they end.
+    pub folder: PathBuf,
     // Closing its standard input ends them.
     starter: Mutex<Starter>,
 }
@@ -149,6 +152,7 @@ impl Peers {
             jetstream2: ready.jetstream2.unwrap_or_default(),
             collectiondir: ready.collectiondir.unwrap_or_default(),
             control: ready.control,
+            folder: ready.state,
             starter: Mutex::new(Starter {
                 child: starter,
                 said: lines,

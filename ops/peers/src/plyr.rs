@@ -263,6 +263,11 @@ impl Plyr {
         Ok((status, crate::read_json(&body)))
     }
 
+    /// A page of the AppView.
+    pub async fn page(&self, path: &str) -> Result<String, String> {
+        text(&self.client, &format!("{}{path}", self.appview)).await
+    }
+
     /// Calls a method; an error when it is not answered with 200.
     pub async fn xrpc(&self, method: &str, query: &str) -> Result<Value, String> {
         let path = format!("/xrpc/{method}?{query}");
@@ -276,14 +281,7 @@ impl Plyr {
     /// The probes' page; the indexer's, where it is a process of its own.
     pub async fn probe(&self, path: &str) -> Result<String, String> {
         let metrics = self.indexer.as_ref().map_or(&self.metrics, |i| &i.metrics);
-        let url = format!("{metrics}{path}");
-        let response = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .map_err(|p| p.to_string())?;
-        response.text().await.map_err(|problem| problem.to_string())
+        text(&self.client, &format!("{metrics}{path}")).await
     }
 
     /// The sum of a counter's rows on the probes' page whose labels hold a text; 0 where there is
@@ -328,6 +326,12 @@ impl Plyr {
         }
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
+}
+
+async fn text(client: &reqwest::Client, url: &str) -> Result<String, String> {
+    let answered = client.get(url).send().await;
+    let response = answered.map_err(|problem| problem.to_string())?;
+    response.text().await.map_err(|problem| problem.to_string())
 }
 
 fn end_of_log(data_dir: &Path) -> String {

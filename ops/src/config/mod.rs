@@ -1,7 +1,9 @@
 //! The configuration: gathered from flags, environment and file, checked once, then plain values.
 
 pub mod check;
+pub mod media;
 pub mod options;
+mod password;
 mod sources;
 mod values;
 
@@ -14,7 +16,10 @@ use plyr_lexicons::Namespace;
 use url::Url;
 
 use crate::error::OpsError;
+pub use media::{BlobsChoice, MediaConfig};
+pub use password::Password;
 pub use sources::{Settings, gather};
+pub use values::{blobs as read_blobs, duration as read_duration};
 
 /// Which store.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +88,10 @@ pub struct Config {
     pub changes_keep: Duration,
     /// `--erase-after`
     pub erase_after: Duration,
+    /// What steers bytes.
+    pub media: MediaConfig,
+    /// What `--admin-password-file` holds; without it the admin methods refuse.
+    pub admin_password: Option<Password>,
     /// `--contact`
     pub contact: String,
     /// `--dev`
@@ -124,14 +133,9 @@ impl Config {
         let relays = reader.many("relay-url", values::relay_url);
         let verify_every = reader.one("verify-every", values::duration);
         reader.many("labeler", values::labeler);
-        reader.one("media", values::media_mode);
-        reader.one("media-quota", values::size);
-        reader.one("blobs", values::blobs);
-        reader.optional("s3-endpoint", values::http_url);
-        reader.optional("cdn-url", values::http_url);
-        reader.many("media-origin", values::http_url);
+        let media = media::read(&mut reader);
         reader.many("trusted-proxy", values::cidr);
-        reader.optional("admin-password-file", values::readable_file);
+        let admin_password = reader.optional("admin-password-file", password::read);
 
         if let Some(address) = listen
             && !address.ip().is_loopback()
@@ -200,7 +204,9 @@ impl Config {
         else {
             return Err(OpsError::Config(reader.problems));
         };
-        let (Some(log), Some(data_dir), Some(contact)) = (log, data_dir, contact) else {
+        let (Some(log), Some(data_dir), Some(contact), Some(media)) =
+            (log, data_dir, contact, media)
+        else {
             return Err(OpsError::Config(reader.problems));
         };
         if !reader.problems.is_empty() {
@@ -225,6 +231,8 @@ impl Config {
             disk_reserve,
             changes_keep,
             erase_after,
+            media,
+            admin_password,
             contact,
             dev,
             log,

@@ -214,24 +214,18 @@ pub const OPTIONS: &[OptionRow] = &[
         "MODE",
         "When audio is fetched: off, on-demand or mirror",
     )
-    .or(&["on-demand"])
-    .later(),
-    one("media-quota", "SIZE", "Disk that media may use")
-        .or(&["20GiB"])
-        .later(),
-    one("blobs", "URL", "disk, or s3://bucket/prefix")
-        .or(&["disk"])
-        .later(),
-    one("s3-endpoint", "URL", "S3 endpoint (R2 is one)").later(),
-    one("s3-region", "REGION", "S3 region").later(),
-    one("cdn-url", "URL", "Where the bucket is public").later(),
+    .or(&["on-demand"]),
+    one("media-quota", "SIZE", "Disk that media may use").or(&["20GiB"]),
+    one("blobs", "URL", "disk, or s3://bucket/prefix").or(&["disk"]),
+    one("s3-endpoint", "URL", "S3 endpoint (R2 is one)"),
+    one("s3-region", "REGION", "S3 region"),
+    one("cdn-url", "URL", "Where the bucket is public"),
     many(
         "media-origin",
         "URL",
         "Origins whose audioUrl and imageUrl are handed to clients",
     )
-    .or(&["https://audio.plyr.fm", "https://images.plyr.fm"])
-    .later(),
+    .or(&["https://audio.plyr.fm", "https://images.plyr.fm"]),
     one(
         "changes-keep",
         "DURATION",
@@ -247,9 +241,8 @@ pub const OPTIONS: &[OptionRow] = &[
     one(
         "admin-password-file",
         "FILE",
-        "Password of the admin methods; without it they refuse",
-    )
-    .later(),
+        "Its first line is the password of the admin methods; without it they refuse",
+    ),
     many(
         "trusted-proxy",
         "CIDR",

@@ -37,6 +37,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 pub struct Settings {
     rows: BTreeMap<&'static str, Setting>,
+    names_a_bucket: bool,
 }
 
 impl Settings {
@@ -50,6 +51,11 @@ impl Settings {
     /// One option's setting.
     pub fn get(&self, flag: &str) -> Option<&Setting> {
         self.rows.get(flag)
+    }
+
+    /// Whether the command itself names a bucket (`plyr blobs copy`), whatever `blobs` says.
+    pub fn names_a_bucket(&self) -> bool {
+        self.names_a_bucket
     }
 
     /// Whether somebody set it.
@@ -79,7 +85,24 @@ pub fn gather(arguments: &ArgMatches) -> Result<Settings, OpsError> {
             .and_then(|paths| paths.first())
             .map(String::as_str),
     )?;
-    all(|option, problems| setting(option, arguments, &environment, &file, problems))
+    let settings =
+        all(|option, problems| setting(option, arguments, &environment, &file, problems));
+    settings.map(|settings| Settings {
+        names_a_bucket: names_a_bucket(arguments),
+        ..settings
+    })
+}
+
+fn names_a_bucket(arguments: &ArgMatches) -> bool {
+    let Some(("copy", arguments)) = arguments.subcommand() else {
+        return false;
+    };
+    let place = |name| arguments.get_one::<String>(name);
+    let places = [place("from"), place("to")];
+    places
+        .into_iter()
+        .flatten()
+        .any(|place| place.starts_with("s3://"))
 }
 
 /// Every option's setting, or every problem.
@@ -90,7 +113,10 @@ fn all(setting: impl Fn(&OptionRow, &mut Vec<String>) -> Setting) -> Result<Sett
         rows.insert(option.flag, setting(option, &mut problems));
     }
     if problems.is_empty() {
-        Ok(Settings { rows })
+        Ok(Settings {
+            rows,
+            names_a_bucket: false,
+        })
     } else {
         Err(OpsError::Config(problems))
     }

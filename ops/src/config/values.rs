@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plyr_blobstore::MediaPolicy;
 use plyr_lexicons::{AtIdentifier, Namespace, RecordUri};
 use plyr_schemas::StoreError;
 use plyr_schemas::scylla::ScyllaOptions;
@@ -11,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::sources::{Origin, Settings};
-use super::{LogFormat, ReplicationChoice, StoreChoice};
+use super::{BlobsChoice, LogFormat, ReplicationChoice, StoreChoice};
 
 /// Problem and fix.
 pub type Refusal = (String, String);
@@ -30,6 +31,11 @@ impl<'a> Reader<'a> {
             settings,
             problems: Vec::new(),
         }
+    }
+
+    /// Whether the command itself names a bucket.
+    pub fn names_a_bucket(&self) -> bool {
+        self.settings.names_a_bucket()
     }
 
     pub fn problem(&mut self, flag: &str, problem: &str, fix: &str) {
@@ -74,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn refuse<T>(problem: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(problem: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
     Err((problem.into(), fix.into()))
 }
 
@@ -335,18 +341,56 @@ pub fn on_or_off(text: &str) -> Result<bool, Refusal> {
     }
 }
 
-pub fn media_mode(text: &str) -> Result<(), Refusal> {
+pub fn media_mode(text: &str) -> Result<MediaPolicy, Refusal> {
     match text {
-        "off" | "on-demand" | "mirror" => Ok(()),
+        "off" => Ok(MediaPolicy::Off),
+        "on-demand" => Ok(MediaPolicy::OnDemand),
+        "mirror" => Ok(MediaPolicy::Mirror),
         _ => refuse("is no mode", "write off, on-demand or mirror"),
     }
 }
 
-pub fn blobs(text: &str) -> Result<(), Refusal> {
-    match text.strip_prefix("s3://") {
-        Some(bucket) if !bucket.is_empty() => Ok(()),
-        None if text == "disk" => Ok(()),
-        _ => refuse("is no place for blobs", "write disk, or s3://bucket/prefix"),
+/// `disk`, `disk:FOLDER`, or `s3://bucket/prefix`.
+pub fn blobs(text: &str) -> Result<BlobsChoice, Refusal> {
+    if text == "disk" {
+        return Ok(BlobsChoice::Disk(None));
+    }
+    if let Some(folder) = text.strip_prefix("disk:")
+        && !folder.is_empty()
+    {
+        return Ok(BlobsChoice::Disk(Some(PathBuf::from(folder))));
+    }
+    let fix = "write disk, disk:/a/folder, or s3://bucket/prefix";
+    let Some(place) = text.strip_prefix("s3://") else {
+        return refuse("is no place for blobs", fix);
+    };
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let of_bucket = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(of_bucket) {
+        return refuse("names no bucket: 3 to 63 of a-z, 0-9, - and .", fix);
+    }
+    let of_prefix = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    if !prefix.chars().all(of_prefix) || prefix.contains("//") || prefix.contains("..") {
+        return refuse(
+            "has a prefix of other letters than a-z, 0-9, -, . and _",
+            fix,
+        );
+    }
+    Ok(BlobsChoice::S3 {
+        bucket: bucket.to_owned(),
+        prefix: prefix.trim_matches('/').to_owned(),
+    })
+}
+
+/// The name of a region.
+pub fn region(text: &str) -> Result<String, Refusal> {
+    let letters = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match !text.is_empty() && text.len() <= 64 && text.chars().all(letters) {
+        true => Ok(text.to_owned()),
+        false => refuse(
+            "is no region",
+            "write it like auto, eu-central-1 or us-east-1",
+        ),
     }
 }
 
@@ -360,13 +404,6 @@ pub fn cidr(text: &str) -> Result<(), Refusal> {
     match bits.parse::<u8>() {
         Ok(bits) if bits <= most => Ok(()),
         _ => refuse("has a wrong prefix length", fix),
-    }
-}
-
-pub fn readable_file(text: &str) -> Result<(), Refusal> {
-    match std::fs::File::open(text) {
-        Ok(_) => Ok(()),
-        Err(problem) => refuse(problem.to_string(), "name a file that this user can read"),
     }
 }
 

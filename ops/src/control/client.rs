@@ -11,6 +11,12 @@ use crate::error::OpsError;
 /// Hears how far the work has come: a line of JSON.
 pub type Hear<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
 
+/// Whether a server listens in a data folder.
+pub fn is_served(data_dir: &Path) -> bool {
+    let connected = short_path(data_dir).and_then(|(_folder, path)| BlockingStream::connect(path));
+    connected.is_ok()
+}
+
 /// Asks the server that holds a data folder: copies its answer to `out`, and lets `hear` know how
 /// far it has come. None if no server listens there.
 pub fn ask(

@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use client::ask;
+pub use client::{ask, is_served};
 pub use commands::Request;
 use serde::{Deserialize, Serialize};
 pub use server::{Control, Served};

@@ -8,7 +8,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use plyr_blobstore::Blobstore;
 use plyr_indexer::IndexerHandle;
+use plyr_indexer::search::SearchIndex;
 use plyr_outbound::Outbound;
 use plyr_schemas::Store;
 use serde::Serialize;
@@ -21,6 +23,7 @@ use super::{
     AT_ONCE, BEAT, CONNECTIONS, LONGEST_BLOCK, LONGEST_REQUEST, NAME, Request, TELLS, Verdict,
     lost, short_path,
 };
+use crate::admin::Acts;
 use crate::error::OpsError;
 use crate::repos::Work;
 
@@ -37,14 +40,22 @@ pub struct Served {
     pub store: Arc<dyn Store>,
     pub data_dir: PathBuf,
     pub outbound: Outbound,
-    /// The indexer of this process, which starts after the socket.
-    pub indexer: Arc<OnceLock<Arc<IndexerHandle>>>,
+    /// The indexer of this process, which starts after the socket; none where it has none.
+    pub indexer: Option<Arc<OnceLock<Arc<IndexerHandle>>>>,
+    /// What operators work with.
+    pub acts: Acts,
+    /// The search index of this process.
+    pub search: Arc<SearchIndex>,
+    /// What serves bytes.
+    pub blobs: Blobstore,
 }
 
 impl Served {
     /// What commands about repos work with.
     pub fn work(&self) -> Result<Work, OpsError> {
-        let indexer = self.indexer.get();
+        let indexer = self.indexer.as_ref();
+        let indexer = indexer.ok_or_else(|| lost("it is an AppView alone; ask an indexer"))?;
+        let indexer = indexer.get();
         let indexer = indexer.ok_or_else(|| lost("it is just starting; ask again in a moment"))?;
         Ok(Work {
             store: self.store.clone(),

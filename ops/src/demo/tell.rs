@@ -16,14 +16,15 @@ fn say(lines: &str) {
     debug_assert!(told.is_ok());
 }
 
-/// A track to look at: of somebody who is here, with sound, and the most talked about.
+/// Tracks to hear.
+const SHOWN: usize = 3;
+
+/// A track to look at: of somebody who is here, with sound, and much talked about.
 struct Shown {
     uri: String,
     title: String,
     handle: String,
     name: String,
-    /// Where its sound is.
-    sound: String,
 }
 
 /// The list of what to open and to try, with people and tracks of this very network.
@@ -32,7 +33,7 @@ pub fn what_to_try(network: &Network, namespace: &Namespace, ready: &ReadyLine, 
     let (base, seconds) = (format!("http://{appview}"), every.as_secs());
     let (people, shown) = {
         let world = network.world();
-        (world.accounts().count(), shown(&world, network, namespace))
+        (world.accounts().count(), shown(&world, namespace))
     };
     let mut text = format!(
         "
@@ -47,21 +48,27 @@ Try
 "
     );
     if let Some(Shown {
-        uri,
-        title,
-        handle,
-        name,
-        sound,
-    }) = shown
+        uri, title, handle, ..
+    }) = shown.first()
     {
+        // What a shell and a URL take as it is.
+        let is_plain = |letter: &char| letter.is_alphanumeric() || *letter == ' ';
+        let words: String = title.chars().filter(is_plain).collect();
         text.push_str(&format!(
-            "  curl '{base}/xrpc/fm.plyr.actor.getProfile?actor={handle}'
+            "  curl -G '{base}/xrpc/fm.plyr.search.query' --data-urlencode 'q={words}'
+  curl '{base}/xrpc/fm.plyr.actor.getProfile?actor={handle}'
   curl '{base}/xrpc/fm.plyr.graph.getActorLists?actor={handle}&listType=album'
   curl '{base}/xrpc/fm.plyr.feed.getComments?uri={uri}'
-Hear “{title}” by {name}, from its author's host
-  curl -o tune.wav '{sound}'
+  curl -H 'Range: bytes=0-65535' -o beginning.wav '{base}/xrpc/fm.plyr.media.getAudio?uri={uri}'
+Hear (fetched from the author's host, and checked, when it is first asked for)
 "
         ));
+    }
+    for Shown {
+        uri, title, name, ..
+    } in &shown
+    {
+        text.push_str(&format!("  {base}/track/{uri}  “{title}” by {name}\n"));
     }
     text.push_str(&format!(
         "
@@ -133,7 +140,7 @@ fn subject(record: &Ipld) -> &str {
     }
 }
 
-fn shown(world: &World, network: &Network, namespace: &Namespace) -> Option<Shown> {
+fn shown(world: &World, namespace: &Namespace) -> Vec<Shown> {
     let mut said: BTreeMap<String, usize> = BTreeMap::new();
     let comments = format!("{}/", namespace.nsid(Collection::Comment).as_str());
     for account in world.accounts() {
@@ -147,12 +154,13 @@ fn shown(world: &World, network: &Network, namespace: &Namespace) -> Option<Show
     let mut subjects: Vec<(usize, String)> = said.into_iter().map(|(uri, n)| (n, uri)).collect();
     subjects.sort();
     let best = subjects.iter().rev();
-    best.filter_map(|(_, uri)| track(world, network, uri))
-        .next()
+    best.filter_map(|(_, uri)| track(world, uri))
+        .take(SHOWN)
+        .collect()
 }
 
 /// A track, if it is there and can be heard.
-fn track(world: &World, network: &Network, uri: &str) -> Option<Shown> {
+fn track(world: &World, uri: &str) -> Option<Shown> {
     let (did, key) = uri.strip_prefix("at://")?.split_once('/')?;
     let account: &Account = world.account(did)?;
     if account.standing != Standing::Active {
@@ -165,15 +173,13 @@ fn track(world: &World, network: &Network, uri: &str) -> Option<Shown> {
     let Ipld::Map(blob) = fields.get("audioBlob")? else {
         return None;
     };
-    let Ipld::Link(cid) = blob.get("ref")? else {
+    let Ipld::Link(_) = blob.get("ref")? else {
         return None;
     };
-    let host = network.hosts.get(account.host)?;
     Some(Shown {
         uri: uri.to_owned(),
         title: text(&record, "title").to_owned(),
         handle: account.handle.clone(),
         name: account.name.clone(),
-        sound: format!("{host}/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}"),
     })
 }

@@ -1,6 +1,5 @@
 //! The long-running commands: parts started in order over one store, stopped in reverse.
 
-mod follow;
 pub mod heartbeat;
 pub mod parts;
 mod ready;
@@ -11,14 +10,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use plyr_indexer::IndexerHandle;
+use plyr_indexer::search::SearchIndex;
 use plyr_schemas::Store;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Acts;
 use crate::config::{Config, StoreChoice};
 use crate::control::{Control, Served};
 use crate::error::OpsError;
+use crate::media;
 use crate::probes::{self, Probes};
 use crate::store::open::{self, Opened};
 use heartbeat::Heart;
@@ -37,6 +39,8 @@ pub enum Role {
     Index,
     /// The AppView.
     AppView,
+    /// What fetches and keeps bytes.
+    Media,
 }
 
 impl Role {
@@ -46,6 +50,7 @@ impl Role {
             "serve" => Some(Role::Serve),
             "index" => Some(Role::Index),
             "appview" => Some(Role::AppView),
+            "media" => Some(Role::Media),
             _ => None,
         }
     }
@@ -55,15 +60,20 @@ impl Role {
             Role::Serve => "serve",
             Role::Index => "index",
             Role::AppView => "appview",
+            Role::Media => "media",
         }
     }
 
     fn indexes(self) -> bool {
-        self != Role::AppView
+        matches!(self, Role::Serve | Role::Index)
     }
 
     fn answers(self) -> bool {
-        self != Role::Index
+        matches!(self, Role::Serve | Role::AppView)
+    }
+
+    fn fetches(self) -> bool {
+        matches!(self, Role::Serve | Role::Media)
     }
 
     /// A part alone is of use only over a store that other processes can open too.
@@ -144,7 +154,12 @@ pub async fn run_and(
             indexer.stopped().await;
         }
         tasks.wait().await;
-        opened.store.settle().await
+        let settled = opened.store.settle().await;
+        // Last: what it does with the disk can't always be stopped in the midst.
+        if let Some(search) = &running.search {
+            search.stopped().await;
+        }
+        settled
     });
     let drained = drained.await;
     if let Some(problem) = broken {
@@ -163,6 +178,7 @@ pub async fn run_and(
 struct Running {
     indexing: CancellationToken,
     indexer: Option<Arc<IndexerHandle>>,
+    search: Option<Arc<SearchIndex>>,
     appview: Option<std::net::SocketAddr>,
 }
 
@@ -176,27 +192,70 @@ impl Running {
         answering: &CancellationToken,
     ) -> Result<Running, OpsError> {
         let store: Arc<dyn Store> = opened.store.clone();
+        let acts = Acts::over(opened, config);
+        // Before anything is served: what was taken down while the store wasn't there, or isn't the
+        // one that was told.
+        match acts.own.tell_what_is_missing().await {
+            Ok(0) => {}
+            Ok(told) => tracing::info!(
+                told,
+                "the store was told of takedowns and restores that it did not know"
+            ),
+            // What the store was told before holds; the rest is no reason to serve nothing.
+            Err(problem) if problem.is_passing() => {
+                tracing::warn!(
+                    %problem,
+                    "the store can't be told of every takedown and restore now; it is told as \
+                     soon as it can take them"
+                );
+                acts.own.tell_later();
+            }
+            Err(problem) => return Err(problem.into()),
+        }
         let indexing = CancellationToken::new();
         let outbound = parts::outbound(config)?;
         let followed = Arc::new(OnceLock::new());
-        let mut appview = None;
-        if role.answers() {
+        let (mut appview, mut search) = (None, None);
+        let mut blobs = None;
+        if role.answers() || role.fetches() {
+            blobs = Some(media::blobstore(config, opened.blobs.clone()).await?);
+        }
+        if let Some(blobs) = blobs.as_ref().filter(|_| role.fetches()) {
+            media::start(config, blobs, &store, outbound.clone(), tasks, &indexing)?;
+        }
+        if let Some(blobs) = blobs.filter(|_| role.answers()) {
+            let kept = parts::kept_search(config, store.clone(), answering.clone())?;
+            // At once: who comes next takes the folder for held by a server.
+            let control = Control::bind(&config.data_dir)?;
+            let kept = Arc::new(kept);
+            state.searches(kept.clone());
             let sources = role.indexes().then(|| parts::ask_sources(followed.clone()));
-            let bound = parts::appview(config, store.clone(), outbound.clone(), sources).await?;
+            let (store, live) = (store.clone(), kept.live().clone());
+            let admin = parts::admin(config, &acts);
+            let asked = parts::Asked {
+                sources,
+                search: live,
+                blobs: blobs.clone(),
+                admin,
+            };
+            let bound = parts::appview(config, store.clone(), outbound.clone(), asked).await?;
             appview = Some(bound.address());
             tasks.spawn(bound.serve(answering.clone()));
+            let served = Served {
+                store,
+                data_dir: config.data_dir.clone(),
+                outbound: outbound.clone(),
+                indexer: role.indexes().then(|| followed.clone()),
+                acts,
+                search: kept.clone(),
+                blobs,
+            };
+            tasks.spawn(control.serve(served, answering.clone()));
+            search = Some(kept);
         }
         state.watches(opened.store.clone());
         match &opened.embedded {
             Some(embedded) => {
-                let control = Control::bind(&config.data_dir)?;
-                let served = Served {
-                    store: store.clone(),
-                    data_dir: config.data_dir.clone(),
-                    outbound: outbound.clone(),
-                    indexer: followed.clone(),
-                };
-                tasks.spawn(control.serve(served, answering.clone()));
                 let keep = config.changes_keep;
                 tasks.spawn(parts::trim(embedded.clone(), keep, indexing.clone()));
             }
@@ -205,9 +264,6 @@ impl Running {
                 state.listens_to(heart);
                 if role.indexes() {
                     tasks.spawn(rules::run(store.clone(), indexing.clone()));
-                }
-                if role.answers() {
-                    tasks.spawn(follow::run(store.clone(), answering.clone()));
                 }
             }
         }
@@ -221,6 +277,7 @@ impl Running {
         Ok(Running {
             indexing,
             indexer,
+            search,
             appview,
         })
     }

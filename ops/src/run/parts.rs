@@ -3,19 +3,27 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use plyr_appview::{AppView, AppViewConfig, AskSources, SourceReport};
+use plyr_appview::{Admin, AppView, AppViewConfig, AskSources, SourceReport};
+use plyr_blobstore::Blobstore;
 use plyr_indexer::repos::Signed;
+use plyr_indexer::search::{SearchIndex, SearchOptions};
 use plyr_indexer::{
     AccountPace, Indexer, IndexerConfig, IndexerHandle, Pace, Patience, Repos, SourceStatus,
 };
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::EmbeddedStore;
 use plyr_schemas::{CountedStore, Micros, Store, StoreError};
+use plyr_search::Live;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Acts;
 use crate::config::Config;
+use crate::control;
 use crate::error::OpsError;
+use crate::store::crash;
 
+/// The folder of the search indexes, in the data folder.
+pub const SEARCH: &str = "search";
 /// Connections of the AppView at the same time.
 const CONNECTIONS: usize = 2_000;
 /// How often the embedded store's change log is trimmed; in a cluster entries expire.
@@ -42,23 +50,74 @@ pub fn outbound(config: &Config) -> Result<Outbound, OpsError> {
     .map_err(|problem| OpsError::Start(problem.to_string()))
 }
 
+/// The search index in the data folder.
+pub fn search(config: &Config, store: Arc<dyn Store>) -> Result<SearchOptions, OpsError> {
+    Ok(SearchOptions {
+        store,
+        folder: config.data_dir.join(SEARCH),
+        namespace: config.namespace.clone(),
+        reserve_bytes: config.disk_reserve,
+        fault: crash::hook()?,
+    })
+}
+
+/// What keeps the search index in the data folder; it runs from now on. A command that builds it is
+/// waited for, another server is not.
+pub fn kept_search(
+    config: &Config,
+    store: Arc<dyn Store>,
+    cancel: CancellationToken,
+) -> Result<SearchIndex, OpsError> {
+    if control::is_served(&config.data_dir) {
+        return Err(OpsError::Start(format!(
+            "{} is in use by another server; stop that one or choose another --data-dir",
+            config.data_dir.display()
+        )));
+    }
+    let kept = SearchIndex::start_when_free(search(config, store)?, cancel);
+    kept.map_err(|problem| OpsError::Start(problem.to_string()))
+}
+
+/// What an AppView asks besides the store.
+pub struct Asked {
+    /// What is known of the streams, where this process follows them.
+    pub sources: Option<AskSources>,
+    /// The search index.
+    pub search: Arc<Live>,
+    /// What serves bytes.
+    pub blobs: Blobstore,
+    /// What the admin methods work with.
+    pub admin: Option<Arc<Admin>>,
+}
+
 /// What answers people: bound, not yet answering.
 pub async fn appview(
     config: &Config,
     store: Arc<dyn Store>,
     outbound: Outbound,
-    sources: Option<AskSources>,
+    asked: Asked,
 ) -> Result<AppView, OpsError> {
     let appview_config = AppViewConfig {
         listen: config.listen,
         public_url: config.public_url.clone(),
         namespace: config.namespace.clone(),
         connections: CONNECTIONS,
-        sources,
+        sources: asked.sources,
+        search: Some(asked.search),
+        blobs: Some(asked.blobs),
+        media_origins: config.media.origins.clone(),
+        cdn_url: config.media.cdn_url.clone(),
+        admin: asked.admin,
     };
     AppView::bind(appview_config, Arc::new(CountedStore::new(store)), outbound)
         .await
         .map_err(|problem| OpsError::Start(problem.to_string()))
+}
+
+/// What the admin methods work with; none without a password.
+pub fn admin(config: &Config, acts: &Acts) -> Option<Arc<Admin>> {
+    let password = config.admin_password.as_ref()?;
+    Some(Arc::new(Admin::new(password.text(), acts.own.clone())))
 }
 
 /// What the AppView asks of the indexer of this process, which starts after it.

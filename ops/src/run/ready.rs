@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plyr_indexer::IndexerHandle;
+use plyr_indexer::search::SearchIndex;
 use plyr_schemas::Store;
+use plyr_search::Standing;
 
 use super::heartbeat::Heart;
 use crate::error::OpsError;
@@ -23,6 +25,7 @@ struct Known {
     store: Option<Arc<dyn Store>>,
     heart: Option<Arc<Heart>>,
     indexer: Option<Arc<IndexerHandle>>,
+    search: Option<Arc<SearchIndex>>,
 }
 
 #[derive(Default)]
@@ -67,6 +70,10 @@ impl State {
         self.known().indexer = Some(indexer);
     }
 
+    pub fn searches(&self, search: Arc<SearchIndex>) {
+        self.known().search = Some(search);
+    }
+
     /// What the probes ask. Requests can be answered once all parts are there; what limps is named.
     pub fn asked(self: &Arc<State>) -> AskReadiness {
         let state = self.clone();
@@ -96,8 +103,54 @@ impl Known {
         if let Some(indexer) = &self.indexer {
             missing.extend(indexer.missing());
         }
+        if let Some(search) = &self.search {
+            missing.extend(of_search(search));
+        }
         Readiness { ready, missing }
     }
+}
+
+/// What is missing of the search index. All else is answered without it, so it holds up nobody.
+fn of_search(search: &SearchIndex) -> Option<String> {
+    if search.has_ended() {
+        return Some("the search index is no longer kept: restart the process".to_owned());
+    }
+    let Standing {
+        serving,
+        building,
+        failed,
+        problem,
+        ..
+    } = search.live().standing();
+    let mut words = Vec::new();
+    match (&serving, &building) {
+        (_, Some(progress)) => {
+            let of = match &serving {
+                None => "searches wait for it",
+                Some(_) => "an older one answers meanwhile",
+            };
+            let (documents, reason) = (progress.documents, &progress.reason);
+            let mut told =
+                format!("the search index is being built ({reason}): {documents} documents, {of}");
+            if let Some(problem) = &progress.problem {
+                told.push_str(&format!("; it waits: {problem}"));
+            }
+            words.push(told);
+        }
+        (None, None) => words.push("no search index answers yet".to_owned()),
+        (Some(serving), None) if serving.is_outdated => {
+            words.push("the search index is outdated, a new one is to be built".to_owned());
+        }
+        (Some(_), None) => {}
+    }
+    if let Some(failed) = failed {
+        let (times, problem) = (failed.times, failed.problem);
+        words.push(format!(
+            "building the search index failed {times} times: {problem}"
+        ));
+    }
+    words.extend(problem.map(|problem| format!("the search index doesn't go on: {problem}")));
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// The one line on stdout: where each part listens.

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
+use plyr_schemas::StoreError;
 use plyr_schemas::copy::{CopyPlace, Stage};
-use plyr_schemas::{Store, StoreError};
+use plyr_schemas::own::{self, Own};
 use serde::{Deserialize, Serialize};
 
 use super::open::{self, Opened};
@@ -68,9 +69,20 @@ pub async fn copy(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
     let source = open::once(&source).await?;
     let target = open::once(&target).await?;
 
+    // Before the records: what is taken down never shows in the target.
+    let actions = own::copy(source.journal.as_ref(), target.journal.as_ref()).await?;
+    for opened in [&source, &target] {
+        let own = Own::new(opened.journal.clone(), opened.store.clone());
+        own.tell_what_is_missing().await?;
+    }
     let place = run(config, &source, &target, &file, &mut kept).await?;
     let (versions, actors) = (place.versions, place.actors);
-    tracing::info!(versions, actors, "copied; comparing the full dumps");
+    tracing::info!(
+        versions,
+        actors,
+        actions,
+        "copied; comparing the full dumps"
+    );
     let same = compare_patiently(&source, &target).await;
     target.store.close().await?;
     source.store.close().await?;
@@ -184,6 +196,7 @@ async fn run(
 
 fn stage(stage: Stage) -> &'static str {
     match stage {
+        Stage::Hides => "hides",
         Stage::Actors => "actors",
         Stage::Versions => "versions",
         Stage::Floors => "floors",
@@ -216,10 +229,7 @@ async fn compare_patiently(source: &Opened, target: &Opened) -> Result<u64, OpsE
 /// Compares the full dumps; answers how many lines they have.
 async fn compare(source: &Opened, target: &Opened) -> Result<u64, OpsError> {
     let scratch = std::env::temp_dir();
-    let (one, two) = tokio::try_join!(
-        full_dump(source.store.as_ref(), &scratch),
-        full_dump(target.store.as_ref(), &scratch)
-    )?;
+    let (one, two) = tokio::try_join!(full_dump(source, &scratch), full_dump(target, &scratch))?;
     let failed = |detail: std::io::Error| OpsError::Copy(detail.to_string());
     let (mut ours, mut theirs) = (BufReader::new(one).lines(), BufReader::new(two).lines());
     let (mut lines, mut differing) = (0, Vec::new());
@@ -270,12 +280,13 @@ async fn compare(source: &Opened, target: &Opened) -> Result<u64, OpsError> {
     )))
 }
 
-async fn full_dump(store: &dyn Store, scratch: &Path) -> Result<File, OpsError> {
+async fn full_dump(opened: &Opened, scratch: &Path) -> Result<File, OpsError> {
     let failed = |detail: std::io::Error| OpsError::Copy(detail.to_string());
     let mut file = tempfile::tempfile_in(scratch).map_err(failed)?;
-    let whole = store.whole().await?;
+    let whole = opened.store.whole().await?;
+    let own = Some(opened.journal.as_ref());
     let mut out = BufWriter::new(&mut file);
-    plyr_schemas::full_dump::full_dump(whole.as_ref(), &mut out, scratch)
+    plyr_schemas::full_dump::full_dump(whole.as_ref(), own, &mut out, scratch)
         .await
         .map_err(|problem| OpsError::Copy(problem.to_string()))?;
     out.flush().map_err(failed)?;

@@ -1,5 +1,5 @@
-//! A server that kills itself between two steps of the store's write path, so that a campaign need
-//! not hit that moment by chance.
+//! A server that kills itself between two steps of the store's write path, of keeping the search
+//! index or of fetching a blob, so that a campaign need not hit that moment by chance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +41,11 @@ pub fn hook() -> Result<Option<FaultHook>, OpsError> {
 fn read(asked: &str) -> Option<(String, u64)> {
     let (point, number) = asked.rsplit_once(':')?;
     let number = number.parse().ok().filter(|number| *number > 0)?;
-    let is_known = plyr_schemas::CRASH_POINTS
+    let mut points = plyr_schemas::CRASH_POINTS
         .iter()
-        .any(|known| known.0 == point);
+        .chain(&plyr_indexer::search::SEARCH_CRASH_POINTS)
+        .chain(&plyr_blobstore::BLOB_CRASH_POINTS);
+    let is_known = points.any(|known| known.0 == point);
     is_known.then(|| (point.to_owned(), number))
 }
 
@@ -54,6 +56,16 @@ mod tests {
     #[test]
     fn only_points_that_there_are_and_numbers_from_one_on_are_taken() {
         assert_eq!(read("after commit:3"), Some(("after commit".to_owned(), 3)));
+        let of_search = plyr_indexer::search::COMMITTED.0;
+        assert_eq!(
+            read(&format!("{of_search}:1")),
+            Some((of_search.to_owned(), 1))
+        );
+        let of_blobs = plyr_blobstore::PUT.0;
+        assert_eq!(
+            read(&format!("{of_blobs}:2")),
+            Some((of_blobs.to_owned(), 2))
+        );
         for wrong in ["after commit", "after commit:0", "after lunch:1", ":1", ""] {
             assert_eq!(read(wrong), None, "{wrong}");
         }

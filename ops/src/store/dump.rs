@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use plyr_schemas::{Store, StoreError};
+use plyr_schemas::{OwnJournal, Store, StoreError};
 
 use super::open;
 use crate::config::{Config, StoreChoice};
@@ -65,7 +65,8 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
             Some(_) => config.data_dir.clone(),
             None => std::env::temp_dir(),
         };
-        write(opened.store.as_ref(), &mut out, &scratch, kind).await?;
+        let own = opened.journal.as_ref();
+        write(opened.store.as_ref(), own, &mut out, &scratch, kind).await?;
         opened.store.close().await?;
     }
     out.flush().map_err(failed)?;
@@ -80,6 +81,7 @@ pub async fn dump(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
 /// Writes the dump of a store; sorts on disk in `scratch`.
 pub async fn write(
     store: &dyn Store,
+    own: &dyn OwnJournal,
     out: &mut (dyn Write + Send),
     scratch: &Path,
     kind: Ask,
@@ -90,7 +92,8 @@ pub async fn write(
     let failed = |problem: plyr_schemas::dump::DumpError| OpsError::Dump(problem.to_string());
     if kind.full {
         let whole = store.whole().await?;
-        let written = plyr_schemas::full_dump::full_dump(whole.as_ref(), out, scratch).await;
+        let written =
+            plyr_schemas::full_dump::full_dump(whole.as_ref(), Some(own), out, scratch).await;
         return written.map(|_| ()).map_err(failed);
     }
     let snapshot = store.snapshot().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore, Rejudging};
 use plyr_schemas::scylla::{ScyllaOptions, ScyllaStore};
-use plyr_schemas::{Store, StoreError};
+use plyr_schemas::{BlobRows, FileJournal, OwnJournal, Store, StoreError};
 
 use super::crash;
 use crate::config::{Config, StoreChoice};
@@ -22,13 +22,27 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait between tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A store, and the embedded engine's own handle where it is that.
+/// A store, the journal of own state beside it, and the embedded engine's own handle where it is
+/// that.
 pub struct Opened {
     pub store: Arc<dyn Store>,
+    /// The same store's rows of blobs.
+    pub blobs: Arc<dyn BlobRows>,
+    pub journal: Arc<dyn OwnJournal>,
     pub embedded: Option<Arc<EmbeddedStore>>,
 }
 
 impl Opened {
+    fn cluster(store: ScyllaStore) -> Opened {
+        let store = Arc::new(store);
+        Opened {
+            store: store.clone(),
+            blobs: store.clone(),
+            journal: store,
+            embedded: None,
+        }
+    }
+
     /// Waits until the store has to be opened anew; a cluster never has.
     pub async fn broken(&self) -> StoreError {
         match &self.embedded {
@@ -51,10 +65,7 @@ pub fn cluster_options(config: &Config) -> Result<Option<ScyllaOptions>, OpsErro
 pub async fn once(config: &Config) -> Result<Opened, OpsError> {
     match cluster_options(config)? {
         None => embedded(config).await,
-        Some(options) => Ok(Opened {
-            store: Arc::new(ScyllaStore::open(options).await?),
-            embedded: None,
-        }),
+        Some(options) => Ok(Opened::cluster(ScyllaStore::open(options).await?)),
     }
 }
 
@@ -79,19 +90,35 @@ pub async fn embedded(config: &Config) -> Result<Opened, OpsError> {
         }
     });
     match rejudged.await {
-        Ok(Rejudging { judged: 0, .. }) => {}
         Ok(Rejudging {
-            judged, changed, ..
-        }) => tracing::info!(judged, changed, "kept records were judged by new rules"),
+            judged,
+            changed,
+            written,
+            ..
+        }) => {
+            if judged > 0 {
+                tracing::info!(judged, changed, "kept records were judged by new rules");
+            }
+            if written > 0 {
+                tracing::info!(
+                    written,
+                    "kept records derive more than before; rows were written"
+                );
+            }
+        }
         // Reads go on without it.
         Err(problem @ StoreError::DiskFull { .. }) => {
             tracing::warn!(%problem, "kept records are judged by new rules at the next start");
         }
         Err(problem) => return Err(problem.into()),
     }
+    // The store holds the folder's lock.
+    let journal = Arc::new(FileJournal::open(&config.data_dir)?);
     let store = Arc::new(store);
     Ok(Opened {
         store: store.clone(),
+        blobs: store.clone(),
+        journal,
         embedded: Some(store),
     })
 }
@@ -109,12 +136,7 @@ pub async fn patiently(
     let mut wait = FIRST_WAIT;
     loop {
         let problem = match tokio::time::timeout(TRY, ScyllaStore::open(options.clone())).await {
-            Ok(Ok(store)) => {
-                return Ok(Opened {
-                    store: Arc::new(store),
-                    embedded: None,
-                });
-            }
+            Ok(Ok(store)) => return Ok(Opened::cluster(store)),
             Ok(Err(problem)) if is_mended_by_waiting(&problem) => problem,
             Ok(Err(refused)) => return Err(refused.into()),
             Err(_) => StoreError::Unreachable {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::repos::Stand;
 
 /// Between two lines of the log where there is no terminal.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+pub const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// A bar of a template; hidden where standard error is no terminal.
 pub fn bar(template: &str) -> ProgressBar {
@@ -73,4 +73,10 @@ impl Shown {
         let told = writeln!(std::io::stderr(), "{line}");
         debug_assert!(told.is_ok());
     }
+}
+
+/// Says on standard error what a command came to.
+pub fn say(line: &str) {
+    let told = writeln!(std::io::stderr(), "{line}");
+    debug_assert!(told.is_ok());
 }

@@ -1,5 +1,5 @@
-//! `plyr rebuild indexes|counts|all`: what is derived, again from the records, through the server
-//! that holds the data folder, in the folder itself, or over the cluster from this process.
+//! `plyr rebuild search|indexes|counts|all`: what is derived, again from the records, through the
+//! server that holds the data folder, in the folder itself, or over the cluster from this process.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,7 +10,8 @@ use indicatif::ProgressBar;
 use plyr_schemas::{Pass, Passing, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::{open, progress};
+use super::open::{self, Opened};
+use super::{progress, rebuild_search};
 use crate::config::{Config, StoreChoice};
 use crate::control::{self, commands};
 use crate::error::OpsError;
@@ -35,9 +36,16 @@ pub struct Told {
 /// Runs the command.
 pub async fn rebuild(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, OpsError> {
     let what = arguments.subcommand_name().unwrap_or_default();
-    let pass = Pass::asked(what).ok_or_else(|| {
-        OpsError::Usage("name what to make again: indexes, counts or all".to_owned())
-    })?;
+    let pass = Pass::asked(what);
+    let search = match what {
+        "search" => Some(rebuild_search::Where::Here),
+        "all" => Some(rebuild_search::Where::IfThereIsOne),
+        _ => None,
+    };
+    if pass.is_none() && search.is_none() {
+        let words = "name what to make again: search, indexes, counts or all";
+        return Err(OpsError::Usage(words.to_owned()));
+    }
     let is_embedded = config.store == StoreChoice::Embedded;
     if is_embedded && !config.data_dir.join("store").is_dir() {
         return Err(OpsError::Start(format!(
@@ -45,6 +53,31 @@ pub async fn rebuild(config: &Config, arguments: &ArgMatches) -> Result<ExitCode
             config.data_dir.display()
         )));
     }
+    let mut opened = None;
+    if let Some(pass) = pass {
+        let shown = rows_and_counts(config, (pass, what), &mut opened).await?;
+        say(&shown.end()?)?;
+    }
+    if let Some(place) = search {
+        say(&rebuild_search::rebuild(config, place, &mut opened).await?)?;
+    }
+    if let Some(opened) = opened {
+        opened.store.close().await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(line: &str) -> Result<(), OpsError> {
+    let told = writeln!(std::io::stdout(), "{line}");
+    told.map_err(|detail| OpsError::Output(detail.to_string()))
+}
+
+/// Index rows and counts, by the server that holds the data folder or in a store that is opened.
+async fn rows_and_counts(
+    config: &Config,
+    (pass, what): (Pass, &str),
+    opened: &mut Option<Opened>,
+) -> Result<Shown, OpsError> {
     let mut shown = Shown::new();
     let what = what.to_owned();
     let request = commands::Request::Rebuild(commands::rebuild::Ask { what });
@@ -53,21 +86,20 @@ pub async fn rebuild(config: &Config, arguments: &ArgMatches) -> Result<ExitCode
         Ok(told) => shown.show(&told),
         Err(problem) => tracing::debug!(%problem, "the server told something unknown"),
     };
-    let asked = is_embedded
+    let asked = (config.store == StoreChoice::Embedded)
         .then(|| control::ask(&config.data_dir, &request, &mut none, &mut hear))
         .transpose()?
         .flatten();
     if asked.is_none() {
-        let opened = open::once(config).await?;
+        let opened = opened.insert(open::once(config).await?);
         let store = opened.store.as_ref();
         run(store, pass, &mut |told| {
             shown.show(told);
             Ok(())
         })
         .await?;
-        opened.store.close().await?;
     }
-    shown.end()
+    Ok(shown)
 }
 
 /// Makes it again, to the end; `tell` hears of each piece that is durable, and may end it.
@@ -157,7 +189,8 @@ impl Shown {
         self.last = Some(told.clone());
     }
 
-    fn end(self) -> Result<ExitCode, OpsError> {
+    /// What it came to, in a line.
+    fn end(self) -> Result<String, OpsError> {
         self.bar.finish_and_clear();
         let Some(Told { passing, .. }) = self.last.filter(|told| told.passing.is_done()) else {
             return Err(OpsError::Control("it ended before its work did".to_owned()));
@@ -172,8 +205,6 @@ impl Shown {
         if unreadable > 0 {
             line.push_str(&format!("; {unreadable} can't be read, the log names them"));
         }
-        let told = writeln!(std::io::stdout(), "{line}");
-        told.map_err(|detail| OpsError::Start(format!("stdout can't be written: {detail}")))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(line)
     }
 }

@@ -161,7 +161,7 @@ impl Held {
         let store = EmbeddedStore::open(options).map_err(|problem| closed(&problem))?;
         let whole = store.whole().await.map_err(|problem| closed(&problem))?;
         let mut dump = Vec::new();
-        let dumped = full_dump(whole.as_ref(), &mut dump, folder).await;
+        let dumped = full_dump(whole.as_ref(), None, &mut dump, folder).await;
         dumped.map_err(|problem| closed(&problem))?;
         let mut held = Held::of(&String::from_utf8_lossy(&dump))?;
         let cursors = whole.all_cursors().await;

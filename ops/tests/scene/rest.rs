@@ -1,5 +1,5 @@
-//! Whether anything is still under way that could change the state: a stream that is not read to its
-//! end, an event that is not written, a doubt that is not settled, a repo that is due.
+//! Whether anything is still under way that could change the state: a stream that is not read to
+//! its end, an event that is not written, a doubt that is not settled, a repo that is due.
 
 use std::time::Duration;
 

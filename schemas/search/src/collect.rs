@@ -98,6 +98,9 @@ fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
+/// Who has all tags, where hits are dealt.
+const TAGS: u64 = 0;
+
 /// A hit, before its address is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
@@ -250,8 +253,8 @@ impl<'a> Collector<'a> {
         self.total += 1;
         let most = self.most;
         let deal = self.group(rank).get_or_insert_with(|| Deal::new(most));
-        // A tag is nobody's: each is dealt as if it were an artist's only hit.
-        deal.add(merit.subject, merit, Place::Tag(tag));
+        // Dealt as if one artist had them all: however many begin alike, they flood no page.
+        deal.add(TAGS, merit, Place::Tag(tag));
     }
 
     fn group(&mut self, rank: Rank) -> &mut Option<Deal<Place>> {

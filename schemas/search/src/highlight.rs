@@ -1,42 +1,162 @@
 //! Where the words of a query stand in a text, for showing them.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::document::LONGEST_DESCRIPTION;
+use crate::document::{LONGEST_DESCRIPTION, LONGEST_NAME};
 use crate::query::{Asked, Query};
 use crate::typos::Near;
 use crate::words::{Pieces, Word};
 
-/// Byte ranges of a text that match words or phrases of a query: in order, apart from one another,
-/// on character borders. Of a word that only begins as asked, the beginning. Of a text no more is
-/// looked at than is searched, [`LONGEST_DESCRIPTION`] bytes: the cost is that of each word of it by
-/// each word of the query, at most.
-pub fn highlight(query: &Query, text: &str) -> Vec<Range<usize>> {
-    let end = text.floor_char_boundary(LONGEST_DESCRIPTION);
-    let text = text.get(..end).unwrap_or(text);
-    let pieces = Pieces::of(text);
-    let words = pieces.indexed_words();
-    let mut marked = Marked::over(pieces.chars().len());
-    for asked in &query.words {
-        marked.word(asked, &words);
+/// Shows where a query's words stand in the texts of an answer: made once for all of them, since
+/// telling words with typos takes an automaton for each word of the query. It is made when a text
+/// first has a word that may be near, and kept.
+pub struct Highlighter<'q> {
+    words: Vec<Sought<'q>>,
+    /// Different phrases, each as words with their places.
+    phrases: Vec<&'q [(String, usize)]>,
+    /// Whole tags, folded.
+    tags: &'q [String],
+    /// Words, those of phrases among them.
+    size: u64,
+}
+
+impl std::fmt::Debug for Highlighter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Highlighter")
+            .field("size", &self.size)
+            .finish()
     }
-    let by_place: HashMap<(usize, &str), &Word> = words
-        .iter()
-        .map(|word| ((word.position, word.text.as_str()), word))
-        .collect();
-    let mut phrases = HashSet::new();
-    for phrase in &query.phrases {
-        if phrases.insert(&phrase.words) {
-            marked.phrase(&phrase.words, &words, &by_place);
+}
+
+impl<'q> Highlighter<'q> {
+    /// Of a query.
+    pub fn new(query: &'q Query) -> Highlighter<'q> {
+        let words: Vec<Sought<'q>> = query.words.iter().map(Sought::new).collect();
+        let mut known = HashSet::new();
+        let phrases = query.phrases.iter().map(|phrase| phrase.words.as_slice());
+        let phrases: Vec<_> = phrases.filter(|phrase| known.insert(*phrase)).collect();
+        let size = words.len() + phrases.iter().map(|phrase| phrase.len()).sum::<usize>();
+        Highlighter {
+            words,
+            phrases,
+            tags: &query.tags,
+            size: size as u64,
         }
     }
-    let ranges = marked.ranges().map(|chars| {
-        let chars = pieces.chars().get(chars).unwrap_or_default();
-        let bytes = chars.first().zip(chars.last());
-        bytes.map(|(first, last)| first.bytes().start..last.bytes().end)
-    });
-    joined(ranges.flatten().collect())
+
+    /// What [`Highlighter::ranges`] of a text may cost, to be paid from a budget: bytes that are
+    /// looked at, [`LONGEST_DESCRIPTION`] at most, by words of the query, those of phrases among
+    /// them. None of a query without words: it only names something, and nothing is looked at.
+    ///
+    /// Automata come on top, once for all texts: at most one for each word.
+    pub fn cost(&self, text: &str) -> u64 {
+        text.len().min(LONGEST_DESCRIPTION) as u64 * self.size
+    }
+
+    /// Byte ranges of a text that match words or phrases of the query: in order, apart from one
+    /// another, on character borders. Of a word that only begins as asked, the beginning. Of a text
+    /// no more is looked at than is searched, [`LONGEST_DESCRIPTION`] bytes.
+    pub fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+        if self.size == 0 {
+            return Vec::new();
+        }
+        let pieces = Pieces::of(cut(text, LONGEST_DESCRIPTION));
+        let words = pieces.indexed_words();
+        let marked = self.marked(pieces.chars().len(), &words);
+        let ranges = marked.ranges().map(|chars| {
+            let chars = pieces.chars().get(chars).unwrap_or_default();
+            let bytes = chars.first().zip(chars.last());
+            bytes.map(|(first, last)| first.bytes().start..last.bytes().end)
+        });
+        joined(ranges.flatten().collect())
+    }
+
+    /// What [`Highlighter::ranges_of_tag`] of a tag may cost: the tags of the query count as words.
+    pub fn cost_of_tag(&self, tag: &str) -> u64 {
+        let tags = tag.len().min(LONGEST_NAME) as u64 * self.tags.len() as u64;
+        self.cost(tag) + tags
+    }
+
+    /// The same of a tag or a genre: all of it if the query asks for it by `tag:`.
+    pub fn ranges_of_tag(&self, tag: &str) -> Vec<Range<usize>> {
+        if !self.tags.is_empty() {
+            let key = Pieces::of(cut(tag, LONGEST_NAME)).key();
+            if self.tags.contains(&key) {
+                return std::iter::once(0..tag.len()).collect();
+            }
+        }
+        self.ranges(tag)
+    }
+
+    fn marked(&self, chars: usize, words: &[Word]) -> Marked {
+        let mut marked = Marked::over(chars);
+        if !self.words.is_empty() {
+            let letters: Vec<u64> = words.iter().map(|word| letters(&word.text)).collect();
+            for sought in &self.words {
+                marked.word(sought, words, &letters);
+            }
+        }
+        if !self.phrases.is_empty() {
+            let by_place: HashMap<(usize, &str), &Word> = words
+                .iter()
+                .map(|word| ((word.position, word.text.as_str()), word))
+                .collect();
+            for phrase in &self.phrases {
+                marked.phrase(phrase, words, &by_place);
+            }
+        }
+        marked
+    }
+}
+
+/// A word of the query.
+struct Sought<'q> {
+    asked: &'q Asked,
+    /// In characters.
+    length: usize,
+    letters: u64,
+    near: OnceCell<Near>,
+}
+
+impl<'q> Sought<'q> {
+    fn new(asked: &'q Asked) -> Sought<'q> {
+        Sought {
+            asked,
+            length: asked.text.chars().count(),
+            letters: letters(&asked.text),
+            near: OnceCell::new(),
+        }
+    }
+
+    /// Whether a word is this one with typos. What has another length or other letters can't be,
+    /// and is told without an automaton.
+    fn is_near(&self, word: &Word, letters: u64) -> bool {
+        let typos = self.asked.typos;
+        let most = u32::from(typos);
+        // A typo adds one letter, or loses one, or both.
+        let may_be = typos > 0
+            && word.chars.len().abs_diff(self.length) <= usize::from(typos)
+            && (letters & !self.letters).count_ones() <= most
+            && (self.letters & !letters).count_ones() <= most;
+        if !may_be {
+            return false;
+        }
+        let near = || Near::whole(&self.asked.text, typos);
+        self.near.get_or_init(near).typos(&word.text).is_some()
+    }
+}
+
+/// A text's first bytes, between characters.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
+/// The letters of a word, each as one of 64 bits.
+fn letters(word: &str) -> u64 {
+    let bits = word.chars().map(|char| 1 << (u32::from(char) % 64));
+    bits.fold(0, |letters, bit: u64| letters | bit)
 }
 
 /// Characters of a text that are to be shown.
@@ -61,32 +181,19 @@ impl Marked {
         }
     }
 
-    fn word(&mut self, asked: &Asked, words: &[Word]) {
-        let length = asked.text.chars().count();
-        let mut near: Option<Near> = None;
-        for word in words {
+    fn word(&mut self, sought: &Sought<'_>, words: &[Word], letters: &[u64]) {
+        let asked = sought.asked;
+        for (word, letters) in words.iter().zip(letters) {
             self.steps += 1;
             if word.text == asked.text {
                 self.mark(word.chars.clone());
-                continue;
-            }
-            if word.is_cut {
+            } else if word.is_cut {
                 if asked.goes_on_in(&word.text) {
                     self.mark(word.chars.clone());
                 }
-                continue;
-            }
-            if asked.can_start && word.text.starts_with(&asked.text) {
-                self.mark(word.chars.start..word.chars.start + length);
-                continue;
-            }
-            // What is much longer or shorter can't be near, and costs no automaton.
-            let differing = word.chars.len().abs_diff(length);
-            if asked.typos == 0 || differing > usize::from(asked.typos) {
-                continue;
-            }
-            let near = near.get_or_insert_with(|| Near::whole(&asked.text, asked.typos));
-            if near.typos(&word.text).is_some() {
+            } else if asked.can_start && word.text.starts_with(&asked.text) {
+                self.mark(word.chars.start..word.chars.start + sought.length);
+            } else if sought.is_near(word, *letters) {
                 self.mark(word.chars.clone());
             }
         }
@@ -148,6 +255,10 @@ mod tests {
 
     use super::*;
 
+    fn highlight(query: &Query, text: &str) -> Vec<Range<usize>> {
+        Highlighter::new(query).ranges(text)
+    }
+
     fn shown<'t>(query: &str, text: &'t str) -> Vec<&'t str> {
         let query = Query::parse(query).unwrap();
         let ranges = highlight(&query, text).into_iter();
@@ -179,18 +290,7 @@ mod tests {
     fn steps(query: &str, text: &str) -> u64 {
         let query = Query::parse(query).unwrap();
         let words = Pieces::of(text).indexed_words();
-        let mut marked = Marked::over(text.len());
-        for asked in &query.words {
-            marked.word(asked, &words);
-        }
-        let by_place = words
-            .iter()
-            .map(|word| ((word.position, word.text.as_str()), word))
-            .collect();
-        for phrase in &query.phrases {
-            marked.phrase(&phrase.words, &words, &by_place);
-        }
-        marked.steps
+        Highlighter::new(&query).marked(text.len(), &words).steps
     }
 
     #[test]
@@ -218,6 +318,77 @@ mod tests {
         assert!(last.end <= LONGEST_DESCRIPTION && last.end + 12 > LONGEST_DESCRIPTION);
     }
 
+    /// An automaton is far dearer than a look at a word: so many as the query has words, however
+    /// many texts there are.
+    #[test]
+    fn each_word_has_one_automaton_for_all_texts() {
+        // Of the same letters in another order: only an automaton tells that they aren't near.
+        let orders = (0..40_usize).map(|number| {
+            let mut letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+            letters.rotate_left(number % 8);
+            letters.swap(number / 8, 7);
+            String::from_iter(letters)
+        });
+        let orders: Vec<String> = orders.collect();
+        let query = Query::parse(&orders.join(" ")).unwrap();
+        let highlighter = Highlighter::new(&query);
+        let before = crate::typos::made();
+        for _ in 0..15 {
+            for order in &orders {
+                assert_eq!(highlighter.ranges(&format!("{order} hgfedcba")).len(), 1);
+            }
+        }
+        let made = crate::typos::made() - before;
+        assert!((1..=query.words.len() as u64).contains(&made), "{made}");
+    }
+
+    #[test]
+    fn what_cant_be_near_costs_no_automaton() {
+        let query = Query::parse("midnight radiohead").unwrap();
+        let highlighter = Highlighter::new(&query);
+        let before = crate::typos::made();
+        for text in [
+            "midnight radiohead",
+            "day",
+            "absolutely",
+            "Tomorrow’s Queues",
+        ] {
+            highlighter.ranges(text);
+        }
+        assert_eq!(crate::typos::made(), before);
+        assert_eq!(highlighter.ranges("mindight"), vec![0..8]);
+        assert_eq!(crate::typos::made(), before + 1);
+    }
+
+    #[test]
+    fn a_tag_that_is_asked_for_is_shown_whole() {
+        let query = Query::parse("tag:\"hip hop\" night").unwrap();
+        let highlighter = Highlighter::new(&query);
+        assert_eq!(highlighter.ranges_of_tag("#Hip-Hop"), vec![0..8]);
+        assert_eq!(highlighter.ranges_of_tag("Late Night"), vec![5..10]);
+        assert!(highlighter.ranges_of_tag("hip hop live").is_empty());
+        assert!(highlighter.ranges("#Hip-Hop").is_empty());
+        assert_eq!(highlighter.cost_of_tag("Hip-Hop"), 7 * 2);
+        assert_eq!(highlighter.cost("Hip-Hop"), 7);
+    }
+
+    #[test]
+    fn cost_is_text_by_words_and_ends_where_looking_does() {
+        for (query, size) in [
+            ("night drive", 2),
+            ("\"night drive\" x", 3),
+            ("\"a b\" \"a b\"", 2),
+            ("tag:jazz", 0),
+            ("did:plc:abcdefghijklmnopqrstuvwx", 0),
+        ] {
+            let query = Query::parse(query).unwrap();
+            let highlighter = Highlighter::new(&query);
+            assert_eq!(highlighter.cost("12345678"), 8 * size);
+            let long = "x".repeat(LONGEST_DESCRIPTION * 2);
+            assert_eq!(highlighter.cost(&long), LONGEST_DESCRIPTION as u64 * size);
+        }
+    }
+
     proptest! {
         #[test]
         fn ranges_are_texts_in_order(query in "\\PC{1,20}", text in any::<String>()) {
@@ -227,6 +398,33 @@ mod tests {
                 prop_assert!(range.start >= last && range.end > range.start);
                 prop_assert!(text.get(range.clone()).is_some());
                 last = range.end;
+            }
+        }
+
+        #[test]
+        fn no_word_that_is_near_is_passed_over(
+            asked in "[a-zé]{4,12}",
+            typos in prop::collection::vec((0_usize..12, 0_u8..4, "[a-z]"), 0..4),
+        ) {
+            let mut word: Vec<char> = asked.chars().collect();
+            for (place, typo, letter) in typos {
+                let (place, letter) = (place % (word.len() - 1), letter.chars().next().unwrap());
+                match typo {
+                    0 => word[place] = letter,
+                    1 => word.insert(place, letter),
+                    2 if word.len() > 2 => {
+                        word.remove(place);
+                    }
+                    _ => word.swap(place, place + 1),
+                }
+            }
+            let (query, word) = (Query::parse(&asked).unwrap(), String::from_iter(word));
+            for asked in &query.words {
+                let near = Near::whole(&asked.text, asked.typos);
+                for word in Pieces::of(&word).indexed_words() {
+                    let is_near = Sought::new(asked).is_near(&word, letters(&word.text));
+                    prop_assert_eq!(is_near, near.typos(&word.text).is_some());
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod phrase;
 mod place;
 mod query;
 mod rank;
+mod reading;
 mod search;
 mod searcher;
 mod segment;
@@ -34,7 +35,7 @@ mod typos;
 mod verdict;
 mod words;
 
-pub use budget::Budget;
+pub use budget::{Budget, Cancel};
 pub use collect::Filters;
 pub use deal::ROUND;
 pub use document::{
@@ -42,15 +43,15 @@ pub use document::{
 };
 pub use error::SearchError;
 pub use excluded::{Excluded, Hidden, Nothing};
-pub use highlight::highlight;
+pub use highlight::Highlighter;
 pub use index::{Index, Opened, Writer, WriterBudget};
 pub use layout::VERSION;
 pub use live::{FailedBuild, Live, Progress, Serving, Standing};
 pub use named::Named;
 pub use place::{Building, Place, Served};
-pub use query::{LONGEST_QUERY, MOST_WORDS, Query, QueryError};
+pub use query::{LONGEST_QUERY, MOST_LOOKED_UP, MOST_WORDS, Query, QueryError};
 pub use rank::{Field, Popularity, Tier};
 pub use searcher::{Found, Hit, MOST_ARTISTS, Page, REACH, Searcher, Total};
-pub use tags::MOST_COUNTED;
+pub use tags::{MOST_COUNTED, MOST_USERS};
 pub use typos::{LETTERS_FOR_ONE, LETTERS_FOR_START, LETTERS_FOR_TWO};
 pub use words::{LONGEST_KEY, LONGEST_WORD};

@@ -53,9 +53,11 @@ impl Named {
         Some(Named::Actor(AtIdentifier::Handle(handle)))
     }
 
-    /// Whether it can be nothing but an address: no words to look for.
-    pub(crate) fn is_only_an_address(&self) -> bool {
-        !matches!(self, Named::Actor(AtIdentifier::Handle(_)))
+    /// Whether its text can be nothing but an address: no words to look for. A handle may be a name
+    /// like any other, but not in a link.
+    pub(crate) fn is_only_an_address(&self, text: &str) -> bool {
+        let is_link = text.trim_end_matches('/').contains('/');
+        is_link || !matches!(self, Named::Actor(AtIdentifier::Handle(_)))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use plyr_lexicons::sort_at::parse_datetime;
 
-use crate::query::{Operand, QueryError, quoted, until_space_or_quote};
+use crate::query::QueryError;
+use crate::reading::{Operand, quoted, until_space_or_quote};
 
 /// What stands before a colon and means something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,13 +28,20 @@ const NAMES: [(&str, Operator); 7] = [
 ];
 
 impl Operator {
+    /// Whether a text is an operator and its colon, and nothing more.
+    pub(crate) fn is_all_of(text: &[char]) -> bool {
+        let [name @ .., ':'] = text else {
+            return false;
+        };
+        NAMES.iter().any(|(known, _)| is_name(name, known))
+    }
+
     /// An operator at the beginning of a text, with its operand, and the rest. A name without an
     /// operand right behind its colon is a word like any other.
     pub(crate) fn read(text: &[char]) -> Option<(Operator, Operand, &[char])> {
         let colon = text.iter().take(8).position(|char| *char == ':')?;
-        let name: String = text.get(..colon)?.iter().collect();
-        let same = |(known, _): &&(&str, Operator)| name.eq_ignore_ascii_case(known);
-        let (_, operator) = NAMES.iter().find(same)?;
+        let name = text.get(..colon)?;
+        let (_, operator) = NAMES.iter().find(|(known, _)| is_name(name, known))?;
         let rest = text.get(colon + 1..)?;
         let (text, is_quoted, rest) = match quoted(rest) {
             Some((text, rest)) => (text, true, rest),
@@ -45,6 +53,11 @@ impl Operator {
         let operand = Operand { text, is_quoted };
         (!operand.text.trim().is_empty()).then_some((*operator, operand, rest))
     }
+}
+
+fn is_name(name: &[char], known: &str) -> bool {
+    let lower = name.iter().map(char::to_ascii_lowercase);
+    lower.eq(known.chars())
 }
 
 /// The name of an operator that sets a bound, and of the one that sets the bound on the other side:

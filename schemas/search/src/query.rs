@@ -5,19 +5,20 @@ use std::ops::RangeInclusive;
 
 use plyr_lexicons::{AtIdentifier, Did, Handle};
 
-use crate::fold::is_invisible;
 use crate::hangul::may_become;
 use crate::named::Named;
-use crate::operators::{Operator, bound_instead, date, duration};
-use crate::typed::{as_typed, typed_form};
-use crate::typos::typos_in;
-use crate::words::{Pieces, distinct};
+use crate::reading::Reading;
+use crate::words::Pieces;
 
 /// Characters of a query.
 pub const LONGEST_QUERY: usize = 1000;
 /// Words of a query, those of phrases and of `-without` among them. A title of the longest kind has
 /// as many.
 pub const MOST_WORDS: usize = 128;
+
+/// Names of a query that are looked up: what is pasted and names something, then handles behind
+/// `artist:` and `-artist:`.
+pub const MOST_LOOKED_UP: usize = 10;
 
 /// Why a text is no query.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ pub(crate) struct Phrase {
 }
 
 impl Phrase {
-    fn of(text: &str, scope: Scope) -> Phrase {
+    pub(crate) fn of(text: &str, scope: Scope) -> Phrase {
         let pieces = Pieces::of(text);
         let words = pieces.asked_words().into_iter();
         Phrase {
@@ -166,49 +167,47 @@ pub struct Query {
     pub(crate) after: Option<i64>,
     /// Before this time.
     pub(crate) before: Option<i64>,
-    named: Vec<Named>,
+    pub(crate) named: Vec<Named>,
+    /// Behind `artist:` and `-artist:`, to be looked up.
+    pub(crate) handles: Vec<Handle>,
 }
 
 impl Query {
     /// Reads a query.
+    ///
+    /// # Errors
+    /// [`QueryError`] says what is wrong with the text, and what to write.
     pub fn parse(text: &str) -> Result<Query, QueryError> {
-        let length = text.chars().count();
-        if length > LONGEST_QUERY {
-            return Err(QueryError::TooLong(length));
-        }
-        let mut reading = Reading::default();
-        let chars = text.chars().filter(|char| !is_invisible(*char));
-        let chars: Vec<char> = chars.map(as_typed).collect();
-        let mut rest = chars.as_slice();
-        while let Some(after) = reading.take(rest)? {
-            rest = after;
-        }
-        reading.query.typed = typed_form(text);
-        reading.finish()
+        Reading::default().read(text)
     }
 
-    /// What was pasted and names one thing, for the caller to look up.
+    /// Reads a query of which more is to come: what stands last and is an operator that has no
+    /// operand yet (`max:`), or one that can't be read (`after:20`, `min:1:`), is left out instead
+    /// of refused.
+    ///
+    /// # Errors
+    /// As [`Query::parse`]. [`QueryError::Empty`] and [`QueryError::NothingToFind`] say that there
+    /// is nothing to look for so far.
+    pub fn parse_while_typing(text: &str) -> Result<Query, QueryError> {
+        Reading::while_typing().read(text)
+    }
+
+    /// What was pasted and names one thing, for the caller to look up: [`MOST_LOOKED_UP`] at most.
     pub fn named(&self) -> &[Named] {
         &self.named
     }
 
-    /// Handles that `artist:` and `-artist:` name; hand back their DIDs with [`Query::resolve`].
-    /// One that stays a handle stands for the artists that an index knows by it, and if there are
-    /// none for its words.
+    /// Handles that `artist:` and `-artist:` name, each once, to be looked up; hand back their DIDs
+    /// with [`Query::resolve`]. With [`Query::named`] no more than [`MOST_LOOKED_UP`]. One that
+    /// stays a handle, as those beyond do, stands for the artists that an index knows by it, and if
+    /// there are none for its words.
     pub fn artist_handles(&self) -> impl Iterator<Item = &Handle> {
-        let without = self.without.iter().filter_map(|without| match without {
-            Without::Artist(actor, _) => Some(actor),
-            _ => None,
-        });
-        let actors = self.artists.iter().map(|artist| &artist.actor);
-        actors.chain(without).filter_map(|actor| match actor {
-            AtIdentifier::Handle(handle) => Some(handle),
-            AtIdentifier::Did(_) => None,
-        })
+        self.handles.iter()
     }
 
     /// Puts the DID in the place of a handle behind `artist:` and `-artist:`.
     pub fn resolve(&mut self, handle: &Handle, did: &Did) {
+        self.handles.retain(|asked| asked != handle);
         let without = self.without.iter_mut().filter_map(|without| match without {
             Without::Artist(actor, _) => Some(actor),
             _ => None,
@@ -221,6 +220,13 @@ impl Query {
         }
     }
 
+    /// How many words it has to look for, those of phrases among them: what showing where they stand
+    /// costs for each word of a text.
+    pub fn size(&self) -> usize {
+        let phrases = self.phrases.iter();
+        self.words.len() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()
+    }
+
     /// Whether it is plain words and nothing else.
     pub(crate) fn is_plain(&self) -> bool {
         self.phrases.is_empty()
@@ -230,6 +236,15 @@ impl Query {
             && self.words.iter().all(|word| word.scope == Scope::Any)
     }
 
+    /// Whether it says itself what is left out: by a `-`, a duration or a time.
+    pub fn narrows(&self) -> bool {
+        let has_bounds = self.min.is_some()
+            || self.max.is_some()
+            || self.after.is_some()
+            || self.before.is_some();
+        has_bounds || !self.without.is_empty()
+    }
+
     /// Whether there are words to look for; else it only names something.
     pub fn has_words(&self) -> bool {
         !(self.words.is_empty()
@@ -237,234 +252,6 @@ impl Query {
             && self.tags.is_empty()
             && self.artists.is_empty())
     }
-}
-
-/// A query while it is read.
-#[derive(Default)]
-struct Reading {
-    query: Query,
-    /// Plain words, as typed.
-    plain: String,
-    /// Plain words and phrases.
-    whole: String,
-    count: usize,
-}
-
-impl Reading {
-    /// Reads one thing; the rest of the text, or none at its end.
-    fn take<'a>(&mut self, text: &'a [char]) -> Result<Option<&'a [char]>, QueryError> {
-        let start = text.iter().position(|char| !char.is_whitespace());
-        let Some(text) = start.and_then(|start| text.get(start..)) else {
-            return Ok(None);
-        };
-        let (is_without, text) = match text {
-            ['-', next, ..] if !next.is_whitespace() => (true, text.get(1..).unwrap_or_default()),
-            _ => (false, text),
-        };
-        if let Some((operator, operand, rest)) = Operator::read(text) {
-            self.operate(operator, operand, is_without)?;
-            return Ok(Some(rest));
-        }
-        if let Some((phrase, rest)) = quoted(text) {
-            self.phrase(&phrase, Scope::Any, is_without)?;
-            return Ok(Some(rest));
-        }
-        // A quote that isn't closed is no quote.
-        let text = match text {
-            ['"', rest @ ..] => rest,
-            _ => text,
-        };
-        let (word, rest) = until_space_or_quote(text);
-        match is_without {
-            true => self.phrase(&word, Scope::Any, true)?,
-            false => self.plain(&word),
-        }
-        Ok(Some(rest))
-    }
-
-    fn plain(&mut self, word: &str) {
-        if let Some(named) = Named::of(word) {
-            let is_only_an_address = named.is_only_an_address();
-            self.query.named.push(named);
-            if is_only_an_address {
-                return;
-            }
-        }
-        for text in [&mut self.plain, &mut self.whole] {
-            text.push(' ');
-            text.push_str(word);
-        }
-        self.query.ends_whole = false;
-    }
-
-    fn phrase(&mut self, text: &str, scope: Scope, is_without: bool) -> Result<(), QueryError> {
-        let phrase = Phrase::of(text, scope);
-        self.count(phrase.words.len())?;
-        if phrase.words.is_empty() {
-            return Ok(());
-        }
-        if is_without {
-            self.query.without.push(Without::Phrase(phrase));
-            return Ok(());
-        }
-        if scope == Scope::Any {
-            self.whole.push(' ');
-            self.whole.push_str(text);
-            self.query.ends_whole = true;
-        }
-        self.query.phrases.push(phrase);
-        Ok(())
-    }
-
-    fn count(&mut self, more: usize) -> Result<(), QueryError> {
-        self.count += more;
-        match self.count > MOST_WORDS {
-            true => Err(QueryError::TooManyWords(self.count)),
-            false => Ok(()),
-        }
-    }
-
-    fn operate(
-        &mut self,
-        operator: Operator,
-        operand: Operand,
-        is_without: bool,
-    ) -> Result<(), QueryError> {
-        let text = operand.text.as_str();
-        if is_without && let Some((operator, instead)) = bound_instead(operator) {
-            return Err(QueryError::Negated {
-                operator,
-                operand: text.chars().take(80).collect(),
-                instead,
-            });
-        }
-        match operator {
-            Operator::Artist => match Named::of(text) {
-                Some(Named::Actor(actor)) if !(operand.is_quoted && is_handle(&actor)) => {
-                    self.by_address(actor, is_without)?;
-                }
-                // In quotes stands a name, which a whole handle is too.
-                _ => self.scoped(&operand, Scope::Artist, is_without)?,
-            },
-            Operator::Album => self.scoped(&operand, Scope::Album, is_without)?,
-            Operator::Tag => {
-                self.count(1)?;
-                let tag = Pieces::of(text.trim_start_matches('#')).key();
-                match is_without {
-                    _ if tag.is_empty() => {}
-                    true => self.query.without.push(Without::Tag(tag)),
-                    false => self.query.tags.push(tag),
-                }
-            }
-            Operator::Min => self.query.min = Some(duration("min", text)?),
-            Operator::Max => self.query.max = Some(duration("max", text)?),
-            Operator::After => self.query.after = Some(date("after", text)?),
-            Operator::Before => self.query.before = Some(date("before", text)?),
-        }
-        Ok(())
-    }
-
-    fn by_address(&mut self, actor: AtIdentifier, is_without: bool) -> Result<(), QueryError> {
-        let name = match &actor {
-            AtIdentifier::Handle(handle) => handle.as_str().to_owned(),
-            AtIdentifier::Did(_) => String::new(),
-        };
-        if is_without {
-            let phrase = Phrase::of(&name, Scope::Artist);
-            self.count(phrase.words.len())?;
-            self.query.without.push(Without::Artist(actor, phrase));
-            return Ok(());
-        }
-        let words = self.asked(&name, Scope::Artist)?;
-        self.query.artists.push(ByAddress { actor, words });
-        Ok(())
-    }
-
-    fn scoped(
-        &mut self,
-        operand: &Operand,
-        scope: Scope,
-        is_without: bool,
-    ) -> Result<(), QueryError> {
-        if operand.is_quoted || is_without {
-            return self.phrase(&operand.text, scope, is_without);
-        }
-        self.words(&operand.text, scope)
-    }
-
-    fn asked(&mut self, text: &str, scope: Scope) -> Result<Vec<Asked>, QueryError> {
-        let words = Pieces::of(text).asked_words();
-        self.count(words.len())?;
-        let last = words.len().saturating_sub(1);
-        let words = words.into_iter().enumerate();
-        let asked = words.map(|(place, word)| Asked {
-            typos: if word.is_cut { 0 } else { typos_in(&word.text) },
-            can_start: !word.is_cut,
-            is_last: place == last,
-            text: word.text,
-            scope,
-        });
-        Ok(asked.collect())
-    }
-
-    fn words(&mut self, text: &str, scope: Scope) -> Result<(), QueryError> {
-        for asked in self.asked(text, scope)? {
-            let same = |other: &&mut Asked| other.text == asked.text && other.scope == scope;
-            match self.query.words.iter_mut().find(same) {
-                Some(before) => before.is_last |= asked.is_last,
-                None => self.query.words.push(asked),
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Query, QueryError> {
-        let plain = std::mem::take(&mut self.plain);
-        self.words(&plain, Scope::Any)?;
-        let whole = Pieces::of(&self.whole);
-        self.query.key = whole.key();
-        let words = whole.asked_words();
-        self.query.name_words = distinct(words.iter().map(|word| word.text.as_str()));
-        let query = self.query;
-        if query.has_words() || !query.named.is_empty() {
-            return Ok(query);
-        }
-        let has_bounds = query.min.is_some()
-            || query.max.is_some()
-            || query.after.is_some()
-            || query.before.is_some();
-        match has_bounds || !query.without.is_empty() {
-            true => Err(QueryError::NothingToFind),
-            false => Err(QueryError::Empty),
-        }
-    }
-}
-
-fn is_handle(actor: &AtIdentifier) -> bool {
-    matches!(actor, AtIdentifier::Handle(_))
-}
-
-/// What stands behind an operator.
-pub(crate) struct Operand {
-    pub text: String,
-    pub is_quoted: bool,
-}
-
-/// A text in quotes that are closed, and the rest.
-pub(crate) fn quoted(text: &[char]) -> Option<(String, &[char])> {
-    let ['"', inside @ ..] = text else {
-        return None;
-    };
-    let end = inside.iter().position(|char| *char == '"')?;
-    let phrase = inside.get(..end)?.iter().collect();
-    Some((phrase, inside.get(end + 1..)?))
-}
-
-pub(crate) fn until_space_or_quote(text: &[char]) -> (String, &[char]) {
-    let ends = |char: &char| char.is_whitespace() || *char == '"';
-    let end = text.iter().position(ends).unwrap_or(text.len());
-    let (word, rest) = text.split_at(end);
-    (word.iter().collect(), rest)
 }
 
 #[cfg(test)]

@@ -66,6 +66,104 @@ fn an_artist_by_address_is_the_callers_to_resolve() {
 }
 
 #[test]
+fn what_is_an_address_alone_and_what_narrows_a_search() {
+    for (text, has_words, narrows) in [
+        ("@alice.com", true, false),
+        ("alice.com/", true, false),
+        ("https://bsky.app/profile/alice.com", false, false),
+        ("plyr.fm/u/alice.com", false, false),
+        ("at://alice.com", false, false),
+        ("did:plc:abcdefghijklmnopqrstuvwx", false, false),
+        ("did:plc:abcdefghijklmnopqrstuvwx -live", false, true),
+        ("alice.com -artist:bob.com", true, true),
+        ("at://alice.com max:90", false, true),
+        ("night min:60", true, true),
+        ("night after:2024", true, true),
+        ("night before:2024", true, true),
+        ("night artist:ana", true, false),
+    ] {
+        let query = Query::parse(text).unwrap();
+        let read = (query.has_words(), query.narrows(), query.named().is_empty());
+        let names = !text.starts_with("night");
+        assert_eq!(read, (has_words, narrows, !names), "{text}");
+    }
+}
+
+#[test]
+fn no_more_than_ten_names_are_looked_up() {
+    let handle = |number: usize| format!("a{number}.example.com");
+    let artists = |numbers: std::ops::Range<usize>, before: &str| -> String {
+        let artists = numbers.map(|number| format!("{before}{} ", handle(number)));
+        artists.collect()
+    };
+    let asked = |query: &Query| -> Vec<String> {
+        let handles = query.artist_handles();
+        handles.map(|handle| handle.as_str().to_owned()).collect()
+    };
+    let did: Did = "did:plc:abcdefghijklmnopqrstuvwx".parse().unwrap();
+    let text = artists(0..7, "artist:") + &artists(0..9, "artist:") + &artists(9..14, "-artist:");
+    let mut query = Query::parse(&text).unwrap();
+    let first: Vec<String> = (0..10).map(handle).collect();
+    assert_eq!(asked(&query), first);
+    // What is looked up doesn't make room for others, and these stay handles.
+    for name in &first {
+        query.resolve(&name.parse().unwrap(), &did);
+    }
+    assert!(asked(&query).is_empty());
+    let stays = |without: &Without| matches!(without, Without::Artist(AtIdentifier::Handle(_), _));
+    assert_eq!(query.without.iter().filter(|it| stays(it)).count(), 4);
+    let query = Query::parse(&(artists(0..8, "@") + &artists(20..29, "artist:"))).unwrap();
+    assert_eq!((query.named().len(), asked(&query).len()), (8, 2));
+    let query = Query::parse(&(artists(0..30, "@") + "artist:b.example.com")).unwrap();
+    assert_eq!((query.named().len(), asked(&query).len()), (10, 0));
+    // They are words all the same.
+    assert!(query.key.ends_with("a29 example com"));
+}
+
+#[test]
+fn what_is_typed_so_far_is_read() {
+    for unfinished in [
+        "after:2",
+        "after:202",
+        "before:2024-",
+        "before:2024-1",
+        "min:1:",
+        "min:x",
+        "max:",
+        "MAX:",
+        "artist:",
+        "-tag:",
+        "AFTER:20",
+    ] {
+        let typed = Query::parse_while_typing(&format!("night {unfinished}")).unwrap();
+        let before = Query::parse("night").unwrap();
+        assert_eq!(
+            (&typed.key, &typed.words),
+            (&before.key, &before.words),
+            "{unfinished}"
+        );
+        assert_eq!(
+            (typed.min, typed.max, typed.after, typed.before),
+            (None, None, None, None)
+        );
+        let alone = Query::parse_while_typing(unfinished);
+        assert_eq!(alone, Err(QueryError::NothingToFind), "{unfinished}");
+    }
+    for text in ["after:202 night", "night after:202 ", "night min:\"1:\""] {
+        let problem = Query::parse_while_typing(text).unwrap_err();
+        assert!(matches!(problem, QueryError::Operand { .. }), "{text}");
+    }
+    let typed = Query::parse_while_typing("night after:2024").unwrap();
+    assert_eq!(typed.after, Some(1_704_067_200_000_000));
+    assert_eq!(Query::parse_while_typing(" "), Err(QueryError::Empty));
+    assert_eq!(
+        Query::parse_while_typing("-x"),
+        Err(QueryError::NothingToFind)
+    );
+    assert_eq!(words("night max:"), ["night", "max"]);
+}
+
+#[test]
 fn what_is_pasted_names_something() {
     let query = Query::parse(" at://alice.com/fm.plyr.track/3lxmoe5k2xs2a ").unwrap();
     assert_eq!(query.named().len(), 1);
@@ -156,7 +254,10 @@ fn what_only_looks_like_an_operator_is_words() {
 proptest! {
     #[test]
     fn anything_is_read(text in any::<String>()) {
-        let _ = Query::parse(&text);
+        let whole = Query::parse(&text);
+        let typed = Query::parse_while_typing(&text);
+        // Typing on refuses nothing that could be asked, but for operators without an operand.
+        prop_assert!(typed.is_ok() || whole.is_err() || text.trim_end().ends_with([':', '：']));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Field {
 pub struct Popularity(u8);
 
 impl Popularity {
-    /// The step of a number of likes (of tracks, for a tag).
+    /// The step of a number of likes (of the accounts that use it, for a tag).
     pub fn of_likes(likes: u64) -> Popularity {
         let more = likes.saturating_add(1);
         let doublings = more.ilog2();

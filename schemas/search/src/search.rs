@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::artists::LookedPhrase;
-use crate::budget::{Budget, Purse};
+use crate::budget::Purse;
 use crate::collect::{Collector, Filters};
 use crate::document::{Key, Kind};
 use crate::fold::{CharKind, kind_of};
@@ -142,7 +142,7 @@ impl<'a> Search<'a> {
         segments: &'a [Segment],
         query: &'a Query,
         enough: u64,
-        budget: Budget,
+        purse: Purse,
         collector: Collector<'a>,
     ) -> Search<'a> {
         Search {
@@ -150,7 +150,7 @@ impl<'a> Search<'a> {
             query,
             wanted: wanted(&collector.filters),
             enough,
-            purse: Purse::of(budget),
+            purse,
             collector,
             terms: HashMap::new(),
             tags: Vec::new(),
@@ -164,9 +164,18 @@ impl<'a> Search<'a> {
         if !query.has_words() {
             return Ok(true);
         }
-        self.find_as_typed()?;
+        if self.wanted.are_any() {
+            self.find_as_typed()?;
+        }
         self.collector.filters = self.collector.filters.with(query);
         self.wanted = wanted(&self.collector.filters);
+        if !self.wanted.are_any() {
+            self.find_tags()?;
+            for beginning in Beginning::ALL {
+                self.take_tags(beginning);
+            }
+            return Ok(true);
+        }
         self.leave_out()?;
         self.find_tags()?;
         let mut asked = self.asked()?;
@@ -201,6 +210,7 @@ impl<'a> Search<'a> {
         Sources {
             segment: &self.segments[number],
             wanted,
+            read: self.wanted.with_actors(),
             purse: &self.purse,
         }
     }
@@ -220,7 +230,8 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         // However many begin alike, what they leave is enough to find anything else.
-        let purse = self.purse.share(TAGS_SHARE);
+        let parts = if self.wanted.are_any() { TAGS_SHARE } else { 1 };
+        let purse = self.purse.share(parts);
         let mut tags = Tags::new(&self.collector, &purse);
         self.is_cut = match tags.count(key, self.segments) {
             Ok(()) => false,
@@ -228,7 +239,7 @@ impl<'a> Search<'a> {
             Err(broken) => return Err(broken),
         };
         self.tags = tags.into_found();
-        self.purse.take_back(TAGS_SHARE, &purse);
+        self.purse.take_back(parts, &purse);
         Ok(())
     }
 
@@ -327,6 +338,7 @@ impl<'a> Search<'a> {
         let sources = Sources {
             segment: &self.segments[number],
             wanted,
+            read: self.wanted.with_actors(),
             purse: &self.purse,
         };
         sources.of(&Need::Word(word), terms, stage)

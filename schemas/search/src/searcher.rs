@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use tantivy::{ReloadPolicy, SegmentReader};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Cancel, Purse};
 use crate::collect::{Collector, Filters, Place};
-use crate::document::Kind;
+use crate::document::{Key, Kind};
 use crate::error::SearchError;
 use crate::excluded::Excluded;
 use crate::layout::Layout;
@@ -42,6 +42,9 @@ pub struct Hit {
     pub kind: Kind,
     /// The at-uri of a record, the DID of an artist, the spelling of a tag.
     pub subject: String,
+    /// The key of its address: of an at-uri or a DID, and of a tag's folded form, so that it stays
+    /// the same when most tracks come to write the tag in another way.
+    pub key: Key,
     /// How well it matches.
     pub tier: Tier,
     /// The field that decided: of the fields that the words were found in, the lightest one.
@@ -49,10 +52,13 @@ pub struct Hit {
     /// Whether its name is found whole: it is the query (*exact*), begins with all of the query's
     /// words as whole words (*prefix*), or has as many words as the query, each found in it.
     pub is_whole: bool,
-    /// How many like it.
+    /// How many like it; of a tag, how many accounts use it, up to [`crate::MOST_USERS`].
     pub popularity: Popularity,
     /// Where it stands in time, microseconds since 1970.
     pub sort_at: i64,
+    /// Of a tag: the tracks that show and carry it, of each spelling at most
+    /// [`crate::MOST_COUNTED`].
+    pub tracks: Option<u64>,
 }
 
 /// How many hits there are.
@@ -74,6 +80,9 @@ pub struct Found {
     /// Whether the query was cancelled at its budget: what it had found by then is answered, and
     /// hits may be missing from the page.
     pub is_partial: bool,
+    /// What is left of the budget, for the next search of the same request: nothing where the
+    /// query was cancelled, but for tags that were cut at their share.
+    pub left: Budget,
 }
 
 /// A state of an index, as one commit left it.
@@ -115,12 +124,41 @@ impl Searcher {
         excluded: &dyn Excluded,
         budget: Budget,
     ) -> Result<Found, SearchError> {
+        self.search_until(query, filters, page, excluded, Purse::of(budget))
+    }
+
+    /// The same, but ends early when it is cancelled: for who may go away meanwhile. What it answers
+    /// then is partial.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn search_while_wanted(
+        &self,
+        query: &Query,
+        filters: &Filters,
+        page: Page,
+        excluded: &dyn Excluded,
+        budget: Budget,
+        cancel: &Cancel,
+    ) -> Result<Found, SearchError> {
+        let purse = Purse::until_cancelled(budget, cancel.clone());
+        self.search_until(query, filters, page, excluded, purse)
+    }
+
+    fn search_until(
+        &self,
+        query: &Query,
+        filters: &Filters,
+        page: Page,
+        excluded: &dyn Excluded,
+        purse: Purse,
+    ) -> Result<Found, SearchError> {
         let end = page.from.saturating_add(page.size).min(REACH);
         let words = query.name_words;
         let segments = self.segments.len();
         let collector = Collector::new(filters.clone(), excluded, words, end, segments);
         let enough = if page.count { REACH } else { end } as u64;
-        let mut search = Search::new(&self.segments, query, enough, budget, collector);
+        let mut search = Search::new(&self.segments, query, enough, purse, collector);
         let outcome = search.run();
         let (is_whole, is_partial) = match outcome {
             Ok(is_whole) => (is_whole && !search.is_cut, search.is_cut),
@@ -131,24 +169,32 @@ impl Searcher {
             count: search.collector.total(),
             is_exact: is_whole,
         };
+        let left = search.purse.left();
         let tags = search.tags;
         let hits = search.collector.into_hits();
         let hits = hits.into_iter().skip(page.from).map(|found| {
             let (kind, subject) = self.named(found.place, &tags)?;
+            let tracks = match found.place {
+                Place::Tag(tag) => tags.get(tag).map(|tag| tag.tracks),
+                Place::Document { .. } => None,
+            };
             Ok(Hit {
                 kind,
                 subject,
+                key: Key(found.merit.subject),
                 tier: found.rank.tier(),
                 field: found.rank.field(),
                 is_whole: found.rank.is_whole(),
                 popularity: found.merit.popularity,
                 sort_at: found.merit.sort_at,
+                tracks,
             })
         });
         Ok(Found {
             hits: hits.collect::<Result<_, SearchError>>()?,
             total,
             is_partial,
+            left,
         })
     }
 

@@ -86,6 +86,8 @@ pub(crate) struct Found {
 pub(crate) struct Sources<'a> {
     pub segment: &'a Segment,
     pub wanted: Wanted,
+    /// What a word's terms are read of, and kept for all stages: no less than is wanted in any.
+    pub read: Wanted,
     pub purse: &'a Purse,
 }
 
@@ -147,6 +149,16 @@ impl Sources<'_> {
     ) -> impl Iterator<Item = Class> + use<> {
         let wanted = self.wanted;
         classes_of(scope, with_notes).filter(move |class| wanted.has(*class))
+    }
+
+    /// The classes that a word's terms are read of.
+    pub(crate) fn classes_read(
+        &self,
+        scope: Scope,
+        with_notes: bool,
+    ) -> impl Iterator<Item = Class> + use<> {
+        let read = self.read;
+        classes_of(scope, with_notes).filter(move |class| read.has(*class))
     }
 
     fn open(&self, found: &Found, sources: &mut Vec<Source>) -> Result<(), Stop> {

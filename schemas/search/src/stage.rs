@@ -140,10 +140,23 @@ impl Wanted {
         actors: true,
     };
 
+    /// Whether anything but tags is looked for.
+    pub(crate) fn are_any(self) -> bool {
+        self.records || self.actors
+    }
+
+    /// These and actors: whose terms are read for words that may name somebody.
+    pub(crate) fn with_actors(self) -> Wanted {
+        Wanted {
+            actors: true,
+            ..self
+        }
+    }
+
     pub(crate) fn has(self, class: Class) -> bool {
         match class {
             Class::Actor => self.actors,
-            Class::Description => true,
+            Class::Description => self.are_any(),
             _ => self.records,
         }
     }

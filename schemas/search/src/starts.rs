@@ -7,7 +7,7 @@ use crate::layout::Class;
 use crate::query::Asked;
 use crate::rank::Tier;
 use crate::segment::Dictionary;
-use crate::sources::{Found, Looked, OPENING, Sources, after_all_with, classes_of, word_of};
+use crate::sources::{Found, Looked, OPENING, Sources, after_all_with, word_of};
 use crate::stage::Stop;
 use crate::terms::{WORD_START, first_chars, word_start_term};
 use crate::typos::{Near, NearTerms};
@@ -25,7 +25,7 @@ impl Sources<'_> {
             return self.range(Dictionary::Words, asked);
         }
         let mut found = Vec::new();
-        for class in classes_of(asked.scope, false) {
+        for class in self.classes_read(asked.scope, false) {
             let term = word_start_term(&asked.text, class);
             if let Some(info) = self.segment.term(Dictionary::Starts, &term)? {
                 found.push(Found {
@@ -49,7 +49,7 @@ impl Sources<'_> {
     /// Terms of all longer words with this beginning.
     fn range(&self, dictionary: Dictionary, asked: &Asked) -> Result<Vec<Found>, Stop> {
         let with_notes = dictionary == Dictionary::Notes;
-        let classes: Vec<Class> = classes_of(asked.scope, with_notes).collect();
+        let classes: Vec<Class> = self.classes_read(asked.scope, with_notes).collect();
         let terms = self.segment.dictionary(dictionary).terms();
         let start = asked.text.as_bytes();
         let mut range = terms.range().ge(start);
@@ -59,11 +59,13 @@ impl Sources<'_> {
         let mut stream = range.into_stream()?;
         let mut found = Vec::new();
         while stream.advance() {
-            self.purse.pay(OPENING)?;
+            let walked = stream.key().len().saturating_sub(start.len());
+            self.purse.pay(walked as u64)?;
             let Some((word, class)) = word_of(stream.key()) else {
                 continue;
             };
             if word.len() > start.len() && classes.contains(&class) {
+                self.purse.pay(OPENING)?;
                 found.push(Found {
                     dictionary,
                     info: stream.value().clone(),
@@ -85,7 +87,7 @@ impl Sources<'_> {
         if let Some(end) = after_all_with(&with(last.end())) {
             range = range.lt(end);
         }
-        let classes: Vec<Class> = classes_of(asked.scope, false).collect();
+        let classes: Vec<Class> = self.classes_read(asked.scope, false).collect();
         let mut stream = range.into_stream()?;
         let mut found = Vec::new();
         while stream.advance() {
@@ -126,7 +128,7 @@ impl Sources<'_> {
         is_whole: bool,
         found: &mut Vec<Found>,
     ) -> Result<(), Stop> {
-        let classes: Vec<Class> = classes_of(asked.scope, false).collect();
+        let classes: Vec<Class> = self.classes_read(asked.scope, false).collect();
         let terms = self.segment.dictionary(Dictionary::Words).terms();
         let automaton = NearTerms::new(near, self.purse);
         let mut stream = terms.search(automaton).into_stream()?;

@@ -1,7 +1,7 @@
 //! Tags as hits. A tag is no document: it is there as long as a track that shows carries it, and is
-//! as popular as such tracks are many.
+//! as popular as the accounts that use it are many: nobody makes a tag popular alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED};
@@ -15,8 +15,10 @@ use crate::sources::{OPENING, after_all_with};
 use crate::stage::Stop;
 use crate::terms::Sort;
 
-/// Tracks of one spelling of a tag that are counted; a tag with more is as popular.
+/// Tracks of one spelling of a tag that are counted.
 pub const MOST_COUNTED: u64 = 4096;
+/// Accounts that use a tag that are counted; a tag with more is as popular.
+pub const MOST_USERS: usize = 1024;
 
 /// A tag that was found.
 pub(crate) struct TagFound {
@@ -24,6 +26,8 @@ pub(crate) struct TagFound {
     pub key: String,
     /// As most tracks write it; of two as many, the lesser text.
     pub spelling: String,
+    /// Tracks that carry it, as far as they were counted.
+    pub tracks: u64,
     pub merit: Merit,
 }
 
@@ -34,8 +38,17 @@ const LEAST_START: usize = 2;
 pub(crate) struct Tags<'a> {
     collector: &'a Collector<'a>,
     purse: &'a Purse,
-    /// Tracks that show, by folded form and spelling.
-    counts: BTreeMap<(String, String), u64>,
+    /// By folded form.
+    counts: BTreeMap<String, Count>,
+}
+
+/// What is known of a tag.
+#[derive(Default)]
+struct Count {
+    /// Tracks that show, by spelling.
+    spellings: BTreeMap<String, u64>,
+    /// Accounts that published them.
+    users: HashSet<Key>,
 }
 
 impl<'a> Tags<'a> {
@@ -79,18 +92,25 @@ impl<'a> Tags<'a> {
             let Some((key, spelling)) = parts_of(stream.key()) else {
                 continue;
             };
-            let count = self.counts.entry((key, spelling)).or_default();
-            if *count >= MOST_COUNTED {
+            let Count { spellings, users } = self.counts.entry(key).or_default();
+            let count = spellings.entry(spelling).or_default();
+            // Only what has been counted to its end doesn't depend on which tracks come first.
+            let mut is_full = *count >= MOST_COUNTED && users.len() >= MOST_USERS;
+            if is_full {
                 continue;
             }
             let dictionary = Dictionary::Starts;
             let basic = IndexRecordOption::Basic;
             self.purse.pay(OPENING)?;
             let mut postings = segment.postings(dictionary, stream.value(), basic)?;
-            while postings.doc() != TERMINATED && *count < MOST_COUNTED {
+            while postings.doc() != TERMINATED && !is_full {
                 self.purse.pay(1)?;
                 if self.collector.shows(segment, postings.doc()) {
-                    *count += 1;
+                    *count = (*count + 1).min(MOST_COUNTED);
+                    if users.len() < MOST_USERS {
+                        users.insert(segment.author(postings.doc()));
+                    }
+                    is_full = *count >= MOST_COUNTED && users.len() >= MOST_USERS;
                 }
                 postings.advance();
             }
@@ -100,34 +120,25 @@ impl<'a> Tags<'a> {
 
     /// What was counted, in the order of folded forms.
     pub(crate) fn into_found(self) -> Vec<TagFound> {
-        let mut tags: Vec<(TagFound, u64, u64)> = Vec::new();
-        for ((key, spelling), count) in self.counts.into_iter().filter(|(_, count)| *count > 0) {
-            if let Some((last, best, total)) = tags.last_mut()
-                && last.key == key
-            {
-                *total += count;
-                if count > *best {
-                    (last.spelling, *best) = (spelling, count);
-                }
-                continue;
-            }
+        let found = self.counts.into_iter().filter_map(|(key, count)| {
+            let tracks = count.spellings.values().sum();
+            // Of spellings with as many tracks the first one: the lesser text.
+            let spellings = count.spellings.into_iter().rev();
+            let (spelling, _) = spellings.max_by_key(|(_, tracks)| *tracks)?;
             let merit = Merit {
-                popularity: Popularity::default(),
+                popularity: Popularity::of_likes(count.users.len() as u64),
                 sort_at: 0,
                 subject: Key::of(&key).0,
             };
             let tag = TagFound {
                 key,
                 spelling,
+                tracks,
                 merit,
             };
-            tags.push((tag, count, count));
-        }
-        let tags = tags.into_iter().map(|(mut tag, _, total)| {
-            tag.merit.popularity = Popularity::of_likes(total);
-            tag
+            (tracks > 0).then_some(tag)
         });
-        tags.collect()
+        found.collect()
     }
 }
 

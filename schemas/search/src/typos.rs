@@ -32,6 +32,17 @@ pub(crate) fn typos_in(word: &str) -> u8 {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    static MADE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Automata of whole words that this thread has made.
+#[cfg(test)]
+pub(crate) fn made() -> u64 {
+    MADE.get()
+}
+
 /// Tells how far another word is.
 pub(crate) struct Near {
     dfa: DFA,
@@ -40,6 +51,8 @@ pub(crate) struct Near {
 impl Near {
     /// Of a word, with its number of typos (1 or 2).
     pub(crate) fn whole(word: &str, typos: u8) -> Near {
+        #[cfg(test)]
+        MADE.set(MADE.get() + 1);
         let builder = if typos < 2 { &*ONE } else { &*TWO };
         let dfa = builder.build_dfa(word);
         Near { dfa }

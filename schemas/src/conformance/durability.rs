@@ -161,6 +161,15 @@ pub async fn the_log_names_what_changed(place: &dyn Place) -> Checked {
     Ok(())
 }
 
+fn hidden(subject: &str, hidden: bool) -> Result<Change, BoxError> {
+    let (subject, at) = (subject.parse()?, 60);
+    Ok(Change::Hide(crate::Hide {
+        subject,
+        hidden,
+        at,
+    }))
+}
+
 /// A copy, cut off after every page and gone on with, holds the same and says the same of itself.
 pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) -> Checked {
     let store = place.open(None).await?;
@@ -190,6 +199,10 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
             Change::Repo(verified(&did, 50)?),
             Change::RepoDue(wanted(&did, 51, Urgency::Steady, 900)),
             account("c", AccountState::TakenDown, 40)?,
+            hidden("at://did:plc:b/fm.plyr.like/y", true)?,
+            hidden("did:plc:a", true)?,
+            hidden("did:plc:b", false)?,
+            hidden(&format!("blob:*/{}", data::cid_of(b"bytes")), true)?,
             Change::Quarantine(crate::QuarantineEntry {
                 id: "ab".to_owned(),
                 source: "wss://one".to_owned(),
@@ -229,6 +242,9 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
     }
     copied_to.settle().await?;
     assert_eq!(full_dump(copied_to.as_ref()).await?, said);
+    assert_eq!(counts(copied_to.as_ref(), &one).await?.likes, 0);
+    let hides = copied_to.snapshot().await?.all_hides(None, 10).await?;
+    assert_eq!(hides.iter().filter(|hide| hide.hidden).count(), 3);
     // The dump leaves out how far streams were followed.
     let cursor = copied_to.snapshot().await?.cursor("wss://one").await?;
     let cursor = cursor.map(|cursor| (cursor.position, cursor.recent));
@@ -241,7 +257,7 @@ pub async fn i01_a_copy_is_the_same(place: &dyn Place, elsewhere: &dyn Place) ->
 async fn full_dump(store: &dyn Store) -> Result<String, BoxError> {
     let mut out = Vec::new();
     let whole = store.whole().await?;
-    crate::full_dump::full_dump(whole.as_ref(), &mut out, &std::env::temp_dir()).await?;
+    crate::full_dump::full_dump(whole.as_ref(), None, &mut out, &std::env::temp_dir()).await?;
     Ok(String::from_utf8(out)?)
 }
 

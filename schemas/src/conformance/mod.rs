@@ -1,16 +1,26 @@
 //! What every engine must keep, as cases that run over any of them: [`store_conformance!`] makes a
 //! test of each. A factory gives a fresh place; a place opens a store, again and again.
 
+mod blob_uses;
+mod blobs;
 mod durability;
 mod erasing;
+mod hiding;
+mod logged;
 mod order;
+mod own;
 mod reading;
 mod rebuild;
 mod repos;
 
+pub use blob_uses::*;
+pub use blobs::*;
 pub use durability::*;
 pub use erasing::*;
+pub use hiding::*;
+pub use logged::*;
 pub use order::*;
+pub use own::*;
 pub use reading::*;
 pub use rebuild::*;
 pub use repos::*;
@@ -218,4 +228,17 @@ pub fn a_like() -> Result<(String, Change), BoxError> {
     let subject = uri("a", "track", "one")?;
     let like = put(&uri("b", "like", "x")?, 1, &about(&subject))?;
     Ok((subject.to_string(), like))
+}
+
+/// Likes of one subject by as many actors, all of one rev: for tests of one engine alone.
+pub fn likes(actors: usize, rev: i64) -> Result<Vec<Change>, BoxError> {
+    let subject = uri("a", "track", "one")?;
+    let like = |number| {
+        put(
+            &uri(&format!("w{number}"), "like", "x")?,
+            rev,
+            &about(&subject),
+        )
+    };
+    (0..actors).map(like).collect()
 }

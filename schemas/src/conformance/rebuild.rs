@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use plyr_lexicons::Verdict;
 
+use super::blob_uses::with_audio;
 use super::*;
 use crate::rebuild::{Pass, Passing};
 
@@ -30,7 +31,12 @@ fn world(likers: usize) -> Result<Vec<Change>, BoxError> {
         .map(|number| uri("a", "track", &number.to_string()))
         .collect::<Result<_, _>>()?;
     for (number, track_uri) in tracks.iter().enumerate() {
-        world.push(put(track_uri, 1, &track(&format!("track {number}")))?);
+        let audio = blob_cid(number as u64 / 3);
+        world.push(put(
+            track_uri,
+            1,
+            &with_audio(&format!("track {number}"), &audio),
+        )?);
     }
     world.push(put(
         &uri("a", "track", "wrong")?,

@@ -1,4 +1,5 @@
 //! The reserve: writes stop before the disk is full and go on by themselves when there is room.
+//! What the operator hides is written out of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -13,17 +13,24 @@ use crate::store::StoreError;
 
 /// The format this version writes. Rises with every change that an older one can't read; each rise
 /// brings a step in [`MIGRATIONS`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One step from a format to the next. It may be begun again after it was cut off anywhere.
 type Migration = fn(&Path) -> Result<(), StoreError>;
 
 /// Steps by the format they begin at, oldest first.
-const MIGRATIONS: &[(u32, Migration)] = &[(1, repos_have_rows)];
+const MIGRATIONS: &[(u32, Migration)] = &[(1, repos_have_rows), (2, uses_and_hides)];
 
 /// Format 2 knows repos as wholes. What an older one holds was never verified: nothing is to be
 /// written, but an older program would not remember what streams told.
 fn repos_have_rows(_: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Format 3 knows which records name a blob, and what the operator hides. What an older one holds
+/// gets those rows when the store is opened ([`super::EmbeddedStore::rejudge`]), but an older
+/// program would leave them as they are, and show what is hidden.
+fn uses_and_hides(_: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

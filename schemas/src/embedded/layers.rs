@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tokio::sync::watch;
@@ -20,6 +22,8 @@ pub struct Engine {
     network: Keyspace,
     derived: Keyspace,
     log: Keyspace,
+    /// Whether anything was ever hidden; until then nobody asks whether it is.
+    hides: Arc<AtomicBool>,
 }
 
 /// An error of the engine, with what was being done.
@@ -40,12 +44,27 @@ impl Engine {
                 .map_err(|problem| failed("open a keyspace", &problem))
         };
         let (network, derived, log) = (open("network")?, open("derived")?, open("log")?);
-        Ok(Engine {
+        let engine = Engine {
             database,
             network,
             derived,
             log,
-        })
+            hides: Arc::default(),
+        };
+        if super::hides::any(&engine) {
+            engine.hides_from_now_on();
+        }
+        Ok(engine)
+    }
+
+    /// Whether anything was ever hidden. Before a snapshot shows the first hide this says so.
+    pub fn has_hides(&self) -> bool {
+        self.hides.load(Ordering::Acquire)
+    }
+
+    /// Something is about to be hidden.
+    pub fn hides_from_now_on(&self) {
+        self.hides.store(true, Ordering::Release);
     }
 
     pub fn keyspace(&self, kind: Kind) -> &Keyspace {
@@ -68,7 +87,12 @@ pub struct Layers {
     pub broken: watch::Sender<Option<StoreError>>,
     group: Pending,
     batch: Pending,
+    group_likes: Likes,
+    batch_likes: Likes,
 }
+
+/// How many liked what is liked by more or fewer now.
+type Likes = BTreeMap<String, u64>;
 
 impl Layers {
     pub fn new(engine: Engine) -> Layers {
@@ -77,6 +101,8 @@ impl Layers {
             broken: watch::Sender::default(),
             group: Pending::new(),
             batch: Pending::new(),
+            group_likes: Likes::new(),
+            batch_likes: Likes::new(),
         }
     }
 
@@ -234,16 +260,31 @@ impl Layers {
     /// Keeps the batch for the commit.
     pub fn keep_batch(&mut self) {
         self.group.append(&mut self.batch);
+        for (subject, before) in std::mem::take(&mut self.batch_likes) {
+            self.group_likes.entry(subject).or_insert(before);
+        }
+    }
+
+    /// Remembers how many liked a subject until now.
+    pub fn likes_move(&mut self, subject: &str, before: u64) {
+        self.batch_likes.entry(subject.to_owned()).or_insert(before);
+    }
+
+    /// The subjects of which the group moved the likes, and how many there were before it.
+    pub fn moved_likes(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.group_likes)
     }
 
     /// Forgets the batch.
     pub fn drop_batch(&mut self) {
         self.batch.clear();
+        self.batch_likes.clear();
     }
 
     /// Forgets the group.
     pub fn drop_group(&mut self) {
         self.group.clear();
+        self.group_likes.clear();
     }
 
     /// Writes the group in one synced batch (fdatasync). Answers how many rows were removed.

@@ -4,12 +4,13 @@
 
 use plyr_lexicons::{Did, RecordUri};
 
-use super::cells;
-use super::layers::Layers;
+use super::layers::{Engine, Layers, failed};
 use super::rows::LogRow;
 use super::sums;
 use super::versions::{held, wanted_keys};
 use super::writer::Writer;
+use super::{cells, hides};
+use crate::index::DERIVATIONS;
 use crate::model::{ActorTotals, Counts, LogSubject};
 use crate::numbers::{moved, shifted};
 use crate::rebuild::{Pass, Passing};
@@ -61,6 +62,19 @@ pub fn place_key(pass: Pass) -> Key {
     Key::of(&META).text(&format!("pass {}", pass.name()))
 }
 
+fn derivations_key() -> Key {
+    Key::of(&META).text("derivations")
+}
+
+/// The version of what its records derive that a store has all rows of; none while it hasn't.
+pub fn derivations(engine: &Engine) -> Result<Option<u16>, StoreError> {
+    let cell = engine
+        .keyspace(Kind::Network)
+        .get(derivations_key().into_bytes());
+    let cell = cell.map_err(|problem| failed("read a row", &problem))?;
+    cell.map(|cell| cells::decode("META", &cell)).transpose()
+}
+
 impl Writer {
     /// Mends, and keeps the place. Answers how many rows and sums were put right.
     pub fn mend(&mut self, mend: Mend) -> Result<(u64, Option<Passing>), StoreError> {
@@ -101,6 +115,10 @@ impl Writer {
                 passing.mended += mended;
                 if passing.is_done() {
                     layers.remove(Kind::Network, place_key(pass));
+                    if pass == Pass::Derivations {
+                        let cell = cells::encode("META", &DERIVATIONS)?;
+                        layers.put(Kind::Network, derivations_key(), cell);
+                    }
                 } else {
                     let cell = cells::encode("META", &passing)?;
                     layers.put(Kind::Network, place_key(pass), cell);
@@ -109,7 +127,8 @@ impl Writer {
             }
         };
         layers.keep_batch();
-        layers.commit()?;
+        self.log_likes(&mut head)?;
+        self.layers.commit()?;
         self.head.send_replace(head);
         Ok((mended, place))
     }
@@ -118,7 +137,8 @@ impl Writer {
     fn put_missing(&mut self, uri: &RecordUri) -> Result<u64, StoreError> {
         let versions = held(&self.layers, uri)?;
         let mut put = 0;
-        for key in wanted_keys(&self.namespace, uri, &versions)? {
+        let hidden = hides::is_record_hidden(&self.layers, uri)?;
+        for key in wanted_keys(&self.namespace, uri, &versions, hidden)? {
             if self.layers.get_bytes(Kind::Derived, &key)?.is_none() {
                 self.layers
                     .put_bytes(Kind::Derived, key, sums::LIVE.to_vec());
@@ -134,8 +154,11 @@ impl Writer {
         let uri = tables::index_row(&key);
         let wanted = match &uri {
             None => Ok(Vec::new()),
-            Some(uri) => held(&self.layers, uri)
-                .and_then(|versions| wanted_keys(&self.namespace, uri, &versions)),
+            Some(uri) => {
+                let hidden = hides::is_record_hidden(&self.layers, uri)?;
+                held(&self.layers, uri)
+                    .and_then(|versions| wanted_keys(&self.namespace, uri, &versions, hidden))
+            }
         };
         let is_borne_out = match wanted {
             Ok(wanted) => wanted.contains(&key),
@@ -187,6 +210,10 @@ fn right_counts(layers: &mut Layers, wrong: &Wrong<String, Counts>) -> Result<bo
         comments: shifted(now.comments, held.comments, wrong.right.comments),
         lists: shifted(now.lists, held.lists, wrong.right.lists),
     });
+    if now.is_none_or(|now| now.likes != right.likes) {
+        // Of what can't be read nobody knows how many liked it: it is named in any case.
+        layers.likes_move(&wrong.key, now.map_or(u64::MAX, |now| now.likes));
+    }
     if right == Counts::default() {
         layers.remove(Kind::Derived, key);
         return Ok(cell.is_some());

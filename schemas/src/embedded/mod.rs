@@ -1,11 +1,13 @@
 //! The embedded engine: fjall in one folder, one writer thread, snapshots to read from. Reads run
 //! where they are asked for (microseconds, seldom a wait for the disk).
 
+mod blobs;
 mod cells;
 mod create;
 mod disk;
 mod erase;
 mod folder;
+mod hides;
 mod layers;
 mod mend;
 mod observations;
@@ -15,6 +17,7 @@ mod rejudge;
 mod repos;
 pub(crate) mod rows;
 mod scan;
+mod stream;
 mod sums;
 mod torn;
 mod versions;
@@ -49,8 +52,6 @@ use writer::{Command, Writer};
 /// The engine's name.
 pub const NAME: &str = "embedded";
 
-/// The log's one stream.
-const STREAM: &str = "log";
 /// Commands that wait for the writer at most; whoever comes next waits to hand in.
 const QUEUE: usize = 64;
 /// Stack of the writer thread: records nest deeply.
@@ -99,6 +100,8 @@ impl EmbeddedOptions {
 /// The store.
 pub struct EmbeddedStore {
     engine: Engine,
+    /// The log's one stream.
+    stream: String,
     commands: mpsc::Sender<Command>,
     head: watch::Receiver<u64>,
     space: disk::FreeSpace,
@@ -143,6 +146,7 @@ impl EmbeddedStore {
                 .open()
         })?;
         let engine = Engine::open(database)?;
+        let stream = stream::stream(&engine)?;
         let newest = engine.keyspace(Kind::Log).last_key_value();
         let newest = newest.map(|row| row.key()).transpose();
         let newest = newest.map_err(|problem| failed("read the log", &problem))?;
@@ -180,6 +184,7 @@ impl EmbeddedStore {
             })?;
         Ok(EmbeddedStore {
             engine,
+            stream,
             commands,
             head,
             space,
@@ -202,14 +207,20 @@ impl EmbeddedStore {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Judges everything again that was judged by older rules; a store of the same rules has
-    /// nothing to do. May be stopped and begun again at any time.
+    /// Judges everything again that was judged by older rules, and writes what rows older programs
+    /// did not derive; a store that this program has kept has nothing to do. May be stopped and
+    /// begun again at any time.
     pub async fn rejudge(&self, mut tell: impl FnMut(&Rejudging)) -> Result<Rejudging, StoreError> {
         let mut progress = Rejudging::default();
         while !progress.done {
             progress = self.ask(|reply| Command::Rejudge(progress, reply)).await?;
             tell(&progress);
         }
+        let mut passing = self.pass(Pass::Derivations, None).await?;
+        while !passing.is_done() {
+            passing = self.pass(Pass::Derivations, Some(passing)).await?;
+        }
+        progress.written = passing.mended;
         Ok(progress)
     }
 
@@ -230,7 +241,10 @@ impl EmbeddedStore {
     /// The rules judge everything before the store answers anything; here only what is left.
     async fn judge_rest(&self, so_far: Option<Passing>) -> Result<Passing, StoreError> {
         let mut passing = so_far.unwrap_or_else(|| Passing::begin(Pass::Rules, now()));
-        let done = self.rejudge(|_| ()).await?;
+        let mut done = Rejudging::default();
+        while !done.done {
+            done = self.ask(|reply| Command::Rejudge(done, reply)).await?;
+        }
         passing.seen += done.judged;
         passing.mended += done.changed;
         passing.go_on(Pass::Rules, None);
@@ -315,7 +329,10 @@ impl Store for EmbeddedStore {
         after: &LogPosition,
         limit: usize,
     ) -> Result<Vec<LogEntry>, StoreError> {
-        let next = after.of(STREAM).saturating_add(1).min(i64::MAX as u64);
+        let next = after
+            .of(&self.stream)
+            .saturating_add(1)
+            .min(i64::MAX as u64);
         let from = Key::of(&LOG).number(next as i64);
         let mut entries = Vec::new();
         for row in self
@@ -330,19 +347,19 @@ impl Store for EmbeddedStore {
             let number = KeyReader::after(&key, 1).number();
             let number = number.ok_or_else(|| cells::corrupt("LOG", "a key is cut"))?;
             let row: LogRow = cells::decode("LOG", &cell)?;
-            entries.push(row.entry(STREAM, number as u64)?);
+            entries.push(row.entry(&self.stream, number as u64)?);
         }
         Ok(entries)
     }
 
     async fn log_head(&self) -> Result<LogPosition, StoreError> {
         let mut position = LogPosition::default();
-        position.advance(STREAM, *self.head.borrow());
+        position.advance(&self.stream, *self.head.borrow());
         Ok(position)
     }
 
     async fn log_changed(&self, after: &LogPosition) -> Result<(), StoreError> {
-        let (mut head, after) = (self.head.clone(), after.of(STREAM));
+        let (mut head, after) = (self.head.clone(), after.of(&self.stream));
         head.wait_for(|head| *head > after)
             .await
             .map(|_| ())

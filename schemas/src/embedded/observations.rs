@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plyr_lexicons::{Did, Handle, Namespace, RecordUri};
 
-use super::cells;
 use super::layers::Layers;
 use super::rows::{ActorRow, DueRow, HandleRow};
-use super::sums;
-use crate::held::{HeldVersion, derived_of};
+use super::{cells, hides, sums};
+use crate::held::HeldVersion;
 use crate::index::Index;
 use crate::model::{
     Account, AccountState, ActorTotals, BlueskyProfile, DueCheck, Identity, Micros, Outcome,
@@ -38,9 +37,9 @@ pub fn state(layers: &Layers, did: &Did) -> Result<AccountState, StoreError> {
     Ok(actor(layers, did)?.account_state())
 }
 
-/// Whether what the actor made shows and counts.
+/// Whether what the actor made shows and counts: the host shows the account, and the operator does.
 pub fn is_visible(layers: &Layers, did: &Did) -> Result<bool, StoreError> {
-    Ok(state(layers, did)?.is_visible())
+    Ok(state(layers, did)?.is_visible() && !hides::is_actor_hidden(layers, did)?)
 }
 
 /// Applies an account observation; a change of visibility reaches every sum at once.
@@ -58,7 +57,8 @@ pub fn account(
     row.state_asked_at = account.asked_at;
     row.set_account_state(account.state);
     keep_actor(layers, &account.did, &row)?;
-    if was.is_visible() != account.state.is_visible() {
+    let is_other = was.is_visible() != account.state.is_visible();
+    if is_other && !hides::is_actor_hidden(layers, &account.did)? {
         flip(layers, namespace, &account.did, account.state.is_visible())?;
     }
     Ok(if was == account.state {
@@ -69,7 +69,7 @@ pub fn account(
 }
 
 /// Takes everything an actor counts for out of the sums, or puts it back.
-fn flip(
+pub fn flip(
     layers: &mut Layers,
     namespace: &Namespace,
     did: &Did,
@@ -99,12 +99,12 @@ fn flip(
             Some((same, newest)) if *same == uri => *newest = cell.to_vec(),
             _ => {
                 let before = current.replace((uri, cell.to_vec()));
-                counted.take(namespace, before)?;
+                counted.take(layers, namespace, before)?;
             }
         }
         Ok(())
     })?;
-    counted.take(namespace, current)?;
+    counted.take(layers, namespace, current)?;
     for subject in counted.liked {
         sums::count(layers, &subject, |counts| &mut counts.likes, shows)?;
     }
@@ -132,6 +132,7 @@ struct Counted {
 impl Counted {
     fn take(
         &mut self,
+        layers: &Layers,
         namespace: &Namespace,
         current: Option<(RecordUri, Vec<u8>)>,
     ) -> Result<(), StoreError> {
@@ -139,7 +140,8 @@ impl Counted {
             return Ok(());
         };
         let held = HeldVersion::decode(&cell)?;
-        for row in derived_of(namespace, &uri, &held)?.rows {
+        let hidden = hides::is_record_hidden(layers, &uri)?;
+        for row in hides::derived_of(namespace, &uri, &held, hidden)?.rows {
             match row.index {
                 Index::SubjectLikers(subject) => {
                     self.liked.insert(subject);
@@ -170,12 +172,17 @@ fn keep_claim(layers: &mut Layers, handle: &Handle, claim: &HandleRow) -> Result
     Ok(())
 }
 
-/// Applies an identity observation and keeps the register of handles.
-pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, StoreError> {
+/// Applies an identity observation and keeps the register of handles. Answers also who lost the
+/// handle by it.
+pub fn identity(
+    layers: &mut Layers,
+    identity: &Identity,
+) -> Result<(Outcome, Option<Did>), StoreError> {
     let mut row = actor(layers, &identity.did)?;
     if identity.asked_at <= row.identity_asked_at {
-        return Ok(Outcome::Superseded);
+        return Ok((Outcome::Superseded, None));
     }
+    let (mut moves, mut lost) = (false, None);
     let before = row.clone();
     let did = identity.did.as_str();
     let handle = identity.handle.as_ref();
@@ -193,8 +200,11 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
         // Of two proofs at one time the greater DID's wins, on every engine.
         let proof = (identity.asked_at, did);
         let held = claim(layers, handle)?;
-        let is_newer = |held: HandleRow| (held.proven_at, held.did.as_str()) <= proof;
-        if held.is_none_or(is_newer) {
+        let is_newer = |held: &HandleRow| (held.proven_at, held.did.as_str()) <= proof;
+        if held.as_ref().is_none_or(is_newer) {
+            let holder = held.filter(|held| !held.given_up).map(|held| held.did);
+            moves = holder.as_deref() != Some(did);
+            lost = holder.filter(|holder| holder != did);
             let claim = HandleRow {
                 did: did.to_owned(),
                 proven_at: identity.asked_at,
@@ -209,11 +219,15 @@ pub fn identity(layers: &mut Layers, identity: &Identity) -> Result<Outcome, Sto
     row.identity_asked_at = identity.asked_at;
     keep_actor(layers, &identity.did, &row)?;
     row.identity_asked_at = before.identity_asked_at;
-    Ok(if row == before {
+    let lost = lost.map(Did::new).transpose();
+    let lost = lost.map_err(|problem| cells::corrupt("HANDLES", problem))?;
+    // The row may be as it was where its handle was proven by another meanwhile.
+    let outcome = if row == before && !moves {
         Outcome::Superseded
     } else {
         Outcome::Applied
-    })
+    };
+    Ok((outcome, lost))
 }
 
 /// Applies a Bluesky profile as read.

@@ -11,10 +11,11 @@ use super::layers::{Engine, failed};
 use super::rows::{ActorRow, CursorRow, DueRow, HandleRow, QuarantineRow};
 use super::whole::observed;
 use crate::held::HeldVersion;
+use crate::hide::{HiddenSubject, Hide};
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
-    Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record, Standing,
-    StreamCursor, Totals,
+    AccountState, Actor, ActorTotals, Counts, DueCheck, HandleClaim, QuarantineEntry, Record,
+    Standing, StreamCursor, Totals,
 };
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
 use crate::store::{Most, RepoPage, Snapshot, StoreError};
@@ -25,7 +26,7 @@ use crate::tables::{
 use crate::whole::Observed;
 
 pub struct EmbeddedSnapshot {
-    engine: Engine,
+    pub(super) engine: Engine,
     view: View,
 }
 
@@ -89,7 +90,8 @@ impl EmbeddedSnapshot {
         let rev = KeyReader::after(&key, start).number();
         let rev = rev.ok_or_else(|| cells::corrupt("VERSIONS", "a key is cut"))?;
         let cell = HeldVersion::decode(&cell)?;
-        Ok(cell.into_record(uri.clone(), Rev::from_u64(rev as u64)))
+        let hidden = self.is_record_hidden(uri)?;
+        Ok(cell.into_record(uri.clone(), Rev::from_u64(rev as u64), hidden))
     }
 
     /// Current records from rows of versions in key order (either way round).
@@ -182,7 +184,10 @@ impl EmbeddedSnapshot {
         {
             handle = None;
         }
-        let state = row.account_state();
+        let state = match self.is_hidden(did.as_str())? {
+            true => AccountState::TakenDown,
+            false => row.account_state(),
+        };
         let ActorRow {
             pds,
             display_name,
@@ -253,7 +258,7 @@ impl EmbeddedSnapshot {
             let Some(record) = self.record(&position.uri)? else {
                 continue;
             };
-            if record.is_shown() {
+            if record.is_accepted() {
                 continue;
             }
             entries.push(record.into_refused());
@@ -309,6 +314,21 @@ impl Snapshot for EmbeddedSnapshot {
             .collect()
     }
 
+    async fn hidden(&self, subjects: &[HiddenSubject]) -> Result<Vec<bool>, StoreError> {
+        let subjects = subjects.iter();
+        subjects
+            .map(|subject| self.is_hidden(&subject.to_string()))
+            .collect()
+    }
+
+    async fn all_hides(
+        &self,
+        after: Option<&HiddenSubject>,
+        limit: usize,
+    ) -> Result<Vec<Hide>, StoreError> {
+        self.hides_after(after, limit)
+    }
+
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
         if self
             .get(Kind::Network, Key::of(&ACTORS).text(did.as_str()))?
@@ -330,6 +350,10 @@ impl Snapshot for EmbeddedSnapshot {
                 None => Ok(Counts::default()),
             };
         subjects.iter().map(counts).collect()
+    }
+
+    async fn sure_counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        self.counts(subjects).await
     }
 
     async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {

@@ -5,15 +5,16 @@ use plyr_lexicons::{Did, Namespace, RecordUri};
 
 use super::cells;
 use super::layers::{Engine, failed};
-use super::mend::{Mend, Wrong, actor_cell, place_key, readable};
+use super::mend::{self, Mend, Wrong, actor_cell, place_key, readable};
 use super::reader::{read, successor};
 use super::scan::{Scan, Versions, bytes_of, version_key};
 use crate::held::HeldVersion;
+use crate::index::DERIVATIONS;
 use crate::model::{ActorTotals, Counts};
 use crate::rebuild::{Pass, Passing, Stage};
 use crate::store::StoreError;
 use crate::tables::{
-    self, ACTOR_TOTALS, COUNTS, INVALID, Key, KeyReader, Kind, LATEST_TRACKS, LISTS_WITH_ITEM,
+    self, ACTOR_TOTALS, BLOB_USES, COUNTS, INVALID, Key, KeyReader, Kind, LISTS_WITH_ITEM,
     SUBJECT_COMMENTS_BY_TIME, SUBJECT_LIKERS, TOTALS, Table, VERSIONS,
 };
 
@@ -72,6 +73,9 @@ pub fn look(
     pass: Pass,
     so_far: Option<&Passing>,
 ) -> Result<Option<Mend>, StoreError> {
+    if pass == Pass::Derivations && mend::derivations(engine)? == Some(DERIVATIONS) {
+        return Ok(None);
+    }
     let Some(mut passing) = stored(engine, pass, so_far)? else {
         return Ok(None);
     };
@@ -87,7 +91,7 @@ pub fn look(
         // The sets are index rows here, and accounts are looked up one by one.
         Stage::Members | Stage::Hidden | Stage::Rules | Stage::Done => Piece::default(),
     };
-    if pass == Pass::Indexes {
+    if matches!(pass, Pass::Indexes | Pass::Derivations) {
         // Nobody counts after this.
         piece.mend.subjects = subjects(&scan, &piece)?;
     }
@@ -193,7 +197,7 @@ fn record(
 
 fn rows(scan: &Scan, after: Option<&str>) -> Result<Piece, StoreError> {
     let mut piece = Piece::default();
-    let tags = (LATEST_TRACKS.tag, INVALID.tag);
+    let tags = (BLOB_USES.tag, INVALID.tag);
     for row in scan.rows(Kind::Derived, after.map(from_hex), tags) {
         if piece.is_full() {
             break;

@@ -24,6 +24,8 @@ pub struct Rejudging {
     pub judged: u64,
     /// Of those, records whose verdict is another now.
     pub changed: u64,
+    /// Rows that records derive since, and that were written afterwards.
+    pub written: u64,
     /// Whether everything has been looked at.
     pub done: bool,
 }
@@ -70,6 +72,7 @@ impl Writer {
             self.layers.put(Kind::Network, rules_key(), cell);
         }
         self.layers.keep_batch();
+        self.log_likes(&mut head)?;
         self.layers.commit()?;
         self.head.send_replace(head);
         Ok(progress)

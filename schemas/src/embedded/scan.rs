@@ -7,11 +7,12 @@ use fjall::{Readable, Snapshot as View};
 use plyr_lexicons::{Did, Namespace, RecordUri, Rev};
 
 use super::cells::{self, corrupt};
+use super::hides;
 use super::layers::{Engine, failed};
 use super::reader::{read, successor};
 use super::rows::ActorRow;
 use super::versions::wanted_keys;
-use crate::held::{HeldVersion, current, derived_of};
+use crate::held::{HeldVersion, current};
 use crate::model::{ActorTotals, Counts};
 use crate::numbers::{Published, add};
 use crate::store::StoreError;
@@ -108,7 +109,17 @@ impl Scan {
         uri: &RecordUri,
         versions: &[(Rev, HeldVersion)],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        wanted_keys(&self.namespace, uri, versions)
+        let hidden = self.is_hidden(&uri.to_string())?;
+        wanted_keys(&self.namespace, uri, versions, hidden)
+    }
+
+    /// Whether the operator hides a subject.
+    fn is_hidden(&self, subject: &str) -> Result<bool, StoreError> {
+        if !self.engine.has_hides() {
+            return Ok(false);
+        }
+        let cell = self.get(Kind::Network, hides::key(subject).into_bytes())?;
+        hides::says_hidden(cell.as_deref())
     }
 
     /// Keys of the derived rows of a record; and how many bytes it has.
@@ -127,7 +138,7 @@ impl Scan {
         let cell = self.get(Kind::Network, Key::of(&ACTORS).text(did).into_bytes())?;
         let row = cell.map(|cell| cells::decode::<ActorRow>("ACTORS", &cell));
         let row = row.transpose()?.unwrap_or_default();
-        let visible = row.account_state().is_visible();
+        let visible = row.account_state().is_visible() && !self.is_hidden(did)?;
         if self.visible.len() >= REMEMBERED {
             self.visible.clear();
         }
@@ -184,22 +195,30 @@ impl Scan {
                 Some((same, versions)) if *same == uri => versions.push((rev, held)),
                 _ => {
                     let before = open.replace((uri, vec![(rev, held)]));
-                    self.publish(before, &mut published);
+                    self.publish(before, &mut published)?;
                 }
             }
         }
-        self.publish(open, &mut published);
+        self.publish(open, &mut published)?;
         Ok(published.totals())
     }
 
-    fn publish(&self, key: Option<(RecordUri, Versions)>, published: &mut Published) {
-        let Some((uri, versions)) = key else { return };
+    fn publish(
+        &self,
+        key: Option<(RecordUri, Versions)>,
+        published: &mut Published,
+    ) -> Result<(), StoreError> {
+        let Some((uri, versions)) = key else {
+            return Ok(());
+        };
+        let hidden = self.is_hidden(&uri.to_string())?;
         // What can't be read derives nothing; the pass over the records tells of it.
         if let Some((_, held)) = current(&versions)
-            && let Ok(derived) = derived_of(&self.namespace, &uri, held)
+            && let Ok(derived) = hides::derived_of(&self.namespace, &uri, held, hidden)
         {
             published.take(derived);
         }
+        Ok(())
     }
 
     /// What visible actors have published together, and how many of them have tracks.

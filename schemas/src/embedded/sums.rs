@@ -38,6 +38,14 @@ fn step(number: &mut u64, up: bool) {
     };
 }
 
+/// The counts of a subject.
+pub fn counts_of(layers: &Layers, subject: &str) -> Result<Counts, StoreError> {
+    match layers.get(Kind::Derived, Key::of(&COUNTS).text(subject))? {
+        Some(cell) => cells::decode_counts(&cell),
+        None => Ok(Counts::default()),
+    }
+}
+
 /// Moves one count of a subject by one.
 pub fn count(
     layers: &mut Layers,
@@ -46,11 +54,12 @@ pub fn count(
     up: bool,
 ) -> Result<(), StoreError> {
     let key = Key::of(&COUNTS).text(subject);
-    let mut counts = match layers.get(Kind::Derived, key.clone())? {
-        Some(cell) => cells::decode_counts(&cell)?,
-        None => Counts::default(),
-    };
+    let mut counts = counts_of(layers, subject)?;
+    let likes = counts.likes;
     step(which(&mut counts), up);
+    if counts.likes != likes {
+        layers.likes_move(subject, likes);
+    }
     if counts == Counts::default() {
         layers.remove(Kind::Derived, key);
     } else {
@@ -130,7 +139,8 @@ impl Sums {
             | Index::SubjectLikes(_)
             | Index::ActorLikes(_)
             | Index::SubjectCommentsByPosition(_)
-            | Index::ActorListsOfType(..) => {}
+            | Index::ActorListsOfType(..)
+            | Index::BlobUses(_) => {}
         }
         Ok(())
     }

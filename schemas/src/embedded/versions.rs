@@ -7,8 +7,8 @@ use plyr_lexicons::{Did, Namespace, Nsid, RecordUri, Rev, Verdict};
 
 use super::layers::Layers;
 use super::sums::{self, Sums};
-use super::{cells, observations, repos};
-use crate::held::{HeldVersion, current, derived_of, settled};
+use super::{cells, hides, observations, repos};
+use crate::held::{HeldVersion, current, settled};
 use crate::index::{Derived, Position};
 use crate::model::{Floor, Micros, Outcome, Standing, Version};
 use crate::store::StoreError;
@@ -24,7 +24,8 @@ pub fn erase(
     let held = held(layers, uri)?;
     let before = current(&held);
     if let Some((_, cell)) = before {
-        let old = derived_of(namespace, uri, cell)?;
+        let hidden = hides::is_record_hidden(layers, uri)?;
+        let old = hides::derived_of(namespace, uri, cell, hidden)?;
         rederive(layers, uri, &old, &Derived::default())?;
         reinvalidate(layers, uri, before, None);
     }
@@ -81,14 +82,15 @@ pub fn apply(
         layers.remove(Kind::Network, version_key(&uri, *old));
     }
 
+    let hidden = hides::is_record_hidden(layers, &uri)?;
     let old = match before {
-        Some((_, held)) => derived_of(namespace, &uri, held)?,
+        Some((_, held)) => hides::derived_of(namespace, &uri, held, hidden)?,
         None => Derived::default(),
     };
     let now = current(&after);
     let new = match now {
-        Some((newest, _)) if *newest == rev => derived,
-        Some((_, held)) => derived_of(namespace, &uri, held)?,
+        Some((newest, _)) if *newest == rev && !hidden => derived,
+        Some((_, held)) => hides::derived_of(namespace, &uri, held, hidden)?,
         None => Derived::default(),
     };
     rederive(layers, &uri, &old, &new)?;
@@ -118,12 +120,29 @@ pub fn replace(
     if before.0 != rev {
         return Ok(false);
     }
-    let old = derived_of(namespace, uri, &before.1)?;
+    let hidden = hides::is_record_hidden(layers, uri)?;
+    let old = hides::derived_of(namespace, uri, &before.1, hidden)?;
     let after = (rev, cell);
-    let new = derived_of(namespace, uri, &after.1)?;
+    let new = hides::derived_of(namespace, uri, &after.1, hidden)?;
     rederive(layers, uri, &old, &new)?;
     reinvalidate(layers, uri, Some(before), Some(&after));
     Ok(true)
+}
+
+/// Takes away what follows from a record, or brings it back. Its versions stay.
+pub fn hide(
+    layers: &mut Layers,
+    namespace: &Namespace,
+    uri: &RecordUri,
+    hidden: bool,
+) -> Result<(), StoreError> {
+    let held = held(layers, uri)?;
+    let Some((_, cell)) = current(&held) else {
+        return Ok(());
+    };
+    let old = hides::derived_of(namespace, uri, cell, !hidden)?;
+    let new = hides::derived_of(namespace, uri, cell, hidden)?;
+    rederive(layers, uri, &old, &new)
 }
 
 fn version_key(uri: &RecordUri, rev: Rev) -> Key {
@@ -212,11 +231,12 @@ pub fn wanted_keys(
     namespace: &Namespace,
     uri: &RecordUri,
     versions: &[(Rev, HeldVersion)],
+    hidden: bool,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let Some((_, held)) = current(versions) else {
         return Ok(Vec::new());
     };
-    let rows = derived_of(namespace, uri, held)?.rows;
+    let rows = hides::derived_of(namespace, uri, held, hidden)?.rows;
     let rows = rows.iter().map(|row| tables::entry(row).into_bytes());
     let invalid = is_invalid(held).then(|| invalid_key(uri, held.seen_at).into_bytes());
     Ok(rows.chain(invalid).collect())

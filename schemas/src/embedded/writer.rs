@@ -8,13 +8,14 @@ use std::time::Instant;
 use plyr_lexicons::Namespace;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::blobs::BlobWrite;
 use super::disk::FreeSpace;
 use super::erase::Erasing;
 use super::layers::{Layers, failed};
 use super::mend::Mend;
 use super::rejudge::Rejudging;
 use super::rows::{CursorRow, LogRow, QuarantineRow};
-use super::{cells, observations, repos, versions};
+use super::{cells, hides, observations, repos, sums, versions};
 use crate::fault::{AFTER_COMMIT, BEFORE_COMMIT, CrashPoint, FaultHook};
 use crate::model::{Change, LogSubject, Micros, Outcome, QuarantineEntry};
 use crate::rebuild::Passing;
@@ -30,15 +31,24 @@ const MOST_QUARANTINED: usize = 100_000;
 /// Rows removed since the last compaction that make one worth it.
 const WORTH_COMPACTING: usize = 50_000;
 
-type Applied = Result<Vec<Outcome>, StoreError>;
-/// A batch and who waits for it.
-type Batch = (Vec<Change>, oneshot::Sender<Applied>);
+/// What goes into one commit with others.
+enum Work {
+    Changes(
+        Vec<Change>,
+        oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
+    ),
+    Blob(BlobWrite, oneshot::Sender<Result<bool, StoreError>>),
+}
+
+/// Tells who waits for it how the commit went.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 pub enum Command {
     Apply(
         Vec<Change>,
         oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
     ),
+    Blob(BlobWrite, oneshot::Sender<Result<bool, StoreError>>),
     Trim(Micros, oneshot::Sender<Result<usize, StoreError>>),
     Mend(
         Box<Mend>,
@@ -73,7 +83,11 @@ impl Writer {
                 match command {
                     Command::Apply(changes, reply) => {
                         gathered += changes.len();
-                        group.push((changes, reply));
+                        group.push(Work::Changes(changes, reply));
+                    }
+                    Command::Blob(write, reply) => {
+                        gathered += 1;
+                        group.push(Work::Blob(write, reply));
                     }
                     other => {
                         if !self.apply_group(std::mem::take(&mut group)) || !self.other(other) {
@@ -95,7 +109,7 @@ impl Writer {
 
     fn other(&mut self, command: Command) -> bool {
         match command {
-            Command::Apply(..) => true,
+            Command::Apply(..) | Command::Blob(..) => true,
             Command::Trim(before, reply) => {
                 answer(reply, self.trim(before));
                 true
@@ -132,56 +146,68 @@ impl Writer {
         }
     }
 
-    /// Applies batches in one commit. `false` when a test wants the engine dead.
-    fn apply_group(&mut self, group: Vec<Batch>) -> bool {
+    /// Does work in one commit. `false` when a test wants the engine dead.
+    fn apply_group(&mut self, group: Vec<Work>) -> bool {
         if group.is_empty() {
             return true;
         }
         let began = Instant::now();
+        let mut group = group;
         if let Err(problem) = self.space.check() {
-            for (_, reply) in group {
-                answer(reply, Err(problem.clone()));
+            let (hides, others): (Vec<Work>, Vec<Work>) =
+                group.into_iter().partition(Work::is_only_hides);
+            for work in others {
+                work.refuse(problem.clone());
             }
-            return true;
+            group = hides;
+            if group.is_empty() {
+                return true;
+            }
         }
         let (head_before, quarantined_before) = (*self.head.borrow(), self.quarantined);
         let mut head = head_before;
-        let mut done = Vec::new();
-        for (changes, reply) in group {
+        let mut done: Vec<Answer> = Vec::new();
+        for work in group {
             let (head_here, quarantined_here) = (head, self.quarantined);
-            match self.apply_batch(changes, &mut head) {
-                Ok(outcomes) => {
-                    self.layers.keep_batch();
-                    done.push((outcomes, reply));
+            let worked: Result<Answer, Answer> = match work {
+                Work::Changes(changes, reply) => {
+                    answered(reply, self.apply_batch(changes, &mut head))
                 }
-                Err(problem) => {
+                Work::Blob(write, reply) => answered(reply, write.apply(&mut self.layers)),
+            };
+            match worked {
+                Ok(worked) => {
+                    self.layers.keep_batch();
+                    done.push(worked);
+                }
+                Err(failed) => {
                     self.layers.drop_batch();
                     self.erasing = Erasing::default();
                     (head, self.quarantined) = (head_here, quarantined_here);
-                    answer(reply, Err(problem));
+                    failed(Ok(()));
                 }
             }
         }
+        let named = self.log_likes(&mut head);
         if self.stops_at(BEFORE_COMMIT) {
             return false;
         }
-        match self.layers.commit() {
+        match named.and_then(|()| self.layers.commit()) {
             Ok(removed) => {
                 if self.stops_at(AFTER_COMMIT) {
                     return false;
                 }
                 self.head.send_replace(head);
-                done.into_iter()
-                    .for_each(|(outcomes, reply)| answer(reply, Ok(outcomes)));
+                done.into_iter().for_each(|answer| answer(Ok(())));
                 self.compact_if_worth(removed);
             }
             Err(problem) => {
+                self.layers.drop_batch();
                 self.layers.drop_group();
                 self.erasing = Erasing::default();
                 self.quarantined = quarantined_before;
-                for (_, reply) in done {
-                    answer(reply, Err(problem.clone()));
-                }
+                done.into_iter()
+                    .for_each(|answer| answer(Err(problem.clone())));
             }
         }
         metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
@@ -215,7 +241,11 @@ impl Writer {
                     (outcome, Some(LogSubject::Actor(account.did)))
                 }
                 Change::Identity(identity) => {
-                    let outcome = observations::identity(layers, &identity)?;
+                    let (outcome, lost) = observations::identity(layers, &identity)?;
+                    if let Some(lost) = lost {
+                        *head += 1;
+                        self.log(*head, &LogRow::of(&LogSubject::Actor(lost), now))?;
+                    }
                     (outcome, Some(LogSubject::Actor(identity.did)))
                 }
                 Change::Bluesky(profile) => {
@@ -234,6 +264,7 @@ impl Writer {
                 Change::Erase { did } => (self.erase(&did, head)?, None),
                 Change::Quarantine(entry) => (self.quarantine(&entry)?, None),
                 Change::Released { id } => (self.release(&id)?, None),
+                Change::Hide(hide) => hides::apply(layers, &self.namespace, &hide)?,
                 Change::Cursor(cursor) => {
                     let key = Key::of(&CURSORS).text(&cursor.source);
                     let cell = cells::encode("CURSORS", &CursorRow::of(&cursor))?;
@@ -253,6 +284,22 @@ impl Writer {
     pub(super) fn log(&mut self, number: u64, row: &LogRow) -> Result<(), StoreError> {
         let key = Key::of(&LOG).number(number as i64);
         self.layers.put(Kind::Log, key, cells::encode("LOG", row)?);
+        Ok(())
+    }
+
+    /// Names once, in the commit that moves them, whose likes are more or fewer than before it.
+    pub(super) fn log_likes(&mut self, head: &mut u64) -> Result<(), StoreError> {
+        let now = super::now();
+        for (subject, before) in self.layers.moved_likes() {
+            if sums::counts_of(&self.layers, &subject)?.likes == before {
+                continue;
+            }
+            if let Some(subject) = LogSubject::liked(&subject) {
+                *head += 1;
+                self.log(*head, &LogRow::of(&subject, now))?;
+            }
+        }
+        self.layers.keep_batch();
         Ok(())
     }
 
@@ -366,6 +413,36 @@ impl Writer {
             self.compacted.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+impl Work {
+    /// Whether it is only what the operator hides: that is what the reserve is kept for. What has
+    /// to be taken down can't wait for room.
+    fn is_only_hides(&self) -> bool {
+        let Work::Changes(changes, _) = self else {
+            return false;
+        };
+        let is_hide = |change: &Change| matches!(change, Change::Hide(_));
+        !changes.is_empty() && changes.iter().all(is_hide)
+    }
+
+    fn refuse(self, problem: StoreError) {
+        match self {
+            Work::Changes(_, reply) => answer(reply, Err(problem)),
+            Work::Blob(_, reply) => answer(reply, Err(problem)),
+        }
+    }
+}
+
+/// What will be answered when the commit went well, else why it didn't; or at once what failed
+/// before it.
+fn answered<T: 'static>(
+    reply: oneshot::Sender<Result<T, StoreError>>,
+    done: Result<T, StoreError>,
+) -> Result<Answer, Answer> {
+    let has_failed = done.is_err();
+    let tell: Answer = Box::new(move |committed| answer(reply, committed.and(done)));
+    if has_failed { Err(tell) } else { Ok(tell) }
 }
 
 /// Whoever asked may have gone; then nobody needs the answer.

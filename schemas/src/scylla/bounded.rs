@@ -45,6 +45,7 @@ impl Inner {
         reverse: bool,
         most: Most,
     ) -> Result<RepoPage, StoreError> {
+        let hides = self.hides.set();
         let (mut page, mut bytes) = (RepoPage::default(), 0);
         let mut from = after.unwrap_or_default().to_owned();
         for _ in 0..WAVES {
@@ -64,7 +65,7 @@ impl Inner {
                 .filter(|(rkey, _)| is_within(rkey.as_str()))
                 .filter_map(|(rkey, versions)| {
                     let uri = RecordUri::new(did.clone(), collection.clone(), rkey);
-                    current_record(uri, &versions)
+                    current_record(&hides, uri, &versions)
                 })
                 .collect();
             records.sort_by(|one, two| one.uri.rkey.as_str().cmp(two.uri.rkey.as_str()));

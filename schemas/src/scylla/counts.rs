@@ -25,6 +25,7 @@ pub fn read_totals(cell: &[u8]) -> Result<ActorTotals, StoreError> {
 impl Inner {
     /// Counts one thing again.
     pub async fn count(&self, touch: &Touch) -> Result<(), StoreError> {
+        self.fresh_hides().await?;
         // Before anything is read: a count that began later knows more.
         let began = super::now();
         match touch {
@@ -40,11 +41,14 @@ impl Inner {
         }
     }
 
-    /// Hidden accounts of an actor shard.
+    /// Accounts of an actor shard that are hidden, by their hosts or by the operator.
     pub async fn hidden(&self, shard: i32) -> Result<HashSet<String>, StoreError> {
         let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadHidden, (shard,), usize::MAX).await?;
         let hidden = rows.into_iter().filter(|(_, cell)| is_live(cell));
-        Ok(hidden.map(|(did, _)| did).collect())
+        let set = self.hides.set();
+        let here = set.actors().filter(|did| actor_shard(did) == shard);
+        let here = here.map(|did| did.as_str().to_owned());
+        Ok(hidden.map(|(did, _)| did).chain(here).collect())
     }
 
     async fn count_set(
@@ -81,9 +85,14 @@ impl Inner {
         let key = (subject, kind as i32, shard, "", "");
         let rows: Vec<(String, String, Vec<u8>)> =
             self.cql.read(ReadMembers, key, usize::MAX).await?;
+        let hides = self.hides.set();
+        let collection = self.namespace.nsid(kind.collection());
         let (mut count, mut last) = (0u64, String::new());
-        for (did, _, cell) in rows {
+        for (did, rkey, cell) in rows {
             if !is_live(&cell) || hidden.contains(&did) {
+                continue;
+            }
+            if hides.has_row(&did, collection, &rkey) {
                 continue;
             }
             // Rows come in the order of actors; an actor likes once.
@@ -151,13 +160,15 @@ impl Inner {
             .await
     }
 
-    /// What each current record of a repo's collection derives, a chunk at a time.
+    /// What each current record of a repo's collection derives, a chunk at a time; nothing of hidden
+    /// ones.
     async fn each_derived(
         &self,
         did: &Did,
         collection: &Nsid,
         mut each: impl FnMut(Derived),
     ) -> Result<(), StoreError> {
+        let hides = self.hides.set();
         for shard in 0..RECORD_SHARDS {
             let mut after = Some(String::new());
             while let Some(from) = after {
@@ -169,6 +180,9 @@ impl Inner {
                         continue;
                     };
                     let uri = RecordUri::new(did.clone(), collection.clone(), rkey);
+                    if hides.has_record(&uri) {
+                        continue;
+                    }
                     each(derived_of(&self.namespace, &uri, held)?);
                 }
                 after = next;

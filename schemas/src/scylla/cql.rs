@@ -15,15 +15,16 @@ use scylla::errors::{ExecutionError, RequestAttemptError};
 use scylla::policies::speculative_execution::SimpleSpeculativeExecutionPolicy;
 use scylla::response::PagingState;
 use scylla::serialize::row::SerializeRow;
-use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
-use scylla::value::CqlValue;
+use scylla::statement::{Consistency, SerialConsistency};
+use scylla::value::{CqlValue, Row};
 use tokio::sync::Semaphore;
 
 use super::NAME;
 use super::options::ScyllaOptions;
 use super::statements::{Statement, Sureness};
+use super::swaps::{Swap, Swapped};
 use crate::store::StoreError;
 
 /// Rows of a page at most.
@@ -94,6 +95,7 @@ pub(crate) use write;
 pub struct Cql {
     session: Session,
     prepared: HashMap<Statement, PreparedStatement>,
+    swaps: HashMap<Swap, PreparedStatement>,
     turns: Semaphore,
     read_patience: Duration,
     write_patience: Duration,
@@ -190,9 +192,24 @@ impl Cql {
             });
             prepared.insert(*statement, ready);
         }
+        let mut swaps = HashMap::new();
+        for swap in Swap::ALL {
+            let ready = session.prepare(swap.text()).await;
+            let mut ready = ready.map_err(|problem| failed("prepare a statement", problem))?;
+            // Sent twice at once, the second would see what the first has done.
+            ready.set_is_idempotent(false);
+            ready.set_consistency(match swap.is_read() {
+                // Ends what was begun before it.
+                true => Consistency::LocalSerial,
+                false => Consistency::LocalQuorum,
+            });
+            ready.set_serial_consistency(Some(SerialConsistency::LocalSerial));
+            swaps.insert(*swap, ready);
+        }
         Ok(Cql {
             session,
             prepared,
+            swaps,
             turns: Semaphore::new(options.most_statements),
             read_patience: options.read_patience,
             write_patience: options.write_patience,
@@ -203,6 +220,31 @@ impl Cql {
     /// Statements sent so far, for measurements.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How long a write is tried again.
+    pub fn write_patience(&self) -> Duration {
+        self.write_patience
+    }
+
+    /// One statement that compares and sets. Tried again it compares again.
+    pub async fn swap(&self, swap: Swap, values: &[CqlValue]) -> Result<Swapped, StoreError> {
+        let ready = self.swaps.get(&swap);
+        let ready = ready.ok_or_else(|| failed("find a statement", "it was not prepared"))?;
+        let tries = AtomicU64::new(0);
+        let once = || {
+            tries.fetch_add(1, Ordering::Relaxed);
+            self.session.execute_unpaged(ready, values)
+        };
+        let answer = self.tried("compare and set", self.write_patience, once);
+        let answer = answer.await?.into_rows_result();
+        let answer = answer.map_err(|problem| failed("read a row", problem))?;
+        let row = answer.maybe_first_row::<Row>();
+        let row = row.map_err(|problem| failed("read a row", problem))?;
+        Ok(Swapped {
+            columns: row.map_or_else(Vec::new, |row| row.columns),
+            is_first: tries.load(Ordering::Relaxed) == 1,
+        })
     }
 
     /// The driver's own figures, into ours. Latencies are those of the last minutes.

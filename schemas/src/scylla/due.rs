@@ -1,9 +1,6 @@
 //! Feeds of what is due, by time: read from the front, emptied places cleared.
 
-use plyr_lexicons::Did;
-
 use super::Inner;
-use super::cells::corrupt;
 use super::cql::{all, write};
 use super::pages::{Columns, beginning};
 use super::placing::{Feed, Place};
@@ -14,23 +11,29 @@ use crate::store::StoreError;
 const CLEARED_AFTER: Micros = 7_200_000_000;
 /// Clocks are no further apart.
 const CLOCKS: Micros = 10_000_000;
+/// Writes from a row of a feed on to what it stands for, and one more.
+const STEPS: u32 = 4;
 /// Rows looked at together.
 const LOOKED_AT: usize = 256;
 
 impl Inner {
     /// What is still open of a feed's rows up to a time, roughly the soonest first and at least
-    /// `limit` where there is that much. `open` answers what a row stands for.
+    /// `limit` where there is that much. `open` answers what a row stands for, by its time and the
+    /// name in its actor column.
     pub async fn due_rows<T, F>(
         &self,
         feed: &Feed,
         until: Micros,
         limit: usize,
-        open: impl Fn(Micros, Did) -> F,
+        open: impl Fn(Micros, String) -> F,
     ) -> Result<Vec<T>, StoreError>
     where
         F: Future<Output = Result<Option<T>, StoreError>>,
     {
         let began = super::now();
+        // What a row stands for may be written that much later than the row.
+        let steps = self.cql.write_patience().saturating_mul(STEPS).as_micros();
+        let before = began - CLOCKS - i64::try_from(steps).unwrap_or(began);
         let mut due: Vec<T> = Vec::new();
         let mut from = Some(0);
         while let Some(bucket) = from {
@@ -45,7 +48,7 @@ impl Inner {
                 at = place.0;
                 let (found, is_empty) = self.due_in(feed, place, until, limit, &open).await?;
                 if is_empty && place.0 < feed.bucket(began - CLEARED_AFTER) {
-                    self.clear(feed, place, began - CLOCKS).await?;
+                    self.clear(feed, place, before).await?;
                 }
                 due.extend(found);
             }
@@ -61,7 +64,7 @@ impl Inner {
         place: Place,
         until: Micros,
         limit: usize,
-        open: &impl Fn(Micros, Did) -> F,
+        open: &impl Fn(Micros, String) -> F,
     ) -> Result<(Vec<T>, bool), StoreError>
     where
         F: Future<Output = Result<Option<T>, StoreError>>,
@@ -73,11 +76,10 @@ impl Inner {
             let is_last = rows.len() < LOOKED_AT;
             let mut looked_at = Vec::with_capacity(rows.len());
             for row in rows {
-                let did = Did::new(row.2.clone()).map_err(|problem| corrupt("DUE", problem))?;
                 if row.0 > until {
                     return Ok((extended(found, looked_at).await?, false));
                 }
-                looked_at.push(open(row.0, did));
+                looked_at.push(open(row.0, row.2.clone()));
                 after = row;
             }
             let more = all(looked_at).await?;

@@ -98,11 +98,12 @@ impl Inner {
         }
         let touched = self.write_rows(rows).await?;
         self.crash(AFTER_DERIVED)?;
+        // Before the entries: a stream is settled up to one once nothing is left to count.
+        self.settler.touch(touched, Vec::new());
         if !subjects.is_empty() {
             self.log.append(&self.cql, &subjects).await?;
         }
         self.crash(AFTER_LOG)?;
-        self.settler.touch(touched, Vec::new());
         self.cql.write(writes).await?;
         Ok(true)
     }

@@ -24,7 +24,8 @@ pub struct LogWriter {
 struct State {
     head: u64,
     registered: bool,
-    /// Entries whose write failed: their numbers are taken, so they go first next time.
+    /// Entries that are numbered and not acknowledged, those of one call at most: what wrote them
+    /// failed, or was dropped meanwhile. They go first next time.
     unwritten: Vec<Write>,
 }
 
@@ -57,17 +58,29 @@ impl LogWriter {
         *self.head.borrow()
     }
 
-    /// Appends entries; acknowledged when it returns.
+    /// Appends entries, after those that an earlier call left; acknowledged when it returns. While
+    /// those can't be written nothing new gets a number: who hands it in is told, and does again.
     pub async fn append(&self, cql: &Cql, subjects: &[LogSubject]) -> Result<(), StoreError> {
+        self.append_by(|writes| cql.write(writes), subjects).await
+    }
+
+    async fn append_by<F>(
+        &self,
+        write: impl Fn(Vec<Write>) -> F,
+        subjects: &[LogSubject],
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
         let mut state = self.state.lock().await;
+        if state.head > self.head() {
+            self.write_numbered(&write, &mut state).await?;
+        }
+        if subjects.is_empty() {
+            return Ok(());
+        }
         let now = super::now();
         let stream = self.stream.as_str();
-        if !state.registered {
-            let register = write!(WriteStream; 0i32, stream, 0i64, 1i64);
-            cql.write(vec![register]).await?;
-            state.registered = true;
-        }
-        let mut writes = std::mem::take(&mut state.unwritten);
         for subject in subjects {
             state.head += 1;
             let subject = match subject {
@@ -75,17 +88,44 @@ impl LogWriter {
                 LogSubject::Actor(did) => did.as_str().to_owned(),
             };
             let (number, bucket) = (state.head as i64, (state.head / BUCKET) as i64);
-            writes.push(write!(WriteLog; stream, bucket, number, subject, now, now));
+            let entry = write!(WriteLog; stream, bucket, number, subject, now, now);
+            state.unwritten.push(entry);
         }
-        if let Err(problem) = cql.write(writes.clone()).await {
-            state.unwritten = writes;
-            return Err(problem);
+        self.write_numbered(&write, &mut state).await
+    }
+
+    async fn write_numbered<F>(
+        &self,
+        write: impl Fn(Vec<Write>) -> F,
+        state: &mut State,
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let stream = self.stream.as_str();
+        if !state.registered {
+            let register = write!(WriteStream; 0i32, stream, 0i64, 1i64);
+            write(vec![register]).await?;
+            state.registered = true;
         }
+        write(state.unwritten.clone()).await?;
+        state.unwritten.clear();
         let head = state.head as i64;
         // Stamped with its number: it can't go back.
-        cql.write(vec![write!(WriteStream; 0i32, stream, head, 1 + head)])
-            .await?;
+        write(vec![write!(WriteStream; 0i32, stream, head, 1 + head)]).await?;
         self.head.send_replace(state.head);
+        Ok(())
+    }
+
+    /// Writes the entries that earlier calls left: whoever wanted them may not come again.
+    pub async fn write_left(&self, cql: &Cql) -> Result<(), StoreError> {
+        let is_left = {
+            let state = self.state.lock().await;
+            state.head > self.head()
+        };
+        if is_left {
+            self.append(cql, &[]).await?;
+        }
         Ok(())
     }
 }
@@ -201,4 +241,50 @@ pub async fn head(cql: &Cql) -> Result<LogPosition, StoreError> {
         position.advance(&stream.name, newest);
     }
     Ok(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use scylla::value::CqlValue;
+
+    use super::*;
+    use crate::scylla::statements::Statement::WriteLog;
+
+    fn number(write: &Write) -> Option<&CqlValue> {
+        write.values.get(2).filter(|_| write.statement == WriteLog)
+    }
+
+    #[tokio::test]
+    async fn while_entries_cannot_be_written_no_more_are_numbered() -> Result<(), StoreError> {
+        let (log, fails) = (LogWriter::new(), Cell::new(true));
+        let (written, most) = (RefCell::new(Vec::new()), Cell::new(0));
+        let write = |writes: Vec<Write>| {
+            most.set(most.get().max(writes.len()));
+            let is_entry = writes.iter().any(|write| number(write).is_some());
+            let answer = match is_entry && fails.get() {
+                true => Err(StoreError::Closed),
+                false => Ok(()),
+            };
+            if answer.is_ok() {
+                let numbers = writes.iter().filter_map(number).cloned();
+                written.borrow_mut().extend(numbers);
+            }
+            std::future::ready(answer)
+        };
+        let subject = "at://did:plc:a/fm.plyr.track/one";
+        let subjects: Vec<LogSubject> = LogSubject::liked(subject).into_iter().collect();
+        for _ in 0..10 {
+            assert!(log.append_by(write, &subjects).await.is_err());
+        }
+        assert_eq!(log.head(), 0);
+        fails.set(false);
+        log.append_by(write, &subjects).await?;
+        assert_eq!(log.head(), 2);
+        let expected = [CqlValue::BigInt(1), CqlValue::BigInt(2)];
+        assert_eq!(*written.borrow(), expected);
+        assert_eq!(most.get(), 1);
+        Ok(())
+    }
 }

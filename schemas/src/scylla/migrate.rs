@@ -4,6 +4,10 @@
 use std::time::{Duration, Instant};
 
 use scylla::client::session::Session;
+use scylla::errors::ExecutionError;
+use scylla::response::query_result::{QueryResult, QueryRowsResult};
+use scylla::serialize::row::SerializeRow;
+use scylla::value::{CqlValue, Row};
 
 use super::cql::{connect, failed, is_passing};
 use super::options::ScyllaOptions;
@@ -41,12 +45,27 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_passes.cql",
         text: include_str!("../../cql/0005_passes.cql"),
     },
+    Migration {
+        number: 6,
+        name: "0006_hides.cql",
+        text: include_str!("../../cql/0006_hides.cql"),
+    },
+    Migration {
+        number: 7,
+        name: "0007_blobs.cql",
+        text: include_str!("../../cql/0007_blobs.cql"),
+    },
+    Migration {
+        number: 8,
+        name: "0008_own.cql",
+        text: include_str!("../../cql/0008_own.cql"),
+    },
 ];
 /// What only ScyllaDB knows.
 const SCYLLADB: &str = include_str!("../../cql/scylladb.cql");
 
 /// The schema's version that this binary works with.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 8;
 
 /// How long another migrator is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(180);
@@ -122,7 +141,12 @@ fn statements(text: &str) -> Vec<String> {
 
 /// A schema change may take a busy cluster long.
 const STATEMENT: Duration = Duration::from_secs(120);
-/// Tries of one schema change; all are repeatable.
+/// How long a statement is tried again. A node that missed a schema change asks for it a minute
+/// later (Cassandra's `schema_pull_interval_ms`); until then it answers INCOMPATIBLE_SCHEMA.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Between tries.
+const WAIT: Duration = Duration::from_secs(1);
+/// Tries of the whole migration.
 const TRIES: usize = 3;
 
 async fn session(options: &ScyllaOptions) -> Result<Session, StoreError> {
@@ -131,30 +155,52 @@ async fn session(options: &ScyllaOptions) -> Result<Session, StoreError> {
     connect(&patient).await
 }
 
-async fn run(session: &Session, text: &str) -> Result<(), StoreError> {
-    let mut tried = 1;
+/// One statement, tried again while what stands in its way may pass: all of ours may be repeated.
+async fn ask(
+    session: &Session,
+    doing: &'static str,
+    text: &str,
+    values: impl SerializeRow,
+) -> Result<QueryResult, StoreError> {
+    let began = Instant::now();
     loop {
-        match session.query_unpaged(text, ()).await {
-            Ok(_) => return Ok(()),
-            Err(problem) if tried < TRIES && is_passing(&problem) => {
-                tracing::warn!(%problem, "a schema change failed; trying again");
-                tried += 1;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(problem) => return Err(failed("change the schema", problem)),
+        let problem = match session.query_unpaged(text, &values).await {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => problem,
+        };
+        let passes = is_passing(&problem)
+            // What was changed is changed; the nodes don't know of it yet.
+            || matches!(problem, ExecutionError::SchemaAgreementError(_));
+        if !passes || began.elapsed() + WAIT >= PATIENCE {
+            return Err(failed(doing, problem));
         }
+        tracing::warn!(%problem, doing, "the schema can't be asked or changed yet; trying again");
+        tokio::time::sleep(WAIT).await;
     }
+}
+
+/// The rows of one statement.
+async fn rows(
+    session: &Session,
+    doing: &'static str,
+    text: &str,
+    values: impl SerializeRow,
+) -> Result<QueryRowsResult, StoreError> {
+    let answer = ask(session, doing, text, values).await?;
+    answer
+        .into_rows_result()
+        .map_err(|problem| failed(doing, problem))
+}
+
+async fn run(session: &Session, text: &str) -> Result<(), StoreError> {
+    ask(session, "change the schema", text, ()).await.map(drop)
 }
 
 /// Whether the keyspace has a table.
 async fn has_table(session: &Session, keyspace: &str, table: &str) -> Result<bool, StoreError> {
     let asked = "SELECT table_name FROM system_schema.tables
         WHERE keyspace_name = ? AND table_name = ?";
-    let found = session.query_unpaged(asked, (keyspace, table)).await;
-    let found = found.map_err(|problem| failed("read the schema", problem))?;
-    let found = found
-        .into_rows_result()
-        .map_err(|problem| failed("read the schema", problem))?;
+    let found = rows(session, "read the schema", asked, (keyspace, table)).await?;
     Ok(found.rows_num() > 0)
 }
 
@@ -164,12 +210,8 @@ async fn version(session: &Session, keyspace: &str) -> Result<u32, StoreError> {
         return Ok(0);
     }
     let asked = format!("SELECT number FROM {keyspace}.migrations WHERE one = 0");
-    let rows = session.query_unpaged(asked, ()).await;
-    let rows = rows.map_err(|problem| failed("read the migrations", problem))?;
-    let rows = rows
-        .into_rows_result()
-        .map_err(|problem| failed("read the migrations", problem))?;
-    let rows = rows
+    let found = rows(session, "read the migrations", &asked, ()).await?;
+    let rows = found
         .rows::<(i32,)>()
         .map_err(|problem| failed("read the migrations", problem))?;
     let mut newest = 0;
@@ -201,11 +243,7 @@ async fn enter(session: &Session, options: &ScyllaOptions) -> Result<(), StoreEr
 
 async fn check_namespace(session: &Session, options: &ScyllaOptions) -> Result<(), StoreError> {
     let asked = "SELECT value FROM settings WHERE name = 'namespace'";
-    let found = session.query_unpaged(asked, ()).await;
-    let found = found.map_err(|problem| failed("read the settings", problem))?;
-    let found = found
-        .into_rows_result()
-        .map_err(|problem| failed("read the settings", problem))?;
+    let found = rows(session, "read the settings", asked, ()).await?;
     let held = found
         .maybe_first_row::<(String,)>()
         .map_err(|problem| failed("read the settings", problem))?;
@@ -339,8 +377,7 @@ async fn apply(
         agreed.map_err(|problem| failed("wait for the nodes to agree", problem))?;
         let record = "INSERT INTO migrations (one, number, name, applied_at) VALUES (0, ?, ?, ?)";
         let values = (migration.number as i32, migration.name, super::now());
-        let recorded = session.query_unpaged(record, values).await;
-        recorded.map_err(|problem| failed("record a migration", problem))?;
+        ask(session, "record a migration", record, values).await?;
         applied.push(migration.name);
     }
     if !applied.is_empty() && is_scylladb(session).await? {
@@ -349,29 +386,25 @@ async fn apply(
         }
     }
     let name = "INSERT INTO settings (name, value) VALUES ('namespace', ?) IF NOT EXISTS";
-    let named = session
-        .query_unpaged(name, (options.namespace.to_string(),))
-        .await;
-    named.map_err(|problem| failed("write the settings", problem))?;
+    let namespace = (options.namespace.to_string(),);
+    ask(session, "write the settings", name, namespace).await?;
     check_namespace(session, options).await?;
     Ok(applied)
 }
 
 /// One lightweight transaction; whether it took place.
 async fn took(session: &Session, text: &str, holder: &str) -> Result<bool, StoreError> {
-    let answer = session.query_unpaged(text, (holder,)).await;
-    let answer = answer.map_err(|problem| failed("take the migration's lock", problem))?;
-    let answer = answer
-        .into_rows_result()
-        .map_err(|problem| failed("take the migration's lock", problem))?;
+    let answer = rows(session, "take the migration's lock", text, (holder,)).await?;
     let row = answer
-        .first_row::<scylla::value::Row>()
+        .first_row::<Row>()
         .map_err(|problem| failed("take the migration's lock", problem))?;
-    let taken = row.columns.first().and_then(|value| value.as_ref());
-    Ok(matches!(
-        taken,
-        Some(scylla::value::CqlValue::Boolean(true))
-    ))
+    // Refused, it answers who holds it: ourselves, where a first try took it unheard.
+    let is_ours = |value: &CqlValue| match value {
+        CqlValue::Boolean(applied) => *applied,
+        CqlValue::Text(held) => held == holder,
+        _ => false,
+    };
+    Ok(row.columns.iter().flatten().any(is_ours))
 }
 
 async fn lock(session: &Session, options: &ScyllaOptions, holder: &str) -> Result<(), StoreError> {

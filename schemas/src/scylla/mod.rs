@@ -2,6 +2,7 @@
 //! processes as wanted. It takes no locks and keeps no counters: every write is stamped with what
 //! decides it, so that any two writers end in one state.
 
+mod blobs;
 mod bounded;
 mod cells;
 mod counts;
@@ -9,6 +10,8 @@ mod cql;
 mod derived;
 mod due;
 mod erase;
+mod handles;
+mod hides;
 #[cfg(test)]
 mod interleavings;
 mod log;
@@ -16,6 +19,7 @@ mod migrate;
 mod nodes;
 mod observations;
 mod options;
+mod own;
 mod pages;
 mod placing;
 mod reader;
@@ -24,15 +28,18 @@ mod repo_rows;
 mod repos;
 mod settle;
 mod statements;
+mod swaps;
 mod whole;
 mod writer;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use plyr_lexicons::Namespace;
+use tokio::sync::RwLock;
 
 use crate::fault::FaultHook;
 pub use crate::fault::{AFTER_DERIVED, AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, BEFORE_TRUTH};
@@ -52,6 +59,8 @@ pub const NAME: &str = "scylla";
 
 /// Things of each sort that are remembered so as not to be written twice.
 const REMEMBERED: usize = 200_000;
+/// How long closing waits for what is applied.
+const CLOSING: Duration = Duration::from_secs(5);
 /// How often other processes' streams are looked at by who waits for the log.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -69,13 +78,17 @@ struct Inner {
     settler: settle::Settler,
     /// Versions and actors that this process brought all the way to the log.
     logged: writer::Seen<writer::Logged>,
-    logged_actors: writer::Seen<String>,
+    logged_actors: writer::Seen<observations::Observed>,
+    logged_hides: writer::Seen<hides::LoggedHide>,
+    hides: hides::Hides,
     /// Rows of directories that are acknowledged.
     written: writer::Seen<String>,
     fault: Option<FaultHook>,
     ended: AtomicBool,
-    /// A piece of a pass was begun and not ended.
-    piece_open: AtomicBool,
+    /// Read while changes are applied; closing waits for those.
+    under_way: Arc<RwLock<()>>,
+    /// Passes of which a piece was begun and not ended.
+    open_pieces: Mutex<HashSet<Pass>>,
 }
 
 impl Inner {
@@ -88,6 +101,42 @@ impl Inner {
             return Err(StoreError::Closed);
         }
         Ok(())
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError> {
+        self.alive()?;
+        let began = std::time::Instant::now();
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let mut versions = Vec::new();
+        for change in changes {
+            // Versions that follow one another go together.
+            if let Change::Version(version) = change {
+                versions.push(version);
+                continue;
+            }
+            outcomes.extend(self.apply_versions(std::mem::take(&mut versions)).await?);
+            outcomes.push(match change {
+                Change::Version(_) => continue,
+                Change::Floor(floor) => self.raise_floor(&floor).await?,
+                Change::Account(account) => self.account(&account).await?,
+                Change::Identity(identity) => self.identity(&identity).await?,
+                Change::Bluesky(profile) => self.bluesky(&profile).await?,
+                Change::Due(check) => self.due(&check).await?,
+                Change::Checked { did, triggered_at } => self.checked(&did, triggered_at).await?,
+                Change::Repo(repo) => self.write_repo(&repo).await?,
+                Change::RepoDue(due) => self.repo_due(&due).await?,
+                Change::RepoDone { did, wanted_at } => self.repo_done(&did, wanted_at).await?,
+                Change::Erase { did } => self.erase(&did).await?,
+                Change::Quarantine(entry) => self.quarantine(&entry).await?,
+                Change::Released { id } => self.release(&id).await?,
+                Change::Hide(hide) => self.hide(&hide).await?,
+                Change::Cursor(cursor) => self.cursor(&cursor).await?,
+            });
+        }
+        outcomes.extend(self.apply_versions(versions).await?);
+        self.alive()?;
+        metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
+        Ok(outcomes)
     }
 }
 
@@ -109,12 +158,18 @@ impl ScyllaStore {
             settler: settle::Settler::new(&options),
             logged: writer::Seen::new(REMEMBERED),
             logged_actors: writer::Seen::new(REMEMBERED),
+            logged_hides: writer::Seen::new(REMEMBERED),
+            hides: hides::Hides::default(),
             written: writer::Seen::new(REMEMBERED),
             fault: options.fault.clone(),
             ended: AtomicBool::new(false),
-            piece_open: AtomicBool::new(false),
+            under_way: Arc::default(),
+            open_pieces: Mutex::default(),
         });
-        // Ends with the store: it holds no handle of its own.
+        // Nothing is answered before it is known what is hidden.
+        inner.refresh_hides().await?;
+        // Both end with the store: they hold no handle of their own.
+        tokio::spawn(hides::run(Arc::downgrade(&inner)));
         tokio::spawn(settle::run(Arc::downgrade(&inner)));
         Ok(ScyllaStore { inner })
     }
@@ -138,40 +193,19 @@ impl Store for ScyllaStore {
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, StoreError> {
-        let inner = &self.inner;
+        let inner = self.inner.clone();
         inner.alive()?;
-        let began = std::time::Instant::now();
+        // Whoever goes away while there is no room leaves nothing behind.
         inner.settler.room(|| inner.alive()).await?;
-        let mut outcomes = Vec::with_capacity(changes.len());
-        let mut versions = Vec::new();
-        for change in changes {
-            // Versions that follow one another go together.
-            if let Change::Version(version) = change {
-                versions.push(version);
-                continue;
-            }
-            outcomes.extend(inner.apply_versions(std::mem::take(&mut versions)).await?);
-            outcomes.push(match change {
-                Change::Version(_) => continue,
-                Change::Floor(floor) => inner.raise_floor(&floor).await?,
-                Change::Account(account) => inner.account(&account).await?,
-                Change::Identity(identity) => inner.identity(&identity).await?,
-                Change::Bluesky(profile) => inner.bluesky(&profile).await?,
-                Change::Due(check) => inner.due(&check).await?,
-                Change::Checked { did, triggered_at } => inner.checked(&did, triggered_at).await?,
-                Change::Repo(repo) => inner.write_repo(&repo).await?,
-                Change::RepoDue(due) => inner.repo_due(&due).await?,
-                Change::RepoDone { did, wanted_at } => inner.repo_done(&did, wanted_at).await?,
-                Change::Erase { did } => inner.erase(&did).await?,
-                Change::Quarantine(entry) => inner.quarantine(&entry).await?,
-                Change::Released { id } => inner.release(&id).await?,
-                Change::Cursor(cursor) => inner.cursor(&cursor).await?,
-            });
-        }
-        outcomes.extend(inner.apply_versions(versions).await?);
-        inner.alive()?;
-        metrics::histogram!("plyr_store_seconds", "op" => "apply").record(began.elapsed());
-        Ok(outcomes)
+        let under_way = inner.under_way.clone().read_owned().await;
+        // A task of its own: dropped with whoever waits for it, it would leave rows that no log
+        // entry names until they are handed in again.
+        let applying = tokio::spawn(async move {
+            let _under_way = under_way;
+            inner.apply(changes).await
+        });
+        let applied = applying.await;
+        applied.map_err(|problem| cql::failed("apply changes", problem))?
     }
 
     async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
@@ -188,6 +222,7 @@ impl Store for ScyllaStore {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.inner.alive()?;
+        self.inner.fresh_hides().await?;
         Ok(Box::new(reader::ScyllaSnapshot {
             inner: self.inner.clone(),
         }))
@@ -195,6 +230,7 @@ impl Store for ScyllaStore {
 
     async fn whole(&self) -> Result<Box<dyn Whole>, StoreError> {
         self.inner.alive()?;
+        self.inner.fresh_hides().await?;
         Ok(Box::new(reader::ScyllaSnapshot {
             inner: self.inner.clone(),
         }))
@@ -205,7 +241,12 @@ impl Store for ScyllaStore {
         after: &LogPosition,
         limit: usize,
     ) -> Result<Vec<LogEntry>, StoreError> {
-        log::after(&self.inner.cql, after, limit).await
+        let entries = log::after(&self.inner.cql, after, limit).await?;
+        if !entries.is_empty() {
+            // Who looks at what is named is to see why: a hide is written before it is named.
+            self.inner.refresh_hides().await?;
+        }
+        Ok(entries)
     }
 
     async fn log_head(&self) -> Result<LogPosition, StoreError> {
@@ -229,7 +270,13 @@ impl Store for ScyllaStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        // What is applied comes to its end, and nothing more begins; what hangs is cut off as by a
+        // kill.
+        let under_way = tokio::time::timeout(CLOSING, self.inner.under_way.write()).await;
         self.inner.end();
+        if under_way.is_err() {
+            tracing::warn!("the store is closed while changes are applied; hand them in again");
+        }
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
-//! Accounts, identities, handles, due checks, refused events, cursors: registers, each stamped by
-//! its own time, so that an earlier-asked answer never replaces a later one.
+//! Accounts, profiles, due checks, refused events, cursors: registers, each stamped by its own
+//! time, so that an earlier-asked answer never replaces a later one.
 
-use plyr_lexicons::{Did, Handle};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use plyr_lexicons::Did;
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
@@ -9,12 +11,12 @@ use super::cells::{self, corrupt, read_register, register};
 use super::cql::write;
 use super::derived::FeedRow;
 use super::placing::{Feed, actor_shard};
-use super::statements::Statement::{ReadActor, ReadDue, ReadHandle, ReadHiddenOne, ReadQuarantine};
+use super::statements::Statement::{ReadActor, ReadDue, ReadHiddenOne, ReadQuarantine};
 use crate::embedded::rows::QuarantineRow;
 use crate::fault::{AFTER_DERIVED, AFTER_LOG, BEFORE_TRUTH};
 use crate::model::{
-    Account, AccountState, BlueskyProfile, DueCheck, Floor, HandleClaim, Identity, LogSubject,
-    Micros, Outcome, QuarantineEntry, StreamCursor,
+    Account, AccountState, BlueskyProfile, DueCheck, Floor, LogSubject, Micros, Outcome,
+    QuarantineEntry, StreamCursor,
 };
 use crate::store::StoreError;
 
@@ -125,8 +127,17 @@ impl Due {
     }
 }
 
-fn handle_key(handle: &Handle) -> String {
-    handle.as_str().to_lowercase()
+/// An observation that this process brought all the way to the log: of what, of whom, and the
+/// register's bytes, hashed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Observed(&'static str, Did, u64);
+
+impl Observed {
+    pub fn of(what: &'static str, did: &Did, cell: &[u8]) -> Observed {
+        let mut hasher = DefaultHasher::new();
+        cell.hash(&mut hasher);
+        Observed(what, did.clone(), hasher.finish())
+    }
 }
 
 /// What stands under the id of something refused.
@@ -158,28 +169,57 @@ impl Inner {
         })
     }
 
-    /// Logs an actor unless this process has logged the same of it: who wrote it before may have
-    /// died.
-    async fn log_actor(&self, did: &Did, what: &str, content: &[u8]) -> Result<(), StoreError> {
-        let key = format!("{what} {} {content:?}", did.as_str());
-        if self.logged_actors.has(&key) {
+    /// Logs an actor, and who else an observation changed, unless this process has logged the very
+    /// same observation: who wrote it before may have died. Its time is part of it. Asked again with
+    /// the same answer it is logged again, for what others wrote and logged meanwhile is unknown.
+    pub(super) async fn log_actor(
+        &self,
+        did: &Did,
+        others: Vec<Did>,
+        observed: Observed,
+    ) -> Result<(), StoreError> {
+        if self.logged_actors.has(&observed) {
             return Ok(());
         }
         self.crash(AFTER_DERIVED)?;
-        let subject = LogSubject::Actor(did.clone());
-        self.log.append(&self.cql, &[subject]).await?;
+        let dids = std::iter::once(did.clone()).chain(others);
+        let subjects: Vec<LogSubject> = dids.map(LogSubject::Actor).collect();
+        self.log.append(&self.cql, &subjects).await?;
         self.crash(AFTER_LOG)?;
-        self.logged_actors.add(key);
+        self.logged_actors.add(observed);
         Ok(())
     }
 
+    /// An older answer than the one that is held brings that to the log: who wrote it may have
+    /// died.
     pub async fn account(&self, account: &Account) -> Result<Outcome, StoreError> {
         let did = &account.did;
         let held = self.actor_row(did).await?;
-        let known = held.account.as_ref();
-        if known.is_some_and(|(asked_at, _)| account.asked_at < *asked_at) {
+        let newer = held.account.clone();
+        if let Some((asked_at, row)) = newer.filter(|(at, _)| account.asked_at < *at) {
+            let cell = register("ACTORS", asked_at, &row)?;
+            let observed = Observed::of("account", did, &cell);
+            if !self.logged_actors.has(&observed) {
+                let newer = Account {
+                    did: did.clone(),
+                    state: held.state(),
+                    since: row.since,
+                    asked_at,
+                };
+                self.write_account(&newer, held).await?;
+            }
             return Ok(Outcome::Superseded);
         }
+        self.write_account(account, held).await
+    }
+
+    async fn write_account(
+        &self,
+        account: &Account,
+        held: ActorRow,
+    ) -> Result<Outcome, StoreError> {
+        let did = &account.did;
+        let known = held.account.as_ref();
         let word = WORDS.iter().find(|(state, _)| *state == account.state);
         let state = word.map_or("", |(_, word)| *word).to_owned();
         let since = account.since;
@@ -192,6 +232,7 @@ impl Inner {
             self.write_hidden(did, stamp, true).await?;
         }
         let cell = register("ACTORS", stamp, &row)?;
+        let observed = Observed::of("account", did, &cell);
         self.cql
             .write(vec![write!(WriteAccount; did.as_str(), cell, stamp)])
             .await?;
@@ -208,17 +249,25 @@ impl Inner {
             self.write_hidden(did, won_at, !now.state().is_visible())
                 .await?;
         }
-        let is_same = |(_, known): &(Micros, AccountRow)| known.state == row.state;
-        let same = known.is_some_and(is_same);
-        let key = format!("account {} {:?}", did.as_str(), row.state.as_bytes());
-        let finished = same && self.logged_actors.has(&key);
-        if !finished && (hides || ever || !was.is_visible()) {
-            let touched = self.touches_of(did).await?;
-            self.log_actor(did, "account", row.state.as_bytes()).await?;
-            self.settler.touch(touched, Vec::new());
+        let same = known.is_some_and(|(_, known)| known.state == row.state);
+        // What was held is counted if it was brought here to the end.
+        let finished = match known {
+            Some((at, known)) if known.state == row.state => {
+                let cell = register("ACTORS", *at, known)?;
+                self.logged_actors.has(&Observed::of("account", did, &cell))
+            }
+            _ => false,
+        };
+        let touched = if !finished && (hides || ever || !was.is_visible()) {
+            self.touches_of(did).await?
         } else {
-            self.log_actor(did, "account", row.state.as_bytes()).await?;
+            Vec::new()
+        };
+        // Before the entry: a stream is settled up to an entry once nothing is left to count.
+        if !touched.is_empty() {
+            self.settler.touch(touched, Vec::new());
         }
+        self.log_actor(did, Vec::new(), observed).await?;
         let unchanged = same || (known.is_none() && account.state == AccountState::Unknown);
         Ok(if unchanged {
             Outcome::Superseded
@@ -235,83 +284,14 @@ impl Inner {
         self.cql.write(vec![hidden]).await
     }
 
-    /// Who claimed a handle: the time of the newest proof of each, and whether it still stands.
-    async fn claims(&self, handle: &str) -> Result<Vec<(String, Micros, bool)>, StoreError> {
-        let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadHandle, (handle,), usize::MAX).await?;
-        let read = |(did, cell): (String, Vec<u8>)| {
-            let (_, (proven_at, stands)) = read_register("HANDLES", &cell)?;
-            Ok((did, proven_at, stands))
-        };
-        rows.into_iter().map(read).collect()
-    }
-
-    /// Who holds a handle: the newest proof, while it stands. A claim it has beaten never comes
-    /// back.
-    pub async fn claim(&self, handle: &Handle) -> Result<Option<HandleClaim>, StoreError> {
-        let claims = self.claims(&handle_key(handle)).await?;
-        let newest = claims
-            .into_iter()
-            .max_by(|(one, one_at, _), (two, two_at, _)| {
-                (one_at, one.as_str()).cmp(&(two_at, two.as_str()))
-            });
-        let Some((did, proven_at, true)) = newest else {
-            return Ok(None);
-        };
-        let did = Did::new(did).map_err(|problem| corrupt("HANDLES", problem))?;
-        Ok(Some(HandleClaim { did, proven_at }))
-    }
-
-    /// Gives up a claim, keeping when it was proven.
-    async fn give_up(&self, handle: &str, did: &Did, at: Micros) -> Result<(), StoreError> {
-        let claims = self.claims(handle).await?;
-        let own = claims.iter().find(|(claimer, ..)| claimer == did.as_str());
-        let proven_at = own.map_or(0, |(_, proven_at, _)| *proven_at);
-        let cell = register("HANDLES", at, &(proven_at, false))?;
-        let lost = write!(WriteHandle; handle, did.as_str(), cell, at);
-        self.cql.write(vec![lost]).await
-    }
-
-    pub async fn identity(&self, identity: &Identity) -> Result<Outcome, StoreError> {
-        let (did, stamp) = (&identity.did, identity.asked_at);
-        let held = self.actor_row(did).await?.identity;
-        if held.as_ref().is_some_and(|(asked_at, _)| stamp < *asked_at) {
-            return Ok(Outcome::Superseded);
-        }
-        let row = IdentityRow {
-            pds: identity.pds.clone(),
-            signing_key: identity.signing_key.clone(),
-            handle: identity.handle.as_ref().map(|h| h.as_str().to_owned()),
-        };
-        self.crash(BEFORE_TRUTH)?;
-        if let Some(handle) = &identity.handle {
-            let cell = register("HANDLES", stamp, &(stamp, true))?;
-            let claim = write!(WriteHandle; handle_key(handle), did.as_str(), cell, stamp);
-            self.cql.write(vec![claim]).await?;
-        }
-        let cell = register("ACTORS", stamp, &row)?;
-        self.cql
-            .write(vec![write!(WriteIdentity; did.as_str(), cell, stamp)])
-            .await?;
-        // Read back: whoever lost gives up the handle it claimed, at the winner's time.
-        let now = self.actor_row(did).await?.identity;
-        let (won_at, won) = now.unwrap_or((stamp, row.clone()));
-        let before = held.as_ref().and_then(|(_, row)| row.handle.clone());
-        for handle in [before, row.handle.clone()].into_iter().flatten() {
-            let handle = handle.to_lowercase();
-            let kept = won.handle.as_ref().map(|kept| kept.to_lowercase());
-            if kept.as_ref() != Some(&handle) {
-                self.give_up(&handle, did, won_at).await?;
-            }
-        }
-        let content = format!("{row:?}");
-        self.log_actor(did, "identity", content.as_bytes()).await?;
-        Ok(outcome(held.map(|(_, held)| held), &row))
-    }
-
     pub async fn bluesky(&self, profile: &BlueskyProfile) -> Result<Outcome, StoreError> {
         let (did, stamp) = (&profile.did, profile.asked_at);
         let held = self.actor_row(did).await?.bluesky;
-        if held.as_ref().is_some_and(|(asked_at, _)| stamp < *asked_at) {
+        if let Some((asked_at, row)) = held.as_ref().filter(|(at, _)| stamp < *at) {
+            // Who wrote it may have died before it was logged.
+            let cell = register("ACTORS", *asked_at, row)?;
+            let observed = Observed::of("bluesky", did, &cell);
+            self.log_actor(did, Vec::new(), observed).await?;
             return Ok(Outcome::Superseded);
         }
         let row = BlueskyRow {
@@ -320,11 +300,11 @@ impl Inner {
         };
         self.crash(BEFORE_TRUTH)?;
         let cell = register("ACTORS", stamp, &row)?;
+        let observed = Observed::of("bluesky", did, &cell);
         self.cql
             .write(vec![write!(WriteBluesky; did.as_str(), cell, stamp)])
             .await?;
-        let content = format!("{row:?}");
-        self.log_actor(did, "bluesky", content.as_bytes()).await?;
+        self.log_actor(did, Vec::new(), observed).await?;
         Ok(outcome(held.map(|(_, held)| held), &row))
     }
 
@@ -492,7 +472,7 @@ impl Inner {
     }
 }
 
-fn outcome<T: PartialEq>(held: Option<T>, row: &T) -> Outcome {
+pub fn outcome<T: PartialEq>(held: Option<T>, row: &T) -> Outcome {
     if held.as_ref() == Some(row) {
         Outcome::Superseded
     } else {

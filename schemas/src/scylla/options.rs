@@ -28,6 +28,9 @@ pub struct ScyllaOptions {
     pub write_patience: Duration,
     /// Statements under way at once; whoever waits a second for a turn is turned away.
     pub most_statements: usize,
+    /// Sets that wait to be counted, and keys to be swept, at most: beyond it writers wait. 100,000
+    /// have about 30 MB.
+    pub most_waiting: usize,
     /// How long a touched set waits for more touches before it is counted again.
     pub settle_after: Duration,
     /// When it is counted once more: longer than clocks may be apart.
@@ -84,6 +87,7 @@ impl ScyllaOptions {
             read_patience: Duration::from_secs(8),
             write_patience: Duration::from_secs(60),
             most_statements: 1024,
+            most_waiting: 100_000,
             settle_after: Duration::from_millis(200),
             settle_again: Duration::from_secs(5),
             left_behind: Duration::from_secs(30),

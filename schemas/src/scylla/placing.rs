@@ -14,6 +14,9 @@ pub const FEED_SHARDS: i32 = 16;
 /// Shards of actors, and of the sets that are counted.
 pub const ACTOR_SHARDS: i32 = 256;
 
+/// Shards of what the operator hides.
+pub const HIDE_SHARDS: i32 = 16;
+
 const DAY: Micros = 86_400_000_000;
 const HOUR: Micros = 3_600_000_000;
 /// Greatest bucket; what is beyond stands in the last one.
@@ -38,6 +41,11 @@ pub fn record_shard(rkey: &str) -> i32 {
 /// The shard of an actor.
 pub fn actor_shard(did: &Did) -> i32 {
     shard(did.as_str(), ACTOR_SHARDS)
+}
+
+/// The shard of something that is hidden, by its text.
+pub fn hide_shard(subject: &str) -> i32 {
+    shard(subject, HIDE_SHARDS)
 }
 
 /// An ordered table as it stands in the cluster.
@@ -91,6 +99,8 @@ impl Feed {
                 format!("lists_with_item {subject}"),
                 Stretch::NewestFirst(28 * DAY),
             ),
+            // Whoever wants to may name one blob in any number of records and repos.
+            Index::BlobUses(cid) => (format!("blob_uses {cid}"), Stretch::NewestFirst(28 * DAY)),
         };
         Some(Feed { name, stretch })
     }
@@ -131,9 +141,18 @@ impl Feed {
         }
     }
 
+    /// Blobs by the time something is due of them: a row's actor column has the CID.
+    pub fn due_blobs() -> Feed {
+        let stretch = Stretch::Rising(HOUR);
+        Feed {
+            name: "blobs_due".to_owned(),
+            stretch,
+        }
+    }
+
     /// Whether a feed of this name is derived from records.
     pub fn is_derived(name: &str) -> bool {
-        const NAMES: [&str; 10] = [
+        const NAMES: [&str; 11] = [
             "latest_tracks",
             "actor_tracks",
             "subject_likes",
@@ -143,6 +162,7 @@ impl Feed {
             "actor_lists",
             "actor_lists_of_type",
             "lists_with_item",
+            "blob_uses",
             "invalid",
         ];
         let first = name.split(' ').next().unwrap_or_default();
@@ -243,6 +263,7 @@ mod tests {
             Index::ActorLists(did.clone()),
             Index::ActorListsOfType(did, "album".to_owned()),
             Index::ListsWithItem(subject()),
+            Index::BlobUses("bafkrei".to_owned()),
         ] {
             let feed = Feed::of(&index).unwrap();
             assert!(Feed::is_derived(&feed.name), "{feed:?}");
@@ -250,6 +271,7 @@ mod tests {
         }
         assert!(Feed::is_derived(&Feed::invalid().name));
         assert!(!Feed::is_derived(&Feed::due().name));
+        assert!(!Feed::is_derived(&Feed::due_blobs().name));
         assert!(!Feed::is_derived(&Feed::quarantine().name));
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use plyr_lexicons::{Collection, Did, Handle, Nsid, RecordUri, Rev};
 
 use super::Inner;
-use super::cells::{is_live, read_register};
+use super::cells::{corrupt, is_live, read_register};
 use super::counts::read_totals;
 use super::cql::all;
 use super::observations::CursorRow;
@@ -15,14 +15,15 @@ use super::placing::{Feed, actor_shard};
 use super::repos::current_record;
 use super::settle::Kind;
 use super::statements::Statement::{
-    ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadRepo, ReadTotals, ScanCountsFirst,
-    ScanCountsNext,
+    self, ReadActorTotals, ReadCounts, ReadCursor, ReadMembersOf, ReadRepo, ReadSureCounts,
+    ReadTotals, ScanCountsFirst, ScanCountsNext,
 };
 use super::whole::observed;
+use crate::hide::{HiddenSubject, Hide};
 use crate::index::{Index, IndexEntry, Position};
 use crate::model::{
-    Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry, Record,
-    StreamCursor, Totals,
+    AccountState, Actor, ActorTotals, Counts, DueCheck, HandleClaim, Micros, QuarantineEntry,
+    Record, StreamCursor, Totals,
 };
 use crate::numbers::{add, read_numbers};
 use crate::repo::{DueRepo, HeldKey, Repo, Told};
@@ -36,12 +37,16 @@ pub struct ScyllaSnapshot {
 
 impl Inner {
     pub async fn record(&self, uri: &RecordUri) -> Result<Option<Record>, StoreError> {
-        Ok(current_record(uri.clone(), &self.versions(uri).await?))
+        let versions = self.versions(uri).await?;
+        Ok(current_record(&self.hides.set(), uri.clone(), &versions))
     }
 
     async fn actor(&self, did: &Did) -> Result<Actor, StoreError> {
         let row = self.actor_row(did).await?;
-        let state = row.state();
+        let state = match self.hides.set().has_actor(did) {
+            true => AccountState::TakenDown,
+            false => row.state(),
+        };
         let (identity, bluesky) = (
             row.identity.map(|(_, row)| row).unwrap_or_default(),
             row.bluesky.map(|(_, row)| row).unwrap_or_default(),
@@ -65,8 +70,8 @@ impl Inner {
         })
     }
 
-    async fn counts_of(&self, subject: &str) -> Result<Counts, StoreError> {
-        let rows: Vec<(i32, Vec<u8>)> = self.cql.read(ReadCounts, (subject,), usize::MAX).await?;
+    async fn counts_of(&self, by: Statement, subject: &str) -> Result<Counts, StoreError> {
+        let rows: Vec<(i32, Vec<u8>)> = self.cql.read(by, (subject,), usize::MAX).await?;
         let mut counts = Counts::default();
         for (kind, cell) in rows {
             let [count] = read_numbers("COUNTS", &cell)?;
@@ -97,11 +102,15 @@ impl Inner {
         let shard = actor_shard(did);
         let key = (subject.as_str(), Kind::Likes as i32, shard, did.as_str());
         let rows: Vec<(String, Vec<u8>)> = self.cql.read(ReadMembersOf, key, usize::MAX).await?;
-        let first = rows.into_iter().find(|(_, cell)| is_live(cell));
-        let collection = self.namespace.nsid(Collection::Like).as_str().to_owned();
-        first
-            .map(|(rkey, _)| uri(did.as_str().to_owned(), collection, rkey))
-            .transpose()
+        let set = self.hides.set();
+        let collection = self.namespace.nsid(Collection::Like).as_str();
+        for (rkey, _) in rows.into_iter().filter(|(_, cell)| is_live(cell)) {
+            let uri = uri(did.as_str().to_owned(), collection.to_owned(), rkey)?;
+            if !set.has_record(&uri) {
+                return Ok(Some(uri));
+            }
+        }
+        Ok(None)
     }
 
     async fn refused_events(
@@ -170,7 +179,7 @@ impl Inner {
                 let is_after = after.is_none_or(|(seen_at, id)| {
                     (record.seen_at, id) < (seen_at, record.uri.to_string().as_str())
                 });
-                if !record.is_shown() && is_after {
+                if !record.is_accepted() && is_after {
                     entries.push(record.into_refused());
                 }
             }
@@ -181,7 +190,8 @@ impl Inner {
     }
 
     async fn due_before(&self, until: i64, limit: usize) -> Result<Vec<DueCheck>, StoreError> {
-        let open = |due_at: Micros, did: Did| async move {
+        let open = |due_at: Micros, did: String| async move {
+            let did = Did::new(did).map_err(|problem| corrupt("DUE", problem))?;
             let check = self.open_check(&did).await?;
             Ok(check.filter(|check| check.due_at == due_at))
         };
@@ -220,13 +230,31 @@ impl Snapshot for ScyllaSnapshot {
         .await
     }
 
+    async fn hidden(&self, subjects: &[HiddenSubject]) -> Result<Vec<bool>, StoreError> {
+        Ok(self.inner.are_hidden(subjects))
+    }
+
+    async fn all_hides(
+        &self,
+        after: Option<&HiddenSubject>,
+        limit: usize,
+    ) -> Result<Vec<Hide>, StoreError> {
+        Ok(self.inner.hides_after(after, limit))
+    }
+
     async fn is_known(&self, did: &Did) -> Result<bool, StoreError> {
         let held: Option<(String,)> = self.inner.cql.first(ReadRepo, (did.as_str(),)).await?;
         Ok(held.is_some() || self.inner.actor_row(did).await?.is_known())
     }
 
     async fn counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
-        all(subjects.iter().map(|subject| self.inner.counts_of(subject))).await
+        let of = subjects.iter();
+        all(of.map(|subject| self.inner.counts_of(ReadCounts, subject))).await
+    }
+
+    async fn sure_counts(&self, subjects: &[String]) -> Result<Vec<Counts>, StoreError> {
+        let of = subjects.iter();
+        all(of.map(|subject| self.inner.counts_of(ReadSureCounts, subject))).await
     }
 
     async fn actor_totals(&self, dids: &[Did]) -> Result<Vec<ActorTotals>, StoreError> {
@@ -322,7 +350,7 @@ impl Snapshot for ScyllaSnapshot {
             };
             last = Some(end);
             let each = subjects.into_iter().map(|(subject,)| async move {
-                let counts = self.inner.counts_of(&subject).await?;
+                let counts = self.inner.counts_of(ReadCounts, &subject).await?;
                 Ok((subject, counts))
             });
             let found = all(each).await?.into_iter();

@@ -182,7 +182,8 @@ impl Inner {
                 break;
             }
             let feed = Feed::due_repos(urgency);
-            let open = |due_at: Micros, did: Did| async move {
+            let open = |due_at: Micros, did: String| async move {
+                let did = Did::new(did).map_err(|problem| corrupt("REPO_DUE", problem))?;
                 let due = self.due_repo(&did).await?;
                 Ok(due.filter(|due| due.due_at == due_at && due.urgency == urgency))
             };

@@ -5,6 +5,7 @@ use plyr_lexicons::{Did, Nsid, RecordKey, RecordUri, Rev};
 use super::Inner;
 use super::cells::{self, corrupt};
 use super::cql::all;
+use super::hides::HideSet;
 use super::placing::{RECORD_SHARDS, record_shard};
 use super::statements::Statement::{ReadRepoDown, ReadRepoUp, ScanFirst, ScanNext};
 use super::writer::Versions;
@@ -94,6 +95,7 @@ impl Inner {
         reverse: bool,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
+        let hides = self.hides.set();
         let mut records = Vec::new();
         let mut from = Some(after.unwrap_or_default().to_owned());
         while let Some(place) = from {
@@ -101,7 +103,7 @@ impl Inner {
             let (keys, next) = chunk.await?;
             for (rkey, versions) in keys {
                 let uri = RecordUri::new(did.clone(), collection.clone(), rkey);
-                records.extend(current_record(uri, &versions));
+                records.extend(current_record(&hides, uri, &versions));
                 if records.len() >= limit {
                     return Ok(records);
                 }
@@ -177,7 +179,8 @@ impl Inner {
 }
 
 /// The record that versions of a key come to.
-pub fn current_record(uri: RecordUri, versions: &Versions) -> Option<Record> {
+pub fn current_record(hides: &HideSet, uri: RecordUri, versions: &Versions) -> Option<Record> {
     let (rev, held) = current(versions)?;
-    held.clone().into_record(uri, *rev)
+    let hidden = hides.has_record(&uri);
+    held.clone().into_record(uri, *rev, hidden)
 }

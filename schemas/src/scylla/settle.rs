@@ -2,11 +2,11 @@
 //! clocks may be apart, and then what is older than the current versions is swept. A stream's
 //! `settled` number says how far that has come; what a dead process left undone others take over.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use plyr_lexicons::{Did, Nsid, RecordUri};
+use plyr_lexicons::{Collection, Did, Nsid, RecordUri};
 use tokio::sync::Notify;
 
 use super::Inner;
@@ -18,6 +18,8 @@ use crate::store::StoreError;
 
 /// Sets counted at once.
 const AT_ONCE: usize = 32;
+/// Of those, counted once more at least, where so many are due.
+const SECONDS: usize = 8;
 /// A set whose counting took longer than this rests ten times as long.
 const QUICK: Duration = Duration::from_millis(20);
 /// How often settled numbers are written, and streams of dead processes looked for.
@@ -37,6 +39,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The records whose rows it holds.
+    pub fn collection(self) -> Collection {
+        match self {
+            Kind::Likes => Collection::Like,
+            Kind::Comments => Collection::Comment,
+            Kind::Lists => Collection::List,
+        }
+    }
+
     /// Of its number; none for another.
     pub fn of(number: i32) -> Option<Kind> {
         let kinds = [Kind::Likes, Kind::Comments, Kind::Lists];
@@ -59,6 +70,16 @@ pub enum Touch {
     Sums(i32),
 }
 
+impl Touch {
+    /// Whose likes it counts, if it does.
+    fn liked(&self) -> Option<&str> {
+        match self {
+            Touch::Set { subject, kind, .. } if *kind == Kind::Likes => Some(subject),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// Rises with every call that touches something.
@@ -68,6 +89,9 @@ struct State {
     running: HashMap<Touch, u64>,
     /// To be counted once more.
     again: HashMap<Touch, (u64, Instant)>,
+    /// What was counted since, and waits for that: to be counted once more after it. With one time
+    /// for both, what is touched again and again would put it off for ever.
+    later: HashMap<Touch, (u64, Instant)>,
     resting: HashMap<Touch, Instant>,
     sweeps: VecDeque<(u64, Instant, RecordUri)>,
     /// (call, stream, number): settled up to the number when the call is done with.
@@ -76,13 +100,42 @@ struct State {
     hurry: u64,
 }
 
-/// Sets that wait to be counted at most, about 30 MB; beyond it writers wait.
-const QUEUE: usize = 100_000;
+impl State {
+    /// After a count that began at a time and went well.
+    fn counted_once(
+        &mut self,
+        touch: Touch,
+        call: u64,
+        is_first: bool,
+        began: Instant,
+        due: Instant,
+    ) {
+        // A first count does for another's second.
+        if self.again.get(&touch).is_none_or(|(_, due)| *due <= began) {
+            self.again.remove(&touch);
+            if let Some(later) = self.later.remove(&touch) {
+                self.again.insert(touch.clone(), later);
+            }
+        }
+        if !is_first {
+            return;
+        }
+        let waiting = match self.again.contains_key(&touch) {
+            true => &mut self.later,
+            false => &mut self.again,
+        };
+        let earliest = waiting
+            .get(&touch)
+            .map_or(call, |(other, _)| call.min(*other));
+        waiting.insert(touch, (earliest, due));
+    }
+}
 
 /// The queue.
 pub struct Settler {
     state: Mutex<State>,
     changed: Notify,
+    most_waiting: usize,
     after: Duration,
     again: Duration,
     /// How long a process may be silent before others do what it left.
@@ -94,6 +147,7 @@ impl Settler {
         Settler {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
+            most_waiting: options.most_waiting,
             after: options.settle_after,
             again: options.settle_again,
             left_behind: i64::try_from(options.left_behind.as_micros()).unwrap_or(i64::MAX / 2),
@@ -113,7 +167,7 @@ impl Settler {
                 let state = self.state();
                 state.first.len() + state.again.len() + state.sweeps.len()
             };
-            if waiting < QUEUE {
+            if waiting < self.most_waiting {
                 return Ok(());
             }
             let look_again = Duration::from_millis(50);
@@ -175,7 +229,8 @@ impl Settler {
         }
     }
 
-    /// Takes what is due. Each with its call and whether it is the first count.
+    /// Takes what is due, what was wanted earliest first. Each with its call and whether it is the
+    /// first count.
     fn take(&self) -> Vec<(Touch, u64, bool)> {
         let mut state = self.state();
         let now = Instant::now();
@@ -187,19 +242,19 @@ impl Settler {
             hurry,
             ..
         } = &mut *state;
-        let mut taken = Vec::new();
-        for (touch, (call, due)) in first.iter() {
-            let is_due = *due <= now || *call <= *hurry;
-            if taken.len() < AT_ONCE && is_due && !running.contains_key(touch) {
-                taken.push((touch.clone(), *call, true));
-            }
-        }
-        for (touch, (call, due)) in again.iter() {
-            let is_free = !running.contains_key(touch) && !first.contains_key(touch);
-            if taken.len() < AT_ONCE && *due <= now && is_free {
-                taken.push((touch.clone(), *call, false));
-            }
-        }
+        let firsts = first.iter().filter(|(touch, (call, due))| {
+            (*due <= now || *call <= *hurry) && !running.contains_key(*touch)
+        });
+        let firsts: Vec<(&Touch, u64)> = firsts.map(|(touch, (call, _))| (touch, *call)).collect();
+        let seconds = again.iter().filter(|(touch, (_, due))| {
+            *due <= now && !running.contains_key(*touch) && !first.contains_key(*touch)
+        });
+        let seconds: Vec<(&Touch, u64)> =
+            seconds.map(|(touch, (call, _))| (touch, *call)).collect();
+        // Nothing is settled before its second count: those have a share of every round.
+        let share = SECONDS.max(AT_ONCE.saturating_sub(firsts.len()));
+        let mut taken = earliest(seconds, share, false);
+        taken.extend(earliest(firsts, AT_ONCE - taken.len(), true));
         for (touch, call, is_first) in &taken {
             running.insert(touch.clone(), *call);
             if *is_first {
@@ -227,11 +282,8 @@ impl Settler {
                 let sums = Touch::Sums(super::placing::actor_shard(did));
                 state.first.entry(sums).or_insert((call, now + self.after));
             }
-            if is_first {
-                let due = now + self.again;
-                let (first_call, _) = *state.again.get(&touch).unwrap_or(&(call, due));
-                state.again.insert(touch, (first_call.min(call), due));
-            }
+            let began = now.checked_sub(took).unwrap_or(now);
+            state.counted_once(touch, call, is_first, began, now + self.again);
         }
         drop(state);
         self.changed.notify_waiters();
@@ -264,6 +316,7 @@ impl Settler {
             state.first.values().map(|(call, _)| *call).min(),
             state.running.values().copied().min(),
             state.again.values().map(|(call, _)| *call).min(),
+            state.later.values().map(|(call, _)| *call).min(),
             state.sweeps.iter().map(|(call, ..)| *call).min(),
         ];
         let open = open.into_iter().flatten().min().unwrap_or(u64::MAX);
@@ -277,10 +330,31 @@ impl Settler {
     }
 }
 
+/// What was wanted earliest, no more than so many.
+fn earliest(mut due: Vec<(&Touch, u64)>, most: usize, is_first: bool) -> Vec<(Touch, u64, bool)> {
+    if due.len() > most {
+        due.select_nth_unstable_by_key(most, |(_, call)| *call);
+        due.truncate(most);
+    }
+    let due = due.into_iter();
+    due.map(|(touch, call)| (touch.clone(), call, is_first))
+        .collect()
+}
+
+/// What was counted.
+struct Counted {
+    touch: Touch,
+    call: u64,
+    is_first: bool,
+    took: Duration,
+    well: bool,
+}
+
 /// Runs until the store is closed or dropped.
 pub async fn run(inner: Weak<Inner>) {
     let mut rounds = tokio::time::interval(ROUND);
     let mut taken_over = HashMap::new();
+    let mut unnamed = Vec::new();
     loop {
         let Some(inner) = inner.upgrade() else { return };
         if inner.alive().is_err() {
@@ -288,32 +362,65 @@ pub async fn run(inner: Weak<Inner>) {
         }
         let changed = inner.settler.changed.notified();
         let due = inner.settler.take();
-        if !due.is_empty() {
-            count(&inner, due).await;
-            continue;
-        }
-        sweep(&inner).await;
+        let is_idle = due.is_empty() && unnamed.is_empty();
+        // The next are counted while the log takes the last.
+        let named = name(&inner, std::mem::take(&mut unnamed));
+        (unnamed, (), ()) = tokio::join!(count(&inner, due), named, sweep(&inner));
         if let Err(problem) = round(&inner, &mut rounds, &mut taken_over).await {
             tracing::warn!(%problem, "settling fell behind; it goes on by itself");
         }
-        let look_again = Duration::from_millis(50);
-        let _ = tokio::time::timeout(look_again, changed).await;
+        if is_idle {
+            let look_again = Duration::from_millis(50);
+            let _ = tokio::time::timeout(look_again, changed).await;
+        }
     }
 }
 
-async fn count(inner: &Arc<Inner>, due: Vec<(Touch, u64, bool)>) {
+async fn count(inner: &Arc<Inner>, due: Vec<(Touch, u64, bool)>) -> Vec<Counted> {
     let counts = due.into_iter().map(|(touch, call, is_first)| async move {
         let began = Instant::now();
         let counted = inner.count(&touch).await;
         if let Err(problem) = &counted {
             tracing::warn!(%problem, ?touch, "a count failed; it is tried again");
         }
-        let settler = &inner.settler;
-        settler.counted(touch, call, is_first, began.elapsed(), counted.is_ok());
-        Ok(())
+        Ok(Counted {
+            touch,
+            call,
+            is_first,
+            took: began.elapsed(),
+            well: counted.is_ok(),
+        })
     });
-    if let Err(problem) = all(counts).await {
+    all(counts).await.unwrap_or_else(|problem| {
         tracing::warn!(%problem, "counting stopped");
+        Vec::new()
+    })
+}
+
+/// Names whose likes were counted, all in one append. What was counted is there: whoever looks
+/// finds it. Both times, however equal the counts: in between another process, with its clock
+/// ahead, may have written one that was older, and be gone.
+async fn name(inner: &Arc<Inner>, counted: Vec<Counted>) {
+    let liked = counted.iter().filter(|counted| counted.well);
+    let liked: BTreeSet<&str> = liked.filter_map(|counted| counted.touch.liked()).collect();
+    let liked: Vec<LogSubject> = liked.into_iter().filter_map(LogSubject::liked).collect();
+    let mut is_named = true;
+    if !liked.is_empty()
+        && let Err(problem) = inner.log.append(&inner.cql, &liked).await
+    {
+        tracing::warn!(%problem, "counts could not be logged; they are counted again");
+        is_named = false;
+    }
+    for Counted {
+        touch,
+        call,
+        is_first,
+        took,
+        well,
+    } in counted
+    {
+        let well = well && (is_named || touch.liked().is_none());
+        inner.settler.counted(touch, call, is_first, took, well);
     }
 }
 
@@ -353,6 +460,7 @@ async fn round(
         return Ok(());
     }
     inner.cql.report();
+    inner.log.write_left(&inner.cql).await?;
     let own = inner.log.stream.as_str();
     inner.settler.mark(own, inner.log.head());
     let done = inner.settler.take_marks().into_iter();
@@ -405,4 +513,35 @@ async fn take_over(
     inner.settler.mark(&stream.name, last);
     taken_over.insert(stream.name.clone(), last);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settler() -> Result<Settler, StoreError> {
+        let namespace = "fm.plyr".parse();
+        let namespace = namespace.map_err(|problem| super::super::cql::failed("parse", problem))?;
+        let mut options = ScyllaOptions::parse("scylla://one/plyr", namespace)?;
+        options.settle_after = Duration::ZERO;
+        options.settle_again = Duration::ZERO;
+        Ok(Settler::new(&options))
+    }
+
+    #[test]
+    fn what_is_touched_again_and_again_holds_nothing_else_up() -> Result<(), StoreError> {
+        let settler = settler()?;
+        settler.touch(vec![Touch::Sums(-1)], Vec::new());
+        settler.mark("stream", 1);
+        let mut told = None;
+        for _ in 0..200 {
+            settler.touch((-1..100).map(Touch::Sums).collect(), Vec::new());
+            for (touch, call, is_first) in settler.take() {
+                settler.counted(touch, call, is_first, Duration::ZERO, true);
+            }
+            told = told.or(settler.take_marks().get("stream").copied());
+        }
+        assert_eq!(told, Some(1));
+        Ok(())
+    }
 }

@@ -128,6 +128,7 @@ statements! {
     ReadCount = Quorum "SELECT cell FROM counts WHERE subject = ? AND kind = ? AND shard = ?";
     ReadCountCells = Quorum "SELECT kind, shard, cell FROM counts WHERE subject = ?";
     ReadCounts = One "SELECT kind, cell FROM counts WHERE subject = ?";
+    ReadSureCounts = Quorum "SELECT kind, cell FROM counts WHERE subject = ?";
     ScanCountsFirst = One "SELECT DISTINCT subject FROM counts";
     ScanCountsNext = One "SELECT DISTINCT subject FROM counts WHERE token(subject) > token(?)";
     WriteCounts = Quorum "INSERT INTO counts (subject, kind, shard, cell) VALUES (?, ?, ?, ?)
@@ -142,8 +143,35 @@ statements! {
         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
     ReadTotals = One "SELECT shard, cell FROM totals WHERE one = ?";
     WriteTotals = Quorum "INSERT INTO totals (one, shard, cell) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    ReadBlob = Quorum "SELECT stamp, cell FROM blobs WHERE cid = ?";
+    ScanBlobsFirst = Quorum "SELECT DISTINCT cid FROM blobs";
+    ScanBlobsNext = Quorum "SELECT DISTINCT cid FROM blobs WHERE token(cid) > token(?)";
+    ReadSeenAudio = Quorum "SELECT cell FROM seen_audio
+        WHERE shard = ? AND did = ? AND collection = ? AND rkey = ?";
+    ReadSeenAudioAfter = Quorum "SELECT did, collection, rkey, cell FROM seen_audio
+        WHERE shard = ? AND (did, collection, rkey) > (?, ?, ?)";
+    WriteSeenAudio = Quorum "INSERT INTO seen_audio (shard, did, collection, rkey, cell)
+        VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    RemoveSeenAudio = Quorum "DELETE FROM seen_audio USING TIMESTAMP ?
+        WHERE shard = ? AND did = ? AND collection = ? AND rkey = ?";
     ReadPass = Quorum "SELECT cell FROM passes WHERE name = ?";
     WritePass = Quorum "INSERT INTO passes (name, cell) VALUES (?, ?) USING TIMESTAMP ?";
+    ScanOwnMonths = Quorum "SELECT DISTINCT month FROM own_actions";
+    ReadOwnActions = Quorum "SELECT at, id, said FROM own_actions
+        WHERE month = ? AND (at, id) > (?, ?)";
+    WriteOwnAction = Quorum "INSERT INTO own_actions (month, at, id, said) VALUES (?, ?, ?, ?)
+        USING TIMESTAMP ?";
+    ReadHide = Quorum "SELECT cell FROM hides WHERE shard = ? AND subject = ?";
+    ReadHides = Quorum "SELECT subject, cell FROM hides WHERE shard = ?";
+    WriteHide = Quorum "INSERT INTO hides (shard, subject, cell) VALUES (?, ?, ?)
+        USING TIMESTAMP ?";
+    ReadHidesTold = Quorum "SELECT writer, number FROM hides_told WHERE one = ?";
+    WriteHidesTold = Quorum "INSERT INTO hides_told (one, writer, number) VALUES (?, ?, ?)
+        USING TTL 86400 AND TIMESTAMP ?";
+    ReadToldHides = Quorum "SELECT number, subject, cell FROM told_hides
+        WHERE writer = ? AND number > ?";
+    WriteToldHide = Quorum "INSERT INTO told_hides (writer, number, subject, cell)
+        VALUES (?, ?, ?, ?) USING TTL 172800 AND TIMESTAMP ?";
     ReadStreams = Quorum "SELECT stream, head, settled FROM log_streams WHERE one = ?";
     WriteStream = Quorum "INSERT INTO log_streams (one, stream, head) VALUES (?, ?, ?)
         USING TTL 1296000 AND TIMESTAMP ?";

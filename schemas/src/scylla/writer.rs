@@ -181,12 +181,13 @@ impl Inner {
             }
         }
         self.crash(AFTER_DERIVED)?;
+        // Before the entry: a stream is settled up to an entry once nothing is left to count.
+        self.settler.touch(touched, finished);
         self.log.append(&self.cql, &subjects).await?;
         self.crash(AFTER_LOG)?;
         for logged in to_finish.into_values().flatten() {
             self.logged.add(logged);
         }
-        self.settler.touch(touched, finished);
         Ok(outcomes)
     }
 

@@ -2,19 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
+mod behind;
+mod dropped;
 mod spoilt;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use plyr_peers::{Cluster, wait_until};
-use plyr_schemas::conformance::{self, BoxError, Checked, Place};
+use plyr_schemas::conformance::{self, BlobPlace, BlobStore, BoxError, Checked, Place, blob_cid};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::scylla::{
     AFTER_LOG, AFTER_READ_BACK, AFTER_TRUTH, Replication, ScyllaOptions, ScyllaStore, empty,
     migrate, plan,
 };
-use plyr_schemas::{FaultHook, Store, StoreError};
+use plyr_schemas::{FaultHook, FileJournal, OwnJournal, Pass, Store, StoreError};
 use tokio::sync::OnceCell;
 
 /// One cluster for all cases; it ends with the process.
@@ -104,6 +106,10 @@ cases! {
     i15_pages_neither_skip_nor_repeat,
     a_handle_belongs_to_its_newest_proof,
     the_log_names_what_changed,
+    what_changes_back_is_named_again,
+    a_handle_that_moves_names_both,
+    what_beat_an_observation_is_named_with_it,
+    who_lost_a_handle_that_was_given_up_is_named,
     a_cursor_is_durable,
     what_was_refused_is_released,
     i02_a_repo_is_what_was_asked_last,
@@ -114,6 +120,57 @@ cases! {
     i03_an_erasing_cut_off_anywhere_is_finished,
     i04_an_erased_account_is_gone_and_may_come_back,
     what_was_observed_is_answered,
+    a_blobs_row_is_compared_and_set,
+    of_many_writers_of_a_blob_one_wins_each_round,
+    i03_blobs_are_due_as_their_rows_say,
+    i15_blobs_are_listed_whole,
+    what_was_seen_of_audio_is_kept,
+    a_blob_leads_to_the_records_that_name_it,
+    i03_a_hide_cut_off_anywhere_is_finished,
+    i08_the_latest_hide_holds,
+    i08_what_is_hidden_shows_and_counts_nowhere,
+    i08_what_is_hidden_stays_hidden,
+    i08_what_one_process_hides_no_other_shows,
+}
+
+#[async_trait::async_trait]
+impl BlobPlace for Keyspace {
+    async fn open_blobs(&self) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Ok(Arc::new(ScyllaStore::open(self.0.clone()).await?))
+    }
+}
+
+/// Rows that records derive since an older program wrote them are written once, by whoever comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_an_older_keyspace_gets_the_rows_that_records_derive_since() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(place) = keyspace().await? else {
+        return Ok(());
+    };
+    let store = place.open(None).await?;
+    let audio = blob_cid(1);
+    store.apply(conformance::tracks(40, &audio)?).await?;
+    let expected = conformance::uses_of(store.as_ref(), &audio).await?;
+    assert_eq!(expected.len(), 40);
+    store.close().await?;
+    let session = place.session().await?;
+    for table in ["feeds", "buckets"] {
+        session
+            .query_unpaged(format!("TRUNCATE {table}"), ())
+            .await?;
+    }
+    let store = place.open(None).await?;
+    assert_eq!(conformance::uses_of(store.as_ref(), &audio).await?, [""; 0]);
+    let written = conformance::run(store.as_ref(), Pass::Derivations).await?;
+    assert!(written.mended >= 40, "{written:?}");
+    assert_eq!(
+        conformance::uses_of(store.as_ref(), &audio).await?,
+        expected
+    );
+    let again = conformance::run(store.as_ref(), Pass::Derivations).await?;
+    assert_eq!(again.began, written.began, "it was done once more");
+    store.close().await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,7 +211,10 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
             "0002_derived.cql",
             "0003_log.cql",
             "0004_repos.cql",
-            "0005_passes.cql"
+            "0005_passes.cql",
+            "0006_hides.cql",
+            "0007_blobs.cql",
+            "0008_own.cql"
         ]
     );
     assert!(plan(&place.0, &one_copy()).await?.is_empty());
@@ -164,6 +224,40 @@ async fn migrations_apply_once_and_are_planned_before() -> Checked {
     let refused = ScyllaStore::open(other).await;
     assert!(matches!(refused, Err(StoreError::Unusable { .. })));
     Ok(())
+}
+
+async fn journal(place: &Keyspace) -> Result<Arc<dyn OwnJournal>, BoxError> {
+    Ok(Arc::new(ScyllaStore::open(place.0.clone()).await?))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_what_an_operator_did_is_kept() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(place) = keyspace().await? else {
+        return Ok(());
+    };
+    let open = async || journal(&place).await;
+    conformance::i01_what_an_operator_did_is_kept(open).await?;
+    empty(&place.0).await?;
+    conformance::i14_a_long_journal_is_handed_over_whole(open).await?;
+    empty(&place.0).await?;
+    let folder = tempfile::tempdir()?;
+    let file = FileJournal::open(folder.path())?;
+    conformance::i01_a_journal_is_copied_once(&file, open().await?.as_ref()).await?;
+    empty(&place.0).await?;
+    let folder = tempfile::tempdir()?;
+    let file = FileJournal::open(folder.path())?;
+    conformance::i01_a_journal_is_copied_once(open().await?.as_ref(), &file).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_liked_is_named() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(mut place) = keyspace().await? else {
+        return Ok(());
+    };
+    place.0.settle_again = Duration::from_secs(3_600);
+    conformance::whoever_is_liked_is_named(&place).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +322,9 @@ async fn i03_what_a_dead_process_left_undone_is_taken_over() -> Checked {
     };
     place.0.left_behind = Duration::from_millis(500);
     let (like, change) = conformance::a_like()?;
-    let dying = place
+    let mut counting_late = Keyspace(place.0.clone());
+    counting_late.0.settle_after = Duration::from_secs(3_600);
+    let dying = counting_late
         .open(Some(Arc::new(|point| point == AFTER_LOG)))
         .await?;
     let died = dying.apply(vec![change]).await;

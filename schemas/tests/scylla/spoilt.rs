@@ -56,7 +56,7 @@ fn dead(cell: &[u8]) -> Vec<u8> {
 }
 
 impl Keyspace {
-    async fn session(&self) -> Result<Session, BoxError> {
+    pub(crate) async fn session(&self) -> Result<Session, BoxError> {
         let session = SessionBuilder::new().known_nodes(&self.0.nodes);
         let session = session.build().await?;
         session.use_keyspace(&self.0.keyspace, false).await?;

@@ -40,6 +40,7 @@ pub fn build<'a>(
     }
     writer.commit("1")?;
     writer.finish()?;
+    index.compact()?;
     Ok(index)
 }
 

@@ -156,7 +156,7 @@ impl Ground {
         let mut programs = said.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             message["profile"]["test"].as_bool().filter(|test| *test)?;
-            if !is_of(&filter.package, &message["target"]) {
+            if !is_of(&filter.package, message["package_id"].as_str()?) {
                 return None;
             }
             let executable = PathBuf::from(message["executable"].as_str()?);
@@ -205,12 +205,19 @@ impl Ground {
     }
 }
 
-/// Whether a target that was built is of the package that was asked for: with `--lib` the library
-/// of a companion is built as well.
-pub fn is_of(package: &str, target: &serde_json::Value) -> bool {
-    let kinds = target["kind"].as_array();
-    let is_library = kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "lib"));
-    !is_library || target["name"] == package.replace('-', "_")
+/// Whether what was built is of the package that was asked for: of the same kind and name one of a
+/// companion's may be built as well. A package's id ends with its name and version, or with the
+/// version alone where its folder has its name.
+pub fn is_of(package: &str, id: &str) -> bool {
+    let Some((folder, rest)) = id.rsplit_once('#') else {
+        return false;
+    };
+    match rest.split_once('@') {
+        Some((name, _)) => name == package,
+        None => folder
+            .rsplit_once('/')
+            .is_some_and(|(_, name)| name == package),
+    }
 }
 
 /// How many tests passed, as the test program says.

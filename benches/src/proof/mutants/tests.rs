@@ -149,12 +149,14 @@ fn every_mutant_applies_and_names_an_invariant() {
 }
 
 #[test]
-fn a_companions_library_is_not_the_one_that_was_asked_for() {
-    let target = |kind: &str, name: &str| serde_json::json!({ "kind": [kind], "name": name });
-    assert!(is_of("plyr-lexicons", &target("lib", "plyr_lexicons")));
-    assert!(!is_of("plyr-lexicons", &target("lib", "plyr")));
-    assert!(is_of("plyr-schemas", &target("test", "embedded")));
-    assert!(is_of("plyr", &target("bin", "plyr")));
+fn what_a_companion_builds_is_not_what_was_asked_for() {
+    let id = |rest: &str| format!("path+file:///somewhere/{rest}");
+    assert!(is_of("plyr-indexer", &id("indexer#plyr-indexer@0.1.0")));
+    assert!(!is_of("plyr-indexer", &id("ops#plyr@0.1.0")));
+    assert!(is_of("plyr", &id("ops#plyr@0.1.0")));
+    assert!(is_of("plyr", &id("plyr#0.1.0")));
+    assert!(!is_of("plyr", &id("plyr-indexer#0.1.0")));
+    assert!(!is_of("plyr", "plyr"));
 }
 
 #[test]

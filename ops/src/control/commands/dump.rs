@@ -20,6 +20,7 @@ pub struct Ask {
 
 impl Ask {
     pub(super) async fn answer(self, served: &Served, reply: &mut Reply) -> Result<(), OpsError> {
-        dump::write(served.store.as_ref(), reply, &served.data_dir, self).await
+        let (store, own) = (served.store.as_ref(), served.acts.own.journal());
+        dump::write(store, own, reply, &served.data_dir, self).await
     }
 }

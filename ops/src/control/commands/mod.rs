@@ -1,9 +1,12 @@
 //! What can be asked of a running server: a command is a request and what answers it.
 
+pub mod admin;
 pub mod backfill;
+pub mod blobs;
 pub mod dump;
 pub mod quarantine;
 pub mod rebuild;
+pub mod rebuild_search;
 pub mod verify;
 
 use serde::{Deserialize, Serialize};
@@ -20,18 +23,28 @@ pub enum Request {
     Dump(dump::Ask),
     /// What is derived, made again.
     Rebuild(rebuild::Ask),
+    /// The search index, built anew.
+    RebuildSearch(rebuild_search::Ask),
     /// Repos compared with what is held of them.
     Verify(verify::Ask),
     /// Repos visited as soon as can be.
     Backfill(backfill::Ask),
     /// What was refused.
     Quarantine(quarantine::Ask),
+    /// The upkeep of bytes.
+    Blobs(blobs::Ask),
+    /// What an operator does.
+    Admin(admin::Ask),
 }
 
 impl Request {
     /// Whether it only says or steers something: it is answered at once, whoever else works.
     pub(super) fn is_short(&self) -> bool {
-        matches!(self, Request::Backfill(ask) if ask.action != backfill::Action::Run)
+        match self {
+            Request::Backfill(ask) => ask.action != backfill::Action::Run,
+            Request::Admin(_) => true,
+            _ => false,
+        }
     }
 
     /// Does it. What is written to the reply reaches whoever asked; who is gone ends it.
@@ -39,9 +52,12 @@ impl Request {
         match self {
             Request::Dump(ask) => ask.answer(served, reply).await,
             Request::Rebuild(ask) => ask.answer(served, reply).await,
+            Request::RebuildSearch(ask) => ask.answer(served, reply).await,
             Request::Verify(ask) => ask.answer(served, reply).await,
             Request::Backfill(ask) => ask.answer(served, reply).await,
             Request::Quarantine(ask) => ask.answer(served, reply).await,
+            Request::Blobs(ask) => ask.answer(served, reply).await,
+            Request::Admin(ask) => ask.answer(served, reply).await,
         }
     }
 }

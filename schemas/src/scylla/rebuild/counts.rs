@@ -1,7 +1,7 @@
 //! Counts against sets, totals against records, and the directory of hidden accounts against the
 //! accounts. What is counted is stamped with the time its reading began, as ever.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use plyr_lexicons::{Did, Nsid};
 
@@ -46,15 +46,37 @@ fn differing(before: Vec<ShardSum>, after: Vec<ShardSum>) -> u64 {
     shards.iter().filter(differs).count() as u64
 }
 
+/// A piece of counting, of sets and whether their sizes were wrong. Done again it may have been cut
+/// off after a size was written: all count as changed.
+fn counted(seen: usize, sets: Vec<(Set, bool)>, again: bool, next: Option<String>) -> Piece {
+    let changed = sets.iter().filter(|(_, was_wrong)| *was_wrong || again);
+    let liked = changed.filter(|((_, kind, _), _)| *kind == Kind::Likes as i32);
+    let liked: BTreeSet<&str> = liked.map(|((subject, ..), _)| subject.as_str()).collect();
+    Piece {
+        seen: seen as u64,
+        mended: sets
+            .iter()
+            .map(|(_, was_wrong)| u64::from(*was_wrong))
+            .sum(),
+        changed: liked.into_iter().filter_map(LogSubject::liked).collect(),
+        next,
+        ..Piece::default()
+    }
+}
+
 impl Inner {
-    /// Counts a shard of a set, and writes it where that isn't what stands there. Answers whether.
-    async fn mend_size(&self, set: Set, cell: Option<Vec<u8>>) -> Result<bool, StoreError> {
-        let (subject, kind, shard) = set;
-        let Some(kind) = Kind::of(kind) else {
+    /// Counts a shard of a set, and writes it where that isn't what stands there. Answers whether
+    /// it was wrong.
+    async fn mend_size(
+        &self,
+        (subject, number, shard): &Set,
+        cell: Option<Vec<u8>>,
+    ) -> Result<bool, StoreError> {
+        let Some(kind) = Kind::of(*number) else {
             return Ok(false);
         };
         let began = super::super::now();
-        let size = self.set_size(&subject, kind, shard).await?;
+        let size = self.set_size(subject, kind, *shard).await?;
         let held = cell.map(|cell| read_numbers("COUNTS", &cell));
         let is_right = match held {
             None => size == 0,
@@ -62,13 +84,18 @@ impl Inner {
             Some(Err(_)) => false,
         };
         if !is_right {
-            self.write_size(&subject, kind, shard, size, began).await?;
+            let written = self.write_size(subject, kind, *shard, size, began);
+            written.await?;
         }
         Ok(!is_right)
     }
 
     /// Every count that stands there is its set's size.
-    pub(super) async fn counts_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn counts_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         let subjects: Vec<(String,)> = match after {
             None => self.cql.read(ScanCountsFirst, (), AT_ONCE).await?,
             Some(after) => self.cql.read(ScanCountsNext, (after,), AT_ONCE).await?,
@@ -83,37 +110,35 @@ impl Inner {
             Ok(cells.into_iter().map(set).collect::<Vec<_>>())
         }));
         let cells = cells.await?.into_iter().flatten();
-        let mended = all(cells.map(|(set, cell)| self.mend_size(set, cell))).await?;
-        Ok(Piece {
-            seen: subjects.len() as u64,
-            mended: mended.into_iter().map(u64::from).sum(),
-            next,
-            ..Piece::default()
-        })
+        let sets = all(cells.map(|(set, cell)| async move {
+            let was_wrong = self.mend_size(&set, cell).await?;
+            Ok((set, was_wrong))
+        }));
+        Ok(counted(subjects.len(), sets.await?, again, next))
     }
 
     /// Every set has its count.
-    pub(super) async fn sets_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn sets_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         let sets: Vec<Set> = match read_place::<Set>(after)? {
             None => self.cql.read(ScanMembersFirst, (), AT_ONCE).await?,
             Some(last) => self.cql.read(ScanMembersNext, last, AT_ONCE).await?,
         };
         let next = sets.last().map(place).transpose()?;
-        let seen = sets.len() as u64;
-        let mended = all(sets.into_iter().map(|set| async move {
+        let seen = sets.len();
+        let sets = all(sets.into_iter().map(|set| async move {
             let row: Option<(Option<Vec<u8>>,)> = self.cql.first(ReadCount, set.clone()).await?;
-            match row {
+            let was_wrong = match row {
                 // Those that stand there were looked at.
-                Some((Some(_),)) => Ok(false),
-                _ => self.mend_size(set, None).await,
-            }
+                Some((Some(_),)) => false,
+                _ => self.mend_size(&set, None).await?,
+            };
+            Ok((set, was_wrong))
         }));
-        Ok(Piece {
-            seen,
-            mended: mended.await?.into_iter().map(u64::from).sum(),
-            next,
-            ..Piece::default()
-        })
+        Ok(counted(seen, sets.await?, again, next))
     }
 
     async fn mend_published(
@@ -230,7 +255,11 @@ impl Inner {
 
     /// The directory of hidden accounts says what the accounts do: first its rows, then accounts
     /// that aren't in it.
-    pub(super) async fn hidden_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn hidden_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         /// Shards of the directory first, then actors.
         type Place = (i32, Option<String>);
         let (shard, last): Place = read_place(after)?.unwrap_or_default();
@@ -261,28 +290,31 @@ impl Inner {
             next: next.as_ref().map(place).transpose()?,
             ..Piece::default()
         };
-        let mended = all(dids.into_iter().map(|did| self.mend_hidden(did))).await?;
-        let mut shards = HashMap::new();
-        for did in mended.into_iter().flatten() {
-            piece.mended += 1;
-            piece.touched.extend(self.touches_of(&did).await?);
-            shards.insert(actor_shard(&did), ());
-            piece.changed.push(LogSubject::Actor(did));
+        let looked_at = all(dids.into_iter().map(|did| async move {
+            let did = Did::new(did).map_err(|problem| corrupt("ACTORS", problem))?;
+            let was_wrong = self.mend_hidden(&did).await?;
+            Ok((did, was_wrong))
+        }));
+        for (did, was_wrong) in looked_at.await? {
+            piece.mended += u64::from(was_wrong);
+            if was_wrong || again {
+                piece.touched.extend(self.touches_of(&did).await?);
+                piece.changed.push(LogSubject::Actor(did));
+            }
         }
         Ok(piece)
     }
 
-    /// Answers the account where the directory was wrong about it.
-    async fn mend_hidden(&self, did: String) -> Result<Option<Did>, StoreError> {
-        let did = Did::new(did).map_err(|problem| corrupt("ACTORS", problem))?;
-        let key = (actor_shard(&did), did.as_str());
+    /// Answers whether the directory was wrong about an account.
+    async fn mend_hidden(&self, did: &Did) -> Result<bool, StoreError> {
+        let key = (actor_shard(did), did.as_str());
         // The row first: what decided it is in what is read after it.
         let row: Option<(Vec<u8>,)> = self.cql.first(ReadHiddenOne, key).await?;
-        let account = self.actor_row(&did).await?;
+        let account = self.actor_row(did).await?;
         let hides = !account.state().is_visible();
         let cell = row.map(|(cell,)| cell).unwrap_or_default();
         if is_live(&cell) == hides {
-            return Ok(None);
+            return Ok(false);
         }
         let asked_at = account
             .account
@@ -296,8 +328,8 @@ impl Inner {
             true => asked_at.max(held_at),
             false => asked_at.max(held_at.saturating_add(1)),
         };
-        self.write_hidden(&did, stamp, hides).await?;
-        Ok(Some(did))
+        self.write_hidden(did, stamp, hides).await?;
+        Ok(true)
     }
 }
 

@@ -6,7 +6,8 @@ mod rows;
 mod rules;
 mod walk;
 
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ use super::cells::{corrupt, read_register, register};
 use super::cql::write;
 use super::settle::Touch;
 use super::statements::Statement::ReadPass;
+use crate::index::DERIVATIONS;
 use crate::model::{LogSubject, Micros};
 use crate::rebuild::{Pass, Passing, Stage};
 use crate::store::StoreError;
@@ -30,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(1);
 struct Stored {
     /// The stream of the process that is at it.
     holder: String,
-    /// The rules it judges by.
+    /// The rules it judges by; of a pass over what records derive the version of that.
     rules: u16,
     passing: Passing,
 }
@@ -73,7 +75,8 @@ enum Turn {
 }
 
 impl Inner {
-    /// Does the next piece of a pass.
+    /// Does the next piece of a pass. One that is done again finds right what was mended before it
+    /// was cut off: it names everything in it, since nobody may have been told.
     pub async fn pass(&self, pass: Pass, so_far: Option<Passing>) -> Result<Passing, StoreError> {
         self.alive()?;
         let (mut passing, again) = match self.turn(pass, so_far).await? {
@@ -90,16 +93,16 @@ impl Inner {
             }
         };
         // Open from now on: a piece that fails half-way is done again as if another had died in it.
-        let again = self.piece_open.swap(true, Ordering::SeqCst) || again;
+        let again = !self.open_pieces().insert(pass) || again;
         let after = passing.after.as_deref();
         let piece = match passing.stage {
             Stage::Rules => self.judge_piece(after, again).await?,
-            Stage::Records => self.records_piece(after).await?,
-            Stage::Rows => self.rows_piece(after).await?,
-            Stage::Members => self.members_piece(after).await?,
-            Stage::Hidden => self.hidden_piece(after).await?,
-            Stage::Counts => self.counts_piece(after).await?,
-            Stage::Sets => self.sets_piece(after).await?,
+            Stage::Records => self.records_piece(after, again).await?,
+            Stage::Rows => self.rows_piece(after, again).await?,
+            Stage::Members => self.members_piece(after, again).await?,
+            Stage::Hidden => self.hidden_piece(after, again).await?,
+            Stage::Counts => self.counts_piece(after, again).await?,
+            Stage::Sets => self.sets_piece(after, again).await?,
             Stage::Actors => self.actors_piece(after).await?,
             Stage::Totals => self.totals_piece().await?,
             Stage::Done => Piece::default(),
@@ -107,29 +110,44 @@ impl Inner {
         let mut touched = piece.touched;
         touched.sort_unstable_by_key(|touch| format!("{touch:?}"));
         touched.dedup();
+        let mut once = HashSet::new();
+        let changed = piece.changed.into_iter();
+        let changed: Vec<LogSubject> = changed.filter(|one| once.insert(one.clone())).collect();
         self.settler.room(|| self.alive()).await?;
-        self.log.append(&self.cql, &piece.changed).await?;
         self.settler.touch(touched, Vec::new());
+        self.log.append(&self.cql, &changed).await?;
         passing.seen += piece.seen;
         passing.mended += piece.mended;
         passing.unreadable += piece.unreadable;
         passing.elsewhere = false;
         passing.go_on(pass, piece.next);
         self.keep(pass, &passing).await?;
-        self.piece_open.store(false, Ordering::SeqCst);
+        self.open_pieces().remove(&pass);
         Ok(passing)
+    }
+
+    fn open_pieces(&self) -> MutexGuard<'_, HashSet<Pass>> {
+        let open = self.open_pieces.lock();
+        open.unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn keep(&self, pass: Pass, passing: &Passing) -> Result<(), StoreError> {
         let stored = Stored {
             holder: self.log.stream.clone(),
-            rules: self.rules,
+            rules: self.version_of(pass),
             passing: passing.clone(),
         };
         let now = super::now();
         let cell = register("PASSES", now, &stored)?;
         let kept = write!(WritePass; pass.name(), cell, now);
         self.cql.write(vec![kept]).await
+    }
+
+    const fn version_of(&self, pass: Pass) -> u16 {
+        match pass {
+            Pass::Derivations => DERIVATIONS,
+            Pass::Indexes | Pass::Counts | Pass::All | Pass::Rules => self.rules,
+        }
     }
 
     async fn turn(&self, pass: Pass, so_far: Option<Passing>) -> Result<Turn, StoreError> {
@@ -141,9 +159,10 @@ impl Inner {
         };
         let (told_at, stored): (Micros, Stored) = read_register("PASSES", &cell)?;
         let passing = stored.passing;
-        if pass == Pass::Rules && stored.rules != self.rules {
+        let is_once = matches!(pass, Pass::Rules | Pass::Derivations);
+        if is_once && stored.rules != self.version_of(pass) {
             // Newer rules have judged, or do: they count.
-            let is_older = stored.rules < self.rules;
+            let is_older = stored.rules < self.version_of(pass);
             let ended = Passing {
                 stage: Stage::Done,
                 ..passing
@@ -155,7 +174,7 @@ impl Inner {
             });
         }
         if passing.is_done() {
-            let begins = so_far.is_none() && pass != Pass::Rules;
+            let begins = so_far.is_none() && !is_once;
             return Ok(if begins {
                 begin()
             } else {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use plyr_lexicons::{Collection, Did, RecordUri, Verdict};
+use plyr_lexicons::{Did, RecordUri, Verdict};
 
 use super::super::Inner;
 use super::super::cells::{Decision, is_live};
@@ -68,6 +68,21 @@ impl RowKey {
         }))
     }
 
+    /// The write of its bucket, which a row that is new to the store may be the first of.
+    fn bucket(&self) -> Option<Write> {
+        match self {
+            RowKey::Feed {
+                feed,
+                place: (bucket, shard),
+                ..
+            } if Feed::lists_buckets(feed) => {
+                let now = super::super::now();
+                Some(write!(WriteBucket; feed.as_str(), *bucket, *shard, now))
+            }
+            _ => None,
+        }
+    }
+
     fn write(&self, shard: i32, (stamp, cell): (i64, Vec<u8>)) -> Write {
         match self.clone() {
             RowKey::Feed {
@@ -83,6 +98,17 @@ impl RowKey {
                 rkey,
             } => write!(WriteMember; subject, kind as i32, shard, did, rkey, cell, stamp),
         }
+    }
+}
+
+impl Piece {
+    /// Rows that changed, or may have.
+    fn changes(&mut self, rows: &[(RowKey, RecordUri)]) -> Result<(), StoreError> {
+        for (row, uri) in rows {
+            self.touched.extend(row.touch()?);
+            self.changed.push(LogSubject::Record(uri.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -175,6 +201,9 @@ impl Inner {
         self.cql
             .write(vec![key.write(shard, (stamp, cell.clone()))])
             .await?;
+        if wants && let Some(bucket) = key.bucket() {
+            self.cql.write(vec![bucket]).await?;
+        }
         let now = self.row(key, shard).await?;
         if now.as_ref().is_some_and(|(_, cell)| is_live(cell)) != wants {
             // Somebody deleted it by hand, at a later time than anything decided it.
@@ -186,7 +215,11 @@ impl Inner {
     }
 
     /// Every record has its rows, and its repo's collection is in the directory.
-    pub(super) async fn records_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn records_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         let (keys, next) = self.walk_keys(after).await?;
         let mut piece = Piece {
             seen: keys.len() as u64,
@@ -206,6 +239,9 @@ impl Inner {
             let (rows, is_readable) = self.wanted_rows(uri, versions);
             piece.unreadable += u64::from(!is_readable);
             wanted.extend(rows.into_iter().map(|row| (row, uri.clone())));
+        }
+        if again {
+            piece.changes(&wanted)?;
         }
         let found = all(wanted.into_iter().map(|(row, uri)| async move {
             let held = self.row(&row, actor_shard(&uri.did)).await?;
@@ -228,10 +264,8 @@ impl Inner {
         }));
         for (row, uri) in mended.await?.into_iter().flatten() {
             piece.mended += 1;
-            piece.touched.extend(row.touch()?);
-            piece.changed.push(LogSubject::Record(uri));
+            piece.changes(&[(row, uri)])?;
         }
-        piece.changed.dedup();
         Ok(())
     }
 
@@ -256,7 +290,11 @@ impl Inner {
     }
 
     /// Every live row of a feed has a record that derives it, and every bucket is in the directory.
-    pub(super) async fn rows_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn rows_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         let (rows, next) = self.walk_feeds(after).await?;
         let mut piece = Piece {
             seen: rows.len() as u64,
@@ -271,7 +309,8 @@ impl Inner {
             if Feed::lists_buckets(&feed) {
                 buckets.insert((feed.clone(), bucket, shard));
             }
-            if !is_live(&cell) {
+            let is_live = is_live(&cell);
+            if !is_live && !again {
                 continue;
             }
             let (_, _, did, collection, rkey) = columns.clone();
@@ -281,7 +320,14 @@ impl Inner {
                 place,
                 columns,
             };
-            live.push((row, uri(did, collection, rkey)?));
+            let row = (row, uri(did, collection, rkey)?);
+            if again {
+                // A dead one may have been live when the piece was begun.
+                piece.changes(std::slice::from_ref(&row))?;
+            }
+            if is_live {
+                live.push(row);
+            }
         }
         let buckets = buckets.into_iter();
         let now = super::super::now();
@@ -293,7 +339,11 @@ impl Inner {
     }
 
     /// Every live row of a set has a record that derives it.
-    pub(super) async fn members_piece(&self, after: Option<&str>) -> Result<Piece, StoreError> {
+    pub(super) async fn members_piece(
+        &self,
+        after: Option<&str>,
+        again: bool,
+    ) -> Result<Piece, StoreError> {
         let (rows, next) = self.walk_members(after).await?;
         let mut piece = Piece {
             seen: rows.len() as u64,
@@ -302,15 +352,11 @@ impl Inner {
         };
         let mut live = Vec::new();
         for ((subject, kind, _), (did, rkey), cell) in rows {
-            let Some(kind) = Kind::of(kind).filter(|_| is_live(&cell)) else {
+            let is_live = is_live(&cell);
+            let Some(kind) = Kind::of(kind).filter(|_| is_live || again) else {
                 continue;
             };
-            let collection = match kind {
-                Kind::Likes => Collection::Like,
-                Kind::Comments => Collection::Comment,
-                Kind::Lists => Collection::List,
-            };
-            let collection = self.namespace.nsid(collection).as_str().to_owned();
+            let collection = self.namespace.nsid(kind.collection()).as_str().to_owned();
             let uri = uri(did.clone(), collection, rkey.clone())?;
             let row = RowKey::Member {
                 subject,
@@ -318,7 +364,13 @@ impl Inner {
                 did,
                 rkey,
             };
-            live.push((row, uri));
+            let row = (row, uri);
+            if again {
+                piece.changes(std::slice::from_ref(&row))?;
+            }
+            if is_live {
+                live.push(row);
+            }
         }
         self.check_rows(live, &mut piece).await?;
         Ok(piece)

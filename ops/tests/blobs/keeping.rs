@@ -1,0 +1,145 @@
+//! Sweeps and audits over a store that knows less than what is kept.
+
+use std::time::Duration;
+
+use plyr_blobstore::{AuditOptions, SweepOptions, audit, sweep};
+use plyr_lexicons::Cid;
+use plyr_objects::{About, ImageSize, ObjectKey, Objects};
+
+use super::host::Does;
+use super::world::{How, World, cid_of, did, tone};
+use super::{ALICE, BOB, is_kept, wav};
+
+/// Puts bytes under a CID, of which no row knows.
+async fn put_bytes(world: &World, cid: &Cid, bytes: &[u8]) {
+    let about = About {
+        media_type: "audio/wav".to_owned(),
+    };
+    let file = world.folder.path().join("file");
+    std::fs::write(&file, bytes).unwrap();
+    let key = ObjectKey::original(cid);
+    world.objects.put(&key, &file, &about).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_new_finds_what_is_kept_and_no_sweep_takes_it() {
+    let mut world = World::new().await;
+    let (right, other) = (tone(41), tone(42));
+    let (cid, other_cid) = (cid_of(&right), cid_of(&other));
+    let about = plyr_objects::About {
+        media_type: "audio/wav".to_owned(),
+    };
+    let file = world.folder.path().join("file");
+    std::fs::write(&file, &right).unwrap();
+    // Of the second it is other bytes than its name says.
+    for cid in [&cid, &other_cid] {
+        let key = ObjectKey::original(cid);
+        world.objects.put(&key, &file, &about).await.unwrap();
+        world.put_track(ALICE, &cid.to_string(), Some(cid)).await;
+    }
+    world.host.tell(ALICE, &other_cid, wav(&other));
+    let at_once = SweepOptions {
+        grace: Duration::ZERO,
+        is_dry: false,
+        spares_unknown: false,
+    };
+    let blobstore = world.blobstore(&How::default());
+    for _ in 0..2 {
+        let swept = sweep(&blobstore, world.store.as_ref(), &at_once, |_| true).await;
+        assert_eq!(swept.unwrap().gone, 0);
+    }
+    let process = world.start(How::default());
+    for cid in [&cid, &other_cid] {
+        process.blobstore.want(cid, &did(ALICE)).await.unwrap();
+        assert!(is_kept(&process.settled(cid).await));
+    }
+    // The first is nowhere else.
+    assert_eq!(world.host.times_asked(&cid), 0);
+    assert_eq!(world.bytes(&other_cid).await, Some(other));
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_no_row_knows_goes_when_it_is_old() {
+    let world = World::new().await;
+    let bytes = tone(40);
+    let cid = cid_of(&bytes);
+    put_bytes(&world, &cid, &bytes).await;
+    let blobstore = world.blobstore(&How::default());
+    let run = async |seconds: u64, spares_unknown: bool| {
+        let options = SweepOptions {
+            grace: Duration::from_secs(seconds),
+            is_dry: false,
+            spares_unknown,
+        };
+        let swept = sweep(&blobstore, world.store.as_ref(), &options, |_| true).await;
+        let swept = swept.unwrap();
+        let left = world.originals().await.len();
+        (swept.unknown, swept.unnamed, swept.gone, left)
+    };
+    // A server's own sweeps, while the records are on their way: however many, however old.
+    for _ in 0..3 {
+        assert_eq!(run(0, true).await, (1, 0, 0, 1));
+    }
+    assert_eq!(run(3_600, false).await, (1, 0, 0, 1));
+    // Asked for, it gets a row, and then its grace like anything that nobody names.
+    assert_eq!(run(0, false).await, (1, 0, 0, 1));
+    assert_eq!(run(3_600, false).await, (0, 1, 0, 1));
+    assert_eq!(run(0, true).await, (0, 0, 1, 0));
+}
+
+#[tokio::test]
+async fn what_was_noted_as_nobodys_plays_when_its_record_comes() {
+    let mut world = World::new().await;
+    let bytes = tone(43);
+    let cid = cid_of(&bytes);
+    put_bytes(&world, &cid, &bytes).await;
+    let options = SweepOptions {
+        grace: Duration::ZERO,
+        is_dry: false,
+        spares_unknown: false,
+    };
+    let blobstore = world.blobstore(&How::default());
+    let noted = sweep(&blobstore, world.store.as_ref(), &options, |_| true).await;
+    assert_eq!(noted.unwrap().unknown, 1);
+    world.put_track(ALICE, "late", Some(&cid)).await;
+    let process = world.start(How::default());
+    process.blobstore.want(&cid, &did(ALICE)).await.unwrap();
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.host.times_asked(&cid), 0);
+    for _ in 0..2 {
+        let swept = sweep(&blobstore, world.store.as_ref(), &options, |_| true).await;
+        assert_eq!(swept.unwrap().gone, 0);
+    }
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn i09_an_audit_deletes_no_original_for_a_size_that_is_missing() {
+    let mut world = World::new().await;
+    let picture = std::fs::read("../blobstore/probe/tests/fixtures/cover.png").unwrap();
+    let cid = cid_of(&picture);
+    world.put_cover(BOB, &cid).await;
+    world
+        .host
+        .tell(BOB, &cid, Does::Sends(picture.clone(), "image/png"));
+    let process = world.start(How::default());
+    process.blobstore.want(&cid, &did(BOB)).await.unwrap();
+    assert!(is_kept(&process.settled(&cid).await));
+    // Its host is gone since, and with a new version there may be a size more.
+    world.host.tell(BOB, &cid, Does::Answers(500));
+    let thumb = ObjectKey::image(&cid, ImageSize::Thumb);
+    world.objects.delete(&thumb).await.unwrap();
+    let options = AuditOptions {
+        is_quick: true,
+        is_dry: false,
+    };
+    let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
+    assert_eq!((audited.missing, audited.wrong), (1, 0));
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.bytes(&cid).await, Some(picture));
+    assert!(world.objects.find(&thumb).await.unwrap().is_some());
+    assert_eq!(world.host.times_asked(&cid), 1);
+    process.stop().await;
+}
