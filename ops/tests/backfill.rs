@@ -46,6 +46,32 @@ fn held_by_dump(dump: &str) -> Vec<String> {
     held
 }
 
+/// What somebody likes by the PDSs: one line for each like.
+async fn liked_by_hosts(accounts: &[Account]) -> Result<Vec<String>, PeersError> {
+    let mut liked = Vec::new();
+    for account in accounts {
+        for like in account.list("fm.plyr.like").await? {
+            let uri = &like["value"]["subject"]["uri"];
+            liked.push(format!("1 {}", uri.as_str().unwrap_or_default()));
+        }
+    }
+    Ok(liked)
+}
+
+/// The same by a dump's counts.
+fn liked_by_dump(dump: &str) -> Vec<String> {
+    let rows = dump.lines().map(plyr_peers::read_json);
+    let liked = rows.filter(|row| row["likeCount"].as_u64() > Some(0));
+    let mut liked: Vec<String> = liked
+        .map(|row| {
+            let subject = row["subject"].as_str().unwrap_or_default();
+            format!("{} {subject}", row["likeCount"])
+        })
+        .collect();
+    liked.sort();
+    liked
+}
+
 /// Waits until the dump holds what the PDSs hold, and answers it.
 async fn complete(plyr: &Plyr, accounts: &[Account]) -> Result<String, PeersError> {
     wait_until("the dump is what the PDSs hold", || async {
@@ -248,19 +274,18 @@ async fn rebuilt(layouts: Option<(Layout, Layout)>) -> Tested {
     let folder = tempfile::tempdir()?;
     let live = Plyr::run(BINARY, &peers, &folder.path().join("live"), &first).await?;
     let accounts = written(&peers).await?;
-    let before = complete(&live, &accounts).await?;
-    let counted = |dump: &str| dump.contains("\"likeCount\":1");
-    let before = match counted(&before) {
-        true => before,
-        // Counts follow behind over a cluster.
-        false => {
-            wait_until("the likes are counted", || async {
-                let dump = live.dump().await.map_err(|problem| problem.to_string())?;
-                counted(&dump).then_some(dump).ok_or_else(String::new)
-            })
-            .await?
-        }
-    };
+    complete(&live, &accounts).await?;
+    // Counts follow behind over a cluster, each by itself: all of them, and no more.
+    let mut expected = liked_by_hosts(&accounts).await?;
+    expected.sort();
+    let before = wait_until("every like is counted", || async {
+        let dump = live.dump().await.map_err(|problem| problem.to_string())?;
+        let counted = liked_by_dump(&dump);
+        (counted == expected)
+            .then_some(dump)
+            .ok_or(format!("{counted:?}, not {expected:?}"))
+    })
+    .await?;
     assert_eq!(live.stop().await?, Some(0));
     listed(&peers, &accounts).await?;
 
