@@ -63,7 +63,9 @@ impl Work {
             path: path.display().to_string(),
             problem,
         };
-        let mut file = tokio::fs::File::create(&staged.path).await.map_err(disk)?;
+        // Not in the background: who is cut off here takes the file away.
+        let file = std::fs::File::create(&staged.path).map_err(disk)?;
+        let mut file = tokio::fs::File::from_std(file);
         let mut hash = Sha256::new();
         while let Some(piece) = reading.bytes.next().await {
             let piece = piece?;
@@ -81,7 +83,8 @@ impl Work {
     }
 
     /// Asks the holders' PDSs one after the other, until one sends the bytes. Of their failures the
-    /// one that says most about the blob is answered; that it is too large only if all who were asked say so.
+    /// one that says most about the blob is answered; that it is too large only if all who were
+    /// asked say so.
     async fn fetch(
         &self,
         row: &Blob,

@@ -129,7 +129,9 @@ async fn write_all(
         path: shown.clone(),
         problem,
     };
-    let mut file = tokio::fs::File::create(&staged.path).await.map_err(disk)?;
+    // Not in the background: who is cut off here takes the file away.
+    let file = std::fs::File::create(&staged.path).map_err(disk)?;
+    let mut file = tokio::fs::File::from_std(file);
     let mut hash = Sha256::new();
     loop {
         let chunk = match body.chunk().await {

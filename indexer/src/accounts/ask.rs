@@ -131,6 +131,8 @@ impl Asker {
         let status = self.outbound.repo_status(pds, did).await;
         match &status {
             Err(OutboundError::Unreachable { .. }) => self.hosts.failed(pds),
+            // It wasn't asked: nothing was learned about it.
+            Err(OutboundError::Resting { .. }) => {}
             _ => self.hosts.answered(pds),
         }
         status

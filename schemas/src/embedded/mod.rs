@@ -172,6 +172,7 @@ impl EmbeddedStore {
             erasing: erase::Erasing::default(),
             compacted: Arc::new(AtomicU64::new(0)),
             removed: 0,
+            closing: None,
         };
         std::thread::Builder::new()
             .name("plyr-writer".to_owned())

@@ -70,11 +70,26 @@ pub struct Writer {
     pub erasing: Erasing,
     pub compacted: Arc<AtomicU64>,
     pub removed: usize,
+    /// Who waits for the end, and whether everything was synced.
+    pub closing: Option<(
+        oneshot::Sender<Result<(), StoreError>>,
+        Result<(), StoreError>,
+    )>,
 }
 
 impl Writer {
     /// Runs until closed, or until nobody can hand anything in any more.
     pub fn run(mut self) {
+        self.work();
+        let closing = self.closing.take();
+        // Who is told may open the folder anew: nothing of it is held here any more.
+        drop(self);
+        if let Some((reply, synced)) = closing {
+            answer(reply, synced);
+        }
+    }
+
+    fn work(&mut self) {
         while let Some(command) = self.commands.blocking_recv() {
             let mut group = Vec::new();
             let mut next = Some(command);
@@ -132,7 +147,8 @@ impl Writer {
                     .engine
                     .database
                     .persist(fjall::PersistMode::SyncAll);
-                answer(reply, synced.map_err(|problem| failed("close", &problem)));
+                let synced = synced.map_err(|problem| failed("close", &problem));
+                self.closing = Some((reply, synced));
                 false
             }
         }
