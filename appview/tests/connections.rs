@@ -18,14 +18,14 @@ async fn a_client_that_sends_no_byte_is_let_go() {
     let silent = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
+            .set_read_timeout(Some(Duration::from_secs(120)))
             .unwrap();
         let silent = stream.read(&mut [0; 16]);
         // What may still become HTTP/2, and never does.
         for beginning in [&b"P"[..], b"PRI * HTTP/2.0\r\n\r\nSM"] {
             let mut halting = TcpStream::connect(address).unwrap();
             halting
-                .set_read_timeout(Some(Duration::from_secs(30)))
+                .set_read_timeout(Some(Duration::from_secs(120)))
                 .unwrap();
             halting.write_all(beginning).unwrap();
             let read = halting.read(&mut [0; 64]);
@@ -35,7 +35,7 @@ async fn a_client_that_sends_no_byte_is_let_go() {
             );
         }
         let mut slow = TcpStream::connect(address).unwrap();
-        slow.set_read_timeout(Some(Duration::from_secs(30)))
+        slow.set_read_timeout(Some(Duration::from_secs(120)))
             .unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
         let mut answer = Vec::new();
@@ -54,7 +54,7 @@ async fn the_cap_on_connections_holds_and_a_stop_is_graceful() {
     for _ in 0..2 {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
+            .set_read_timeout(Some(Duration::from_secs(120)))
             .unwrap();
         stream
             .write_all(b"GET /xrpc/_health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -82,7 +82,7 @@ async fn the_cap_on_connections_holds_and_a_stop_is_graceful() {
     assert!(waits.is_err(), "a third connection was served beside two");
     open.pop();
     third
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(120)))
         .unwrap();
     let served_now = tokio::task::spawn_blocking(move || third.read(&mut [0; 64]));
     assert!(served_now.await.unwrap().unwrap() > 0);

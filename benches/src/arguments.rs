@@ -222,8 +222,8 @@ pub enum Campaign {
     Disk,
     /// Memory of the binary that has nothing to do.
     Idle,
-    /// Audio: ranges beside nginx, the first play, memory while 1.5 GB come and go, looking at bytes
-    /// beside ffprobe, takedowns while people listen. Needs 4 GB of disk.
+    /// Audio: ranges beside nginx, the first play, memory while 1.5 GB come and go, looking at
+    /// bytes beside ffprobe, takedowns while people listen. Needs 4 GB of disk.
     Media,
     /// From a write on a real PDS to a record that can be read (needs Node and Go).
     Live,

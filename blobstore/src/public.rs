@@ -21,7 +21,8 @@ pub(crate) const PUBLIC: &str = "public/";
 /// Blobs asked about, and deleted, at once.
 const AT_ONCE: usize = 32;
 
-/// How long a listener waits for a copy: a bucket makes most at once. A longer one goes on by itself.
+/// How long a listener waits for a copy: a bucket makes most at once. A longer one goes on by
+/// itself.
 const A_MOMENT: Duration = Duration::from_secs(2);
 /// Tries to delete a copy that may not be there, and the wait before the second one, which doubles:
 /// some seven minutes in all. Then the next comparison of all copies does it, within the hour.
@@ -60,8 +61,8 @@ impl Drop for Turn {
 impl Blobstore {
     /// Lets the public read a kept blob, if it may. Answers its path below what the CDN serves;
     /// none where there is no such place or no such object, where the public may not read it, while
-    /// it is copied (but for a moment), and until what follows the log has seen the record that lets
-    /// it out (and so hears of its end): the bytes are then handed out in another way.
+    /// it is copied (but for a moment), and until what follows the log has seen the record that
+    /// lets it out (and so hears of its end): the bytes are then handed out in another way.
     pub async fn publish(
         &self,
         store: &Arc<dyn Store>,

@@ -58,25 +58,34 @@ function fail(message) {
   process.exit(1)
 }
 
-/** Ports that no connection is given by chance (Linux gives those from 32768 on): a peer that was
- * stopped finds its own again. */
-const PORTS = { first: 15_000, count: 17_000 }
+/** Blocks of ports that no connection is given by chance (Linux gives those from 32768 on): a peer
+ * that was stopped finds its own again. */
+const PORTS = { first: 15_000, block: 20, blocks: 850 }
 
-/** Free ports, all held until the last is known, so that none is given twice. */
-async function freePorts(count) {
-  const held = []
-  for (let tries = 0; held.length < count; tries++) {
-    if (tries > 1_000 + count) fail('no free ports between 15000 and 32000')
+/** What listens on a port, or null where it is taken. */
+const listen = (port) =>
+  new Promise((ok) => {
     const server = net.createServer()
-    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
-    const listening = new Promise((ok) => {
-      server.once('error', () => ok(false)).listen(port, '127.0.0.1', () => ok(true))
-    })
-    if (await listening) held.push(server)
+    server.once('error', () => ok(null)).listen(port, '127.0.0.1', () => ok(server))
+  })
+
+/** Free ports of a block whose first is held as long as this process lives: whoever else looks for
+ * ports goes by it, also while these aren't listened on yet, or no more. */
+async function freePorts(count) {
+  if (count >= PORTS.block) fail(`${count} ports are more than a block has`)
+  for (let tries = 0; tries < 1_000; tries++) {
+    const first = PORTS.first + PORTS.block * Math.floor(Math.random() * PORTS.blocks)
+    const held = []
+    for (let port = first; port <= first + count; port++) held.push(await listen(port))
+    const [guard, ...others] = held
+    const isFree = held.every(Boolean)
+    const closed = (isFree ? others : held).filter(Boolean)
+    await Promise.all(closed.map((server) => new Promise((ok) => server.close(ok))))
+    if (!isFree) continue
+    guard.unref()
+    return others.map((_, at) => first + 1 + at)
   }
-  const ports = held.map((server) => server.address().port)
-  await Promise.all(held.map((server) => new Promise((ok) => server.close(ok))))
-  return ports
+  return fail('no free ports between 15000 and 32000')
 }
 
 const answers = (url) => async () =>

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { spawn, spawnSync } from 'node:child_process'
 
-const READY_SECONDS = 90
+const READY_SECONDS = 300
 const STOP_SECONDS = 8
 
 export class Supervisor {

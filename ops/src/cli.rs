@@ -48,9 +48,10 @@ Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store 
 may run behind a load balancer that asks /ready on --metrics-listen.";
 
 const MEDIA: &str = "\
-Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`), and a place for
-bytes that all parts share: --blobs s3://bucket/prefix with the usual AWS_* variables (R2: also
---s3-endpoint https://ACCOUNT.r2.cloudflarestorage.com). Any number may run: a blob is one's at a time.
+Needs --store scylla://host:port[,host:port…]/keyspace, migrated (`plyr store migrate`), and a place
+for bytes that all parts share: --blobs s3://bucket/prefix with the usual AWS_* variables (R2: also
+--s3-endpoint https://ACCOUNT.r2.cloudflarestorage.com). Any number may run: a blob is one's at a
+time.
 
   plyr media --blobs s3://music/blobs --media mirror";
 
@@ -65,8 +66,9 @@ A blob that no record names is noted first, and goes when it was unnamed for the
 track named until lately stays 90 days. Prints what it came to as a line of JSON.";
 
 const BLOBS_AUDIT: &str = "\
-Reads every kept blob and compares its hash with its CID. What is missing or damaged is fetched again,
-unless --dry-run. Prints what it came to as a line of JSON; exit code 1 where something was found.";
+Reads every kept blob and compares its hash with its CID. What is missing or damaged is fetched
+again, unless --dry-run. Prints what it came to as a line of JSON; exit code 1 where something was
+found.";
 
 const MIGRATE: &str = "\
 Run it before the first start and with every update: first this, then the processes one by one. An
@@ -140,8 +142,8 @@ machine.
 
 const DELETE_TRACK: &str = "\
 For what is to stay away: `restore` refuses to bring it back unless it is told --force, and a later
-takedown and restore don't lift it by the way. The record itself is its maker's, in the maker's repo;
-nobody but them can delete it there.";
+takedown and restore don't lift it by the way. The record itself is its maker's, in the maker's
+repo; nobody but them can delete it there.";
 
 const RETRY: &str = "\
 Asks the repo of each entry what holds now: that is kept, and the entry goes. What its repo still

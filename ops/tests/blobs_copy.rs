@@ -1,5 +1,5 @@
-//! `plyr blobs copy`, from a disk into a real bucket and back: every byte is there again, a second run
-//! finds it there, and what is damaged is named and not copied.
+//! `plyr blobs copy`, from a disk into a real bucket and back: every byte is there again, a second
+//! run finds it there, and what is damaged is named and not copied.
 
 use std::collections::BTreeMap;
 use std::fs;

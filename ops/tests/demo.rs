@@ -90,7 +90,23 @@ async fn something_new_shows_all_the_time_and_it_stops_cleanly() -> Tested {
         are_known.then_some(()).ok_or(answer)
     })
     .await?;
-    let told = std::fs::read_to_string(folder.path().join("data.log"))?;
+    assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+/// While nothing new comes: an edit may take a track's audio away.
+#[tokio::test]
+async fn what_it_says_to_try_is_there() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let plyr = demo(folder.path(), "data", &["--every", NEVER]).await?;
+    stats(&plyr, TRACKS).await?;
+    let told = wait_until("what to try is told", || async {
+        let told = std::fs::read_to_string(folder.path().join("data.log"));
+        let told = told.map_err(|problem| problem.to_string())?;
+        let is_whole = told.contains("Stop with ctrl-c");
+        is_whole.then_some(told.clone()).ok_or(told)
+    })
+    .await?;
     let appview = &plyr.appview;
     for line in [
         format!("{appview}/status"),

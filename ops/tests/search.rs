@@ -103,10 +103,15 @@ async fn is_found(layout: Option<Layout>) -> Tested {
         .put("fm.plyr.track", "two", &track("Morgen in Porto"))
         .await?;
     finds(&plyr, "q=morgen", &[&uri, &of_bea]).await?;
-    let answer = plyr
-        .xrpc("fm.plyr.actor.searchActors", "q=ana.test")
-        .await?;
-    assert_eq!(answer["profiles"][0]["did"], json!(ana.did), "{answer}");
+    // Her handle comes of an account check, and not of her records.
+    wait_until("she is found by her handle", || async {
+        let answer = plyr
+            .xrpc("fm.plyr.actor.searchActors", "q=ana.test")
+            .await?;
+        let is_found = answer["profiles"][0]["did"] == json!(ana.did);
+        is_found.then_some(()).ok_or(answer.to_string())
+    })
+    .await?;
     let mentions = "service=https://plyr.fm&search=wintergarten&scope=albums";
     let answer = plyr.xrpc("parts.page.mention.search", mentions).await?;
     assert_eq!(answer["results"][0]["name"], "Wintergarten", "{answer}");

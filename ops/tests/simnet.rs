@@ -209,13 +209,13 @@ async fn i01_with_faults_everywhere_it_ends_the_same() -> Tested {
     let folder = tempfile::tempdir()?;
     let more = ["--verify-every", "20s", "--stream-grace", "2s"];
     let plyr = start(&network, folder.path(), &more).await?;
-    // A stream isn't called blind for what is older than its following.
-    story.skip_to(chrono::Utc::now().timestamp_micros());
     let received = "plyr_events_received_total";
     let mut moves = 0;
     // As fast as it is followed: what a merge tells first is no news of a stream's.
     for _ in 0..30 {
         let before = counted(&plyr.probe("/metrics").await?, received, "");
+        // A stream isn't called blind for what is older than its following.
+        story.skip_to(chrono::Utc::now().timestamp_micros());
         for act in story.by_ref().take(50) {
             moves += u64::from(matches!(act.deed, Deed::Move { .. }));
             network.act(&act)?;

@@ -62,7 +62,7 @@ impl Players {
         act: &Act,
         events: &[Event],
         world: &Network,
-        peers: &Peers,
+        (peers, theirs): (&Peers, &Frames),
     ) -> Result<(), Error> {
         let number = self.accounts.len();
         if let Deed::Join { host, .. } = &act.deed {
@@ -101,9 +101,22 @@ impl Players {
             Deed::Delete => account.delete_account(&peers.control).await?,
             Deed::Move { host, .. } => {
                 let handle = format!("moved{:06}.test", act.at % 1_000_000);
-                let there = account
-                    .move_to(&peers.pds[*host], &handle, &peers.control)
-                    .await?;
+                let arrived = || {
+                    let frames = theirs.all();
+                    let of_them = frames.iter().filter(|frame| frame.contains(&account.did));
+                    let is_active = |frame: &&String| frame.contains("\"active\":true");
+                    of_them.filter(is_active).count()
+                };
+                let before = arrived();
+                let pds = &peers.pds[*host];
+                let there = account.arrive(pds, &handle, &peers.control).await?;
+                // Until the relay has heard of the new host it takes the old one's word.
+                wait_until("the relay has seen the move", || async {
+                    let now = arrived();
+                    (now > before).then_some(()).ok_or(now.to_string())
+                })
+                .await?;
+                account.leave().await?;
                 self.accounts.insert(act.did.clone(), there);
             }
         }
@@ -388,7 +401,8 @@ async fn one_story_on_real_peers_is_the_same() -> Tested {
     for act in story.by_ref().take(opening).map(as_taken_here) {
         played_deeds.insert(std::mem::discriminant(&act.deed));
         let events = network.act(&act)?;
-        let played = players.play(&act, &events, &network, &peers).await;
+        let real = (&peers, &theirs.0);
+        let played = players.play(&act, &events, &network, real).await;
         played.map_err(|problem| format!("{act:?}: {problem}"))?;
     }
     assert_eq!(played_deeds.len(), 9, "every kind of deed is among them");

@@ -2,7 +2,9 @@
 //! backfill, and is lifted again.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use plyr_peers::{Account, Layout, Peers, PeersOptions, Plyr, wait_for, wait_until};
 use serde_json::{Value, json};
@@ -14,6 +16,8 @@ type Error = Box<dyn std::error::Error>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_plyr");
 const CLIENTS: usize = 20;
+/// What a client hears in a second.
+const A_SECOND: usize = 512 << 10;
 /// Far more than kernels hold between two ends: what hasn't been read can still be ended.
 const BYTES: u32 = 48 << 20;
 
@@ -47,16 +51,16 @@ async fn client(plyr: &Plyr, uri: &str) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-/// Reads as listeners do, until it ends; answers how much there was, and when it ended.
-async fn heard(mut stream: TcpStream) -> (usize, Instant) {
+/// Reads as listeners do, until it ends; answers how much there was.
+async fn heard(mut stream: TcpStream, so_far: Arc<AtomicUsize>) -> usize {
     let mut piece = vec![0; 32 << 10];
     let mut heard = 1024;
     loop {
         match stream.read(&mut piece).await {
-            Ok(0) | Err(_) => return (heard, Instant::now()),
+            Ok(0) | Err(_) => return heard,
             Ok(many) => heard += many,
         }
-        // Half a megabyte a second.
+        so_far.store(heard, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
 }
@@ -108,7 +112,7 @@ async fn i08_a_takedown_ends_what_twenty_hear_and_stays() -> Tested {
     });
     let (uri, _) = alice.put("fm.plyr.track", "3lfvhszifvc2c", &record).await?;
     let query = format!("uri={uri}");
-    wait_for(Duration::from_secs(120), "the audio is here", || async {
+    wait_for(Duration::from_secs(600), "the audio is here", || async {
         let playback = plyr.xrpc("fm.plyr.media.getPlayback", &query).await?;
         let is_here = playback["media"]["state"] == "available";
         is_here.then_some(()).ok_or(playback.to_string())
@@ -117,21 +121,24 @@ async fn i08_a_takedown_ends_what_twenty_hear_and_stays() -> Tested {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let stream = client(&plyr, &uri).await?;
-        clients.push(tokio::spawn(heard(stream)));
+        let so_far = Arc::new(AtomicUsize::new(1024));
+        clients.push((tokio::spawn(heard(stream, so_far.clone())), so_far));
     }
     admin(
         &data_dir,
         &["admin", "takedown", &uri, "--reason", "a test"],
     )?;
-    let took_down = Instant::now();
-    let mut latest = Duration::ZERO;
-    for client in clients {
-        let (heard, ended) = client.await?;
+    let by_then = |(_, so_far): &(_, Arc<AtomicUsize>)| so_far.load(Ordering::Relaxed);
+    let by_then: Vec<usize> = clients.iter().map(by_then).collect();
+    let mut most = 0;
+    for ((client, _), by_then) in clients.into_iter().zip(by_then) {
+        let heard = client.await?;
         assert!(heard < BYTES as usize, "all of it was heard");
-        latest = latest.max(ended.saturating_duration_since(took_down));
+        most = most.max(heard - by_then);
     }
-    // Ten times what is aimed at, for a busy machine; the measure is told in docs/performance.md.
-    assert!(latest < Duration::from_secs(10), "{latest:?}");
+    // What is heard in ten times of what is aimed at, so that a machine that stands still is no
+    // fault; the measure is told in docs/performance.md.
+    assert!(most < 10 * A_SECOND, "{most} bytes");
     wait_until("it is down everywhere", || is_down(&plyr, &uri)).await?;
     admin(&data_dir, &["rebuild", "all"])?;
     admin(&data_dir, &["backfill", &alice.did])?;

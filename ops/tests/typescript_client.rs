@@ -105,6 +105,17 @@ async fn write_records(peers: &Peers, plyr: &Plyr) -> Result<Value, Box<dyn std:
         &json!(3),
     )
     .await?;
+    let with_item = "fm.plyr.graph.getListsWithItem";
+    shows(plyr, with_item, &of_track, "/lists/0/uri", &json!(list)).await?;
+    wait_until("alice's likes and albums are listed", || async {
+        let likes = plyr.xrpc("fm.plyr.feed.getActorLikes", of_alice).await?;
+        let albums = "actor=alice.test&listType=album";
+        let lists = plyr.xrpc("fm.plyr.graph.getActorLists", albums).await?;
+        let count = |answer: &Value, name: &str| answer[name].as_array().map(Vec::len);
+        let is_all = count(&likes, "likes") == Some(2) && count(&lists, "lists") == Some(1);
+        is_all.then_some(()).ok_or(format!("{likes} {lists}"))
+    })
+    .await?;
     let bio = json!("sings");
     shows(
         plyr,

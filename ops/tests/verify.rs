@@ -268,8 +268,7 @@ async fn i01_a_server_mends_fetches_and_asks_again() -> Tested {
 /// server works for at once, so that it must hear what needs no place.
 async fn waiting_until(told: &Told, word: &str) -> Result<Vec<String>, BoxError> {
     let fetching = || told.run(&["backfill", "alice.test"]);
-    let four = async { tokio::try_join!(fetching(), fetching(), fetching(), fetching()) };
-    let steered = async {
+    let steer = || async {
         plyr_peers::wait_until("the repo waits", || async {
             let status = told.ends(&["backfill", "status"], 0).await;
             let status = status.map_err(|problem| problem.to_string())?;
@@ -279,9 +278,15 @@ async fn waiting_until(told: &Told, word: &str) -> Result<Vec<String>, BoxError>
         .await?;
         told.ends(&["backfill", word], 0).await
     };
-    let (ended, steered) = tokio::join!(four, steered);
-    steered?;
-    let (one, two, three, four) = ended?;
+    let mut four =
+        std::pin::pin!(async { tokio::try_join!(fetching(), fetching(), fetching(), fetching()) });
+    // One that starts late waits anew, so it is said until all have heard it.
+    let (one, two, three, four) = loop {
+        tokio::select! {
+            ended = &mut four => break ended?,
+            steered = steer() => drop(steered?),
+        }
+    };
     for (code, lines, said) in [&two, &three, &four] {
         assert_eq!((*code, lines), (Some(0), &one.1), "{said}");
     }

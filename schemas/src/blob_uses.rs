@@ -54,8 +54,8 @@ pub fn blobs_of(collection: Collection, record: &Ipld) -> Vec<NamedBlob> {
     named.iter().filter_map(blob).collect()
 }
 
-/// Whether a record's author asks listeners for support first (`supportGate`): its audio is not handed
-/// out then.
+/// Whether a record's author asks listeners for support first (`supportGate`): its audio is not
+/// handed out then.
 pub fn is_gated(record: &Ipld) -> bool {
     let Ipld::Map(fields) = record else {
         return false;

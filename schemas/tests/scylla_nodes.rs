@@ -69,7 +69,8 @@ async fn i03_a_node_that_dies_or_hangs_loses_nothing_acknowledged() -> Checked {
     let Some(cluster) = Cluster::start(3).await? else {
         return Ok(());
     };
-    let options = ScyllaOptions::parse(&cluster.url("plyr"), "fm.plyr".parse()?)?;
+    let mut options = ScyllaOptions::parse(&cluster.url("plyr"), "fm.plyr".parse()?)?;
+    options.read_patience = Duration::from_secs(60);
     migrate(&options, &Replication::default()).await?;
     let stores = [
         Arc::new(ScyllaStore::open(options.clone()).await?),
@@ -138,6 +139,6 @@ async fn i03_a_node_that_dies_or_hangs_loses_nothing_acknowledged() -> Checked {
             .ok_or(format!("{counts:?}, wanted {}", wanted.len()))
     };
     wait_until("the likes are counted", question).await?;
-    tokio::time::timeout(Duration::from_secs(10), reader.close()).await??;
+    tokio::time::timeout(Duration::from_secs(60), reader.close()).await??;
     Ok(())
 }

@@ -27,8 +27,8 @@ const MOST_WAITING: usize = 64;
 /// A body that took nothing for so long has no reader. (A player that has enough ahead stops
 /// reading for a while, and asks for the rest again if it was cut off.)
 const STALLED: Duration = Duration::from_secs(60);
-/// Where no place is left, the slowest body gives up its own, if it took fewer bytes than that in its
-/// last whole minute (32 KiB a second): else who takes a piece a minute keeps everybody out. A
+/// Where no place is left, the slowest body gives up its own, if it took fewer bytes than that in
+/// its last whole minute (32 KiB a second): else who takes a piece a minute keeps everybody out. A
 /// player that is cut off asks for the rest again.
 const SLOW: u64 = 60 * (32 << 10);
 /// A minute, in milliseconds.
@@ -91,8 +91,8 @@ impl OpenBodies {
         }
     }
 
-    /// A place for a body, if there is one, or the slowest one's. For who is sent bytes now alone: a
-    /// listener may be cut off for it.
+    /// A place for a body, if there is one, or the slowest one's. For who is sent bytes now alone:
+    /// a listener may be cut off for it.
     pub fn place(&self) -> Result<Place, XrpcError> {
         if let Ok(place) = place_of(&self.places) {
             return Ok(place);

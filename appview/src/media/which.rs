@@ -164,8 +164,8 @@ enum Use {
     None,
 }
 
-/// Looks for a record of an actor that names a blob, until one lets it out: rows are hints, like all
-/// rows, and others may name it as well, as often as they like.
+/// Looks for a record of an actor that names a blob, until one lets it out: rows are hints, like
+/// all rows, and others may name it as well, as often as they like.
 async fn use_of(
     namespace: &Namespace,
     snapshot: &dyn Snapshot,

@@ -235,8 +235,8 @@ fn player(app: &App, playback: &Playback, name: &str) -> Markup {
     if let Some(format) = &playback.for_players {
         return for_players(app, playback, format);
     }
-    // What will be checked here is heard here, or not yet: a browser that is kept waiting would go on
-    // to what nobody checked, and say nothing of it.
+    // What will be checked here is heard here, or not yet: a browser that is kept waiting would go
+    // on to what nobody checked, and say nothing of it.
     let others = match playback.own {
         Some(_) => &[],
         None => playback.sources.as_slice(),
@@ -295,7 +295,8 @@ fn note(app: &App, playback: &Playback) -> Option<String> {
         "available" => None,
         "pending" | "notFetched" if app.fetches() => Some(
             "This is being fetched from its author's server. It begins to play when it is here, \
-             and has been checked; where that takes longer than half a minute, open this page again."
+             and has been checked; where that takes longer than half a minute, open this page \
+             again."
                 .to_owned(),
         ),
         "refused" => Some(format!("This can't be played here: {reason}.")),

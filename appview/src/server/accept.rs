@@ -35,9 +35,9 @@ const LIFE: Duration = Duration::from_secs(600);
 const LONGEST_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Open requests may take this long after the stop.
 const DRAIN: Duration = Duration::from_secs(9);
-/// Bytes that the system is handed ahead of what it can send. A body is watched until its last bytes
-/// are handed on: where the system takes as much as it likes (4 MiB) that is the whole of a song at
-/// once, and nobody would be left to end it.
+/// Bytes that the system is handed ahead of what it can send. A body is watched until its last
+/// bytes are handed on: where the system takes as much as it likes (4 MiB) that is the whole of a
+/// song at once, and nobody would be left to end it.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
 /// After an accept that failed (no file handles, say).

@@ -25,7 +25,8 @@ pub struct Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Its workers outlive a master that is killed, so it is asked to stop, also after a failure.
+        // Its workers outlive a master that is killed, so it is asked to stop, also after a
+        // failure.
         if let Some(pid) = self.child.id() {
             drop(
                 std::process::Command::new("kill")

@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn i11_a_renewal_that_fails_throws_nothing_away_before_the_lease_ends() {
         let (renewals, done) = (Cell::new(0), Notify::new());
         let renew = async || {
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(renewing(lease, part, renew).await, Ok(Some("whole")));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_has_ended_or_is_anothers_ends_the_part() {
         let lease = Duration::from_millis(200);
         let never = std::future::pending::<()>;

@@ -212,8 +212,8 @@ impl Outbound {
 
     /// A blob's bytes as its holder's PDS sends them (`com.atproto.sync.getBlob`), of at most
     /// `largest` bytes. PDSs answer it whole and under any type; whether they are the bytes of the
-    /// CID is for the caller to prove. Two come from a host at the same time; the next is told so at
-    /// once ([`OutboundError::Crowded`]).
+    /// CID is for the caller to prove. Two come from a host at the same time; the next is told so
+    /// at once ([`OutboundError::Crowded`]).
     pub async fn blob(
         &self,
         pds: &str,

@@ -451,8 +451,9 @@ impl Visitor {
     }
 }
 
-/// A repo that is wanted, and may never have been met. Its row comes last: over a cluster the changes
-/// are written one after another, and a repo that has a row is taken for one that was wanted.
+/// A repo that is wanted, and may never have been met. Its row comes last: over a cluster the
+/// changes are written one after another, and a repo that has a row is taken for one that was
+/// wanted.
 pub fn wanted(did: Did, urgency: Urgency, cause: &str, now: Micros) -> [Change; 2] {
     let due = DueRepo {
         did: did.clone(),

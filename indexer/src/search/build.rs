@@ -58,9 +58,9 @@ impl Built {
     }
 }
 
-/// Builds an index of everything the store holds, as of `head` or later, and follows the log with it
-/// until there is no more than is taken in one go. Nothing of an earlier build is used. What fails
-/// leaves nothing on disk.
+/// Builds an index of everything the store holds, as of `head` or later, and follows the log with
+/// it until there is no more than is taken in one go. Nothing of an earlier build is used. What
+/// fails leaves nothing on disk.
 pub(super) async fn build(parts: Arc<Parts>, head: LogPosition) -> Result<Built, KeepError> {
     // About as much as the one that serves.
     let serving = parts.told.live.serving();
@@ -196,8 +196,8 @@ fn finish(mut writer: Writer, position: &str) -> Result<(), SearchError> {
     writer.finish()
 }
 
-/// Reads the whole store into a channel; answers how many documents it has. Errors of the store that
-/// pass are waited for: a scan of a cluster may take an hour.
+/// Reads the whole store into a channel; answers how many documents it has. Errors of the store
+/// that pass are waited for: a scan of a cluster may take an hour.
 async fn read_all(parts: &Parts, pages: mpsc::Sender<Vec<Document>>) -> Result<u64, KeepError> {
     let whole = parts.ask(parts.store.whole()).await?;
     let mut scan = Scan::new();

@@ -1,4 +1,5 @@
-//! Comparing an index with the store: every document with the one that would be made now, both ways.
+//! Comparing an index with the store: every document with the one that would be made now, both
+//! ways.
 
 use std::collections::HashMap;
 use std::sync::Arc;

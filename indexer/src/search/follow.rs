@@ -1,5 +1,5 @@
-//! The follower's loop: opens what there is, keeps it, has a new one built where it must, and goes on
-//! after whatever goes wrong.
+//! The follower's loop: opens what there is, keeps it, has a new one built where it must, and goes
+//! on after whatever goes wrong.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,19 +36,20 @@ pub(super) struct Follower {
     built_for: String,
     /// A build to begin, and when.
     wanted: Option<(String, Instant)>,
-    /// When the place is to be opened. Until then, and while it can't be, the log is followed for who
-    /// is hidden in the index that serves.
+    /// When the place is to be opened. Until then, and while it can't be, the log is followed for
+    /// who is hidden in the index that serves.
     opens_at: Option<Instant>,
     /// Nothing is read before.
     rests_until: Instant,
-    /// When it is taken for well again that the log could not be waited for: it may stay quiet long.
+    /// When it is taken for well again that the log could not be waited for: it may stay quiet
+    /// long.
     well_at: Option<Instant>,
     /// The head of the log when it was asked for last.
     head: LogPosition,
     /// Failures since something went well.
     failures: u32,
-    /// Indexes that were lost while they were written, since the last commit: opening one again goes
-    /// well even where writing never does.
+    /// Indexes that were lost while they were written, since the last commit: opening one again
+    /// goes well even where writing never does.
     lost: u32,
     failed_builds: u32,
     _held: Held,
@@ -264,8 +265,8 @@ impl Follower {
         Ok(opened)
     }
 
-    /// Reads anew who is hidden; answers a position of the log from which that is to be followed. It
-    /// is taken before: what happens to accounts later is in the log behind it.
+    /// Reads anew who is hidden; answers a position of the log from which that is to be followed.
+    /// It is taken before: what happens to accounts later is in the log behind it.
     async fn hide_all(&self) -> Result<LogPosition, KeepError> {
         let head = self.parts.ask(self.parts.store.log_head()).await?;
         self.parts.ask(self.parts.looker.hide_all(ACTORS)).await?;

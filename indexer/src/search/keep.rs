@@ -113,8 +113,8 @@ impl Keeping {
         self.writer.is_none() || !self.pending.is_empty()
     }
 
-    /// Entries up to a head of the log that answers don't cover, and when the first of them that was
-    /// read was written.
+    /// Entries up to a head of the log that answers don't cover, and when the first of them that
+    /// was read was written.
     pub(super) fn behind(&self, head: &LogPosition) -> (u64, Option<Micros>) {
         let (passed, first) = match self.is_behind() {
             true => (self.uncovered.entries, self.uncovered.first),
@@ -199,7 +199,8 @@ impl Keeping {
             .collect())
     }
 
-    /// Moves on past entries whose subjects were written. `has_more` says whether more entries wait.
+    /// Moves on past entries whose subjects were written. `has_more` says whether more entries
+    /// wait.
     pub(super) fn pass(&mut self, entries: &[LogEntry], has_more: bool) {
         self.has_more = has_more;
         self.noted = None;

@@ -1,7 +1,7 @@
 //! The follower that keeps the search index: it reads the change log from where the index's last
 //! commit is, looks at the store for what each entry names, and writes the documents that have
-//! changed. What is missing, damaged, of another version or too far behind is built anew, beside what
-//! serves.
+//! changed. What is missing, damaged, of another version or too far behind is built anew, beside
+//! what serves.
 //!
 //! How many like a record is followed by entries of the record: the log names it once the count is
 //! there, whoever likes it, takes that back, is hidden or returns.
@@ -73,8 +73,8 @@ impl SearchIndex {
     /// committed and the task ends.
     ///
     /// # Errors
-    /// When the folder can't be made, or another process keeps it. Whatever goes wrong later is told
-    /// ([`Standing::problem`]) and tried again.
+    /// When the folder can't be made, or another process keeps it. Whatever goes wrong later is
+    /// told ([`Standing::problem`]) and tried again.
     pub fn start(
         options: SearchOptions,
         cancel: CancellationToken,
@@ -156,8 +156,8 @@ impl SearchIndex {
     }
 
     /// Builds the index anew, beside the one that serves and is kept meanwhile. Answers at once;
-    /// [`Standing::builds`] rises when it has taken the place. While one is being built nothing more
-    /// is begun.
+    /// [`Standing::builds`] rises when it has taken the place. While one is being built nothing
+    /// more is begun.
     pub fn rebuild(&self) {
         self.asked.notify_one();
     }

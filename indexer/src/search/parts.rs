@@ -1,5 +1,5 @@
-//! What following and building share: the store, the place of the indexes, and one step from the log
-//! into an index.
+//! What following and building share: the store, the place of the indexes, and one step from the
+//! log into an index.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -150,8 +150,8 @@ impl Parts {
         Ok(others)
     }
 
-    /// Forgets streams that the log has no more, before a commit: after a restart their expiry would
-    /// be taken for a loss.
+    /// Forgets streams that the log has no more, before a commit: after a restart their expiry
+    /// would be taken for a loss.
     pub(super) async fn forget(&self, slot: &mut Option<Keeping>) -> Result<(), KeepError> {
         let Some(keeping) = slot.as_mut() else {
             return Ok(());

@@ -21,14 +21,14 @@ use plyr_indexer::{
 use plyr_lexicons::Namespace;
 use plyr_outbound::{Outbound, OutboundConfig};
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
-use plyr_schemas::{Snapshot, Store};
+use plyr_schemas::{Snapshot, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 static METRICS: LazyLock<PrometheusHandle> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().unwrap());
 
 /// How long a condition may take to come true on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An indexer over a store of its own.
 pub(crate) struct Running {
@@ -51,11 +51,29 @@ impl Running {
         groups: &[&[&str]],
         comparison: ComparisonOptions,
     ) -> Running {
+        // A machine that stands still is no silent host.
+        Running::bearing(folder, groups, comparison, PATIENCE * 10)
+    }
+
+    /// The same, bearing so long a silence of a host.
+    pub(crate) fn bearing(
+        folder: &Path,
+        groups: &[&[&str]],
+        comparison: ComparisonOptions,
+        silence: Duration,
+    ) -> Running {
         LazyLock::force(&METRICS);
         let namespace: Namespace = "fm.plyr".parse().unwrap();
         let options = EmbeddedOptions::new(folder.to_owned(), namespace.clone());
-        let store = Arc::new(EmbeddedStore::open(options).unwrap());
-        Running::over(store, namespace, groups, comparison)
+        let began = Instant::now();
+        let store = loop {
+            match EmbeddedStore::open(options.clone()) {
+                // The store before lets go of the folder when all who read it have ended.
+                Err(StoreError::Engine { .. }) if began.elapsed() < PATIENCE => {}
+                opened => break Arc::new(opened.unwrap()),
+            }
+        };
+        Running::over(store, namespace, groups, comparison, silence)
     }
 
     fn over(
@@ -63,6 +81,7 @@ impl Running {
         namespace: Namespace,
         groups: &[&[&str]],
         comparison: ComparisonOptions,
+        silence: Duration,
     ) -> Running {
         let hosts = |group: &&[&str]| group.iter().map(|url| url.parse().unwrap()).collect();
         let config = IndexerConfig {
@@ -70,9 +89,9 @@ impl Running {
             jetstreams: groups.iter().map(hosts).collect(),
             bluesky_hints: false,
             patience: Patience {
-                handshake: Duration::from_secs(5),
+                handshake: PATIENCE,
                 ping: Duration::from_millis(200),
-                silence: Duration::from_millis(1_500),
+                silence,
                 least_wait: Duration::from_millis(20),
                 most_wait: Duration::from_millis(200),
                 good: Duration::from_secs(30),

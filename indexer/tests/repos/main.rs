@@ -72,6 +72,7 @@ pub(crate) async fn clustered(
     let mut options = ScyllaOptions::parse(&cluster.url("repos"), namespace())?;
     options.settle_after = Duration::from_millis(10);
     options.settle_again = Duration::from_millis(300);
+    options.read_patience = Duration::from_secs(60);
     let copies = Replication {
         factor: 1,
         ..Replication::default()

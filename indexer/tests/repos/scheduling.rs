@@ -11,7 +11,7 @@ use super::fake::{Ill, did, rev, track, uri};
 use super::{Checked, World, embedded, pace};
 
 /// How long a condition may take to come true on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The part at work.
 struct Running {

@@ -330,8 +330,9 @@ async fn i03_a_restart_goes_on_where_it_was() -> Checked {
     assert_eq!(kept.standing().builds, 0);
     assert_eq!(world.folders(), folders, "nothing was built");
     // Entries that change nothing move the position on all the same, which a stop makes durable.
+    let cid = "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i";
     let note = json!({
-        "subject": { "uri": one.to_string(), "cid": "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i" },
+        "subject": { "uri": one.to_string(), "cid": cid },
         "text": "nice",
         "timestampMs": 1,
     });

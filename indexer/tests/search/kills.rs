@@ -112,7 +112,8 @@ async fn embedded(folder: &Path) -> Arc<dyn Store> {
 }
 
 async fn clustered(url: &str) -> Arc<dyn Store> {
-    let options = ScyllaOptions::parse(url, namespace()).unwrap();
+    let mut options = ScyllaOptions::parse(url, namespace()).unwrap();
+    options.read_patience = Duration::from_secs(60);
     Arc::new(ScyllaStore::open(options).await.unwrap())
 }
 

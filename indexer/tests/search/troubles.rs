@@ -297,9 +297,11 @@ async fn a_build_that_fails_leaves_nothing_and_is_told_until_one_succeeds() -> C
         false
     });
     let kept = world.start_with(Some(hook));
-    kept.stands("failed", |standing| standing.failed.is_some())
-        .await;
-    assert!(world.folders().is_empty());
+    kept.stands("failed, and nothing is left", |standing| {
+        let is_over = standing.failed.is_some() && standing.building.is_none();
+        is_over && world.folders().is_empty()
+    })
+    .await;
     let failed = kept.standing().failed.ok_or("not told")?;
     assert_eq!(failed.reason, "there is none");
     assert!(

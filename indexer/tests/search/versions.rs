@@ -1,5 +1,5 @@
-//! What is missing, damaged, of another version or behind the log is built anew, while what can serve
-//! serves.
+//! What is missing, damaged, of another version or behind the log is built anew, while what can
+//! serve serves.
 
 use std::fs;
 use std::sync::{Arc, Mutex, mpsc};

@@ -167,7 +167,8 @@ pub(crate) async fn keyspace() -> Result<
     let Some(cluster) = CLUSTER.get_or_try_init(|| Cluster::start(1)).await? else {
         return Ok(None);
     };
-    let options = ScyllaOptions::parse(&cluster.url("search"), namespace())?;
+    let mut options = ScyllaOptions::parse(&cluster.url("search"), namespace())?;
+    options.read_patience = Duration::from_secs(60);
     let copies = Replication {
         factor: 1,
         ..Replication::default()

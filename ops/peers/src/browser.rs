@@ -18,7 +18,7 @@ use crate::{PeersError, wait_until};
 /// What it is started by, as Debian calls it.
 const CHROMIUM: &str = "chromium";
 /// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A browser with one page. It ends when this is dropped.
 pub struct Browser {

@@ -43,9 +43,10 @@ fn failed(what: &str, detail: impl ToString) -> PeersError {
 /// A port that is free on every address of the nodes, with `width` more above it.
 fn free_port(nodes: u8, width: u16) -> Result<u16, PeersError> {
     for _ in 0..100 {
-        // Below the ports that the system gives to outgoing connections: those come and go.
+        // Below the ports that the system gives to outgoing connections (those come and go) and
+        // those of other peers.
         let chance = RandomState::new().build_hasher().finish();
-        let port = 10_000 + (chance % 20_000) as u16;
+        let port = 10_000 + (chance % 4_900) as u16;
         let last = port + width;
         let is_free =
             |(node, port)| TcpListener::bind((Ipv4Addr::new(127, 0, 0, node), port)).is_ok();

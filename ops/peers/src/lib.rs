@@ -66,8 +66,12 @@ pub fn read_json(text: &str) -> serde_json::Value {
     serde::Deserialize::deserialize(&mut reader).unwrap_or(serde_json::Value::Null)
 }
 
-/// How long a condition may take to come true on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a condition may take to come true on a busy machine: one request that timed out is
+/// repeated a minute later.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two looks at least; and as long as a look takes, so that what is looked at goes on.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Waits until a question is answered with `Ok`; the last `Err` tells what was seen instead.
 pub async fn wait_until<T, F>(what: &str, question: impl FnMut() -> F) -> Result<T, PeersError>
@@ -87,9 +91,8 @@ where
     F: Future<Output = Result<T, String>>,
 {
     let began = Instant::now();
-    let mut look = tokio::time::interval(Duration::from_millis(50));
     loop {
-        look.tick().await;
+        let looked = Instant::now();
         match question().await {
             Ok(answer) => return Ok(answer),
             Err(last) if began.elapsed() > patience => {
@@ -102,5 +105,6 @@ where
             }
             Err(_) => {}
         }
+        tokio::time::sleep(looked.elapsed().max(LOOK)).await;
     }
 }

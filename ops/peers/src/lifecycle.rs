@@ -27,6 +27,18 @@ impl Account {
         handle: &str,
         control: &str,
     ) -> Result<Account, PeersError> {
+        let there = self.arrive(pds, handle, control).await?;
+        self.leave().await?;
+        Ok(there)
+    }
+
+    /// The first half of a move: active on another PDS, and not yet inactive here.
+    pub async fn arrive(
+        &self,
+        pds: &str,
+        handle: &str,
+        control: &str,
+    ) -> Result<Account, PeersError> {
         let mut there = Account {
             pds: pds.to_owned(),
             token: String::new(),
@@ -79,10 +91,15 @@ impl Account {
         there
             .post("com.atproto.server.activateAccount", &nothing)
             .await?;
+        Ok(there)
+    }
+
+    /// The second half of a move: inactive here.
+    pub async fn leave(&self) -> Result<(), PeersError> {
         let later = json!({ "deleteAfter": "2099-01-01T00:00:00.000Z" });
         self.post("com.atproto.server.deactivateAccount", &later)
-            .await?;
-        Ok(there)
+            .await
+            .map(drop)
     }
 
     /// Takes another handle.

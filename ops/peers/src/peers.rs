@@ -90,6 +90,8 @@ struct Starter {
 
 /// First start: the peers may have to be fetched and built.
 pub(crate) const START: Duration = Duration::from_secs(1500);
+/// Starts that may fail, the last one included.
+const TRIES: usize = 3;
 
 impl Peers {
     /// Starts peers. None, after saying so, where what they need is missing and
@@ -102,6 +104,12 @@ impl Peers {
         if missing_tools(&needed)? {
             return Ok(None);
         }
+        again("the peers", async || Peers::start_once(&options).await)
+            .await
+            .map(Some)
+    }
+
+    async fn start_once(options: &PeersOptions) -> Result<Peers, PeersError> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.mjs");
         let mut command = Command::new("node");
         command
@@ -145,7 +153,7 @@ impl Peers {
         }
         let ready: Ready = serde_json::from_str(&line)
             .map_err(|problem| PeersError::Start(format!("the peers did not start: {problem}")))?;
-        Ok(Some(Peers {
+        Ok(Peers {
             plc: ready.plc,
             pds: ready.pds,
             jetstream: ready.jetstream.unwrap_or_default(),
@@ -157,7 +165,7 @@ impl Peers {
                 child: starter,
                 said: lines,
             }),
-        }))
+        })
     }
 
     /// Steers a Jetstream (`jetstream` or `jetstream2`): `stop`, `start`, `pause`, `resume`, or
@@ -180,6 +188,25 @@ impl Peers {
         match answer.contains("done") {
             true => Ok(()),
             false => Err(failed(&"the peers have ended")),
+        }
+    }
+}
+
+/// Starts once more what did not start: a port that was found free may be taken before a peer
+/// listens on it.
+pub(crate) async fn again<T>(
+    what: &str,
+    start: impl AsyncFn() -> Result<T, PeersError>,
+) -> Result<T, PeersError> {
+    let mut tries = 1;
+    loop {
+        match start().await {
+            Err(problem) if tries < TRIES => {
+                let said = writeln!(std::io::stderr(), "{what}: {problem}; starting again");
+                said.map_err(|problem| PeersError::Start(problem.to_string()))?;
+                tries += 1;
+            }
+            ended => return ended,
         }
     }
 }

@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 use crate::{Layout, Peers, PeersError};
 
-const START: Duration = Duration::from_secs(60);
-const STOP: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(300);
+const STOP: Duration = Duration::from_secs(120);
 /// Lines of a log that are told.
 const TOLD: usize = 20;
 

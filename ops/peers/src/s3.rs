@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::Mutex;
 
 use crate::PeersError;
-use crate::peers::{START, missing_tools};
+use crate::peers::{START, again, missing_tools};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +47,14 @@ impl S3Server {
         if missing_tools(&["node", "go"])? {
             return Ok(None);
         }
+        again("the S3 server", async || {
+            S3Server::start_once(buckets).await
+        })
+        .await
+        .map(Some)
+    }
+
+    async fn start_once(buckets: &[&str]) -> Result<S3Server, PeersError> {
         let mut starter = Command::new("node")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.mjs"))
             .arg("s3")
@@ -62,13 +70,13 @@ impl S3Server {
         let line = line(&mut said, "the S3 server").await?;
         let ready: Ready = serde_json::from_str(&line)
             .map_err(|problem| failed("the S3 server did not start", &problem))?;
-        Ok(Some(S3Server {
+        Ok(S3Server {
             url: ready.url,
             access_key: ready.access_key,
             secret_key: ready.secret_key,
             folder: ready.folder,
             starter: Mutex::new((starter, said)),
-        }))
+        })
     }
 
     /// Adds an empty bucket.

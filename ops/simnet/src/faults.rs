@@ -1,6 +1,6 @@
 //! Faults, each by seed and rate. A rate is "once in so many times"; 0 is never. What is decided
-//! about one thing is decided by the seed and that thing alone: about an answer, by the question and
-//! how often that very question was asked before.
+//! about one thing is decided by the seed and that thing alone: about an answer, by the question
+//! and how often that very question was asked before.
 
 use std::ops::Range;
 

@@ -254,15 +254,15 @@ impl Network {
         self.labels.subscriptions.load(Ordering::Relaxed)
     }
 
-    /// How often what befell those who asked, by the server (`plc`, `pds 0`, `relay`, `labeler`) and
-    /// the fault's name: `pds 0 hangs`.
+    /// How often what befell those who asked, by the server (`plc`, `pds 0`, `relay`, `labeler`)
+    /// and the fault's name: `pds 0 hangs`.
     pub fn met(&self) -> BTreeMap<String, u64> {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         met.clone()
     }
 
-    /// How often what went wrong in the streams, by the name that [`crate::StreamFaults`] has for it:
-    /// of all streams together.
+    /// How often what went wrong in the streams, by the name that [`crate::StreamFaults`] has for
+    /// it: of all streams together.
     pub fn streams_went_wrong(&self) -> BTreeMap<&'static str, u64> {
         let mut all = BTreeMap::new();
         for (fault, times) in self.logs.iter().flat_map(|log| log.went_wrong()) {

@@ -34,13 +34,15 @@ fn block(length: u32, bytes: &[u8]) -> Vec<u8> {
     [length.to_be_bytes().to_vec(), bytes.to_vec()].concat()
 }
 
-fn asked(folder: &Path) -> (Result<Option<()>, OpsError>, Vec<u8>, Vec<String>) {
+/// More than a thread of a busy machine stands still.
+const LONG: Duration = Duration::from_secs(60);
+
+fn asked(folder: &Path, silence: Duration) -> (Result<Option<()>, OpsError>, Vec<u8>, Vec<String>) {
     let request = Request::Rebuild(rebuild::Ask {
         what: "all".to_owned(),
     });
     let (mut out, mut heard) = (Vec::new(), Vec::new());
     let mut hear = |line: &[u8]| heard.push(String::from_utf8_lossy(line).into_owned());
-    let silence = Duration::from_millis(300);
     let answer = ask_within(folder, &request, &mut out, &mut hear, silence);
     (answer, out, heard)
 }
@@ -48,7 +50,7 @@ fn asked(folder: &Path) -> (Result<Option<()>, OpsError>, Vec<u8>, Vec<String>) 
 #[test]
 fn progress_goes_between_the_bytes_of_an_answer() -> Tested {
     let folder = tempfile::tempdir()?;
-    let (none, ..) = asked(folder.path());
+    let (none, ..) = asked(folder.path(), LONG);
     assert!(matches!(none, Ok(None)));
     let bytes = [
         block(3, b"one"),
@@ -59,7 +61,7 @@ fn progress_goes_between_the_bytes_of_an_answer() -> Tested {
     ];
     let (let_go, thread) = server(folder.path(), bytes.concat())?;
     drop(let_go);
-    let (answer, out, heard) = asked(folder.path());
+    let (answer, out, heard) = asked(folder.path(), LONG);
     assert!(matches!(answer, Ok(Some(()))), "{answer:?}");
     assert_eq!(
         (out.as_slice(), heard),
@@ -81,7 +83,11 @@ fn a_server_that_hangs_or_speaks_otherwise_is_left() -> Tested {
         let hangs = said == "silent";
         let (let_go, thread) = server(folder.path(), bytes)?;
         let held = hangs.then_some(let_go);
-        let (answer, ..) = asked(folder.path());
+        let silence = match hangs {
+            true => Duration::from_millis(300),
+            false => LONG,
+        };
+        let (answer, ..) = asked(folder.path(), silence);
         let problem = answer.err().map(|problem| problem.to_string());
         assert!(
             problem.as_ref().is_some_and(|it| it.contains(said)),

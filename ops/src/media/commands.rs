@@ -1,5 +1,5 @@
-//! `plyr blobs list|audit|sweep|retry|copy`: the upkeep of bytes, by the server that holds the data folder or
-//! by this process.
+//! `plyr blobs list|audit|sweep|retry|copy`: the upkeep of bytes, by the server that holds the data
+//! folder or by this process.
 
 use std::io::Write;
 use std::process::ExitCode;

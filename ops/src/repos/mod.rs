@@ -108,8 +108,9 @@ pub async fn ask(
     Ok(asked.map(|()| last))
 }
 
-/// Does the work of a command here, where no server does it; answers how far it came. Over a cluster
-/// this process has a heart of its own, like every writer: standing still for too long ends it.
+/// Does the work of a command here, where no server does it; answers how far it came. Over a
+/// cluster this process has a heart of its own, like every writer: standing still for too long ends
+/// it.
 pub async fn here(
     config: &Config,
     show: &mut (dyn FnMut(&Stand) + Send),

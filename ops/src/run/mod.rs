@@ -83,8 +83,8 @@ impl Role {
         }
         Err(OpsError::Config(vec![format!(
             "  store = \"embedded\" with `plyr {}`: one process holds the embedded store, its \
-             parts can't be apart; write store = \"scylla://host:port/keyspace\" (`plyr store migrate` \
-             makes the keyspace), or run `plyr serve`",
+             parts can't be apart; write store = \"scylla://host:port/keyspace\" (`plyr store \
+             migrate` makes the keyspace), or run `plyr serve`",
             self.name()
         )]))
     }

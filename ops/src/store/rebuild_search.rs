@@ -1,5 +1,5 @@
-//! `plyr rebuild search`: the search index, built anew beside the one that answers, by the server that
-//! keeps it or in the data folder itself.
+//! `plyr rebuild search`: the search index, built anew beside the one that answers, by the server
+//! that keeps it or in the data folder itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,7 +96,8 @@ async fn alone(config: &Config, store: &Arc<dyn Store>, shown: &mut Shown) -> Re
     built
 }
 
-/// Has it built and waits until it answers; `tell` hears how far it has come, and may end the waiting.
+/// Has it built and waits until it answers; `tell` hears how far it has come, and may end the
+/// waiting.
 pub async fn run(
     store: &dyn Store,
     search: &SearchIndex,

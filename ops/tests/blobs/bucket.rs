@@ -1,5 +1,5 @@
-//! The same over a real bucket: bytes are fetched into it, what it loses is fetched again, and while it
-//! is down it says so, and nothing is lost by that.
+//! The same over a real bucket: bytes are fetched into it, what it loses is fetched again, and
+//! while it is down it says so, and nothing is lost by that.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,10 +27,11 @@ fn bucket(server: &S3Server) -> Arc<S3> {
             secret_key: server.secret_key.clone(),
             session_token: None,
         },
+        // Nothing waits for their end: a server that is stopped refuses at once.
         patience: S3Patience {
-            connect: Duration::from_millis(500),
-            answer: Duration::from_secs(2),
-            transfer: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(60),
+            transfer: Duration::from_secs(60),
             tries: 2,
         },
     });

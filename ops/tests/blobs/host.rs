@@ -25,6 +25,8 @@ pub enum Does {
     SendsZeros(u64),
     /// Answers that status.
     Answers(u16),
+    /// Answers 429, and that it is to be left alone for so many seconds.
+    Rests(u32),
     /// Sends to another address.
     Redirects(&'static str),
     /// Accepts, and says nothing until it is dropped.
@@ -232,6 +234,12 @@ async fn do_it(stream: &mut BufReader<TcpStream>, does: Option<Does>) -> std::io
         Some(Does::Answers(status)) => {
             let body = br#"{"error":"InternalServerError","message":"no"}"#;
             send(stream, &format!("{status} No"), "application/json", body).await
+        }
+        Some(Does::Rests(seconds)) => {
+            let head = format!("HTTP/1.1 429 No\r\nretry-after: {seconds}\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(b"content-length: 0\r\n\r\n").await?;
+            stream.flush().await
         }
         Some(Does::Redirects(to)) => {
             let head = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");

@@ -1,10 +1,11 @@
 //! Public copies: made of what records let out, and gone as soon as none does.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use plyr_blobstore::Blobstore;
@@ -250,6 +251,7 @@ async fn i08_what_is_hidden_while_it_is_copied_is_not_public() {
     let asking = |blobstore: Blobstore, store: Arc<dyn Store>| {
         tokio::spawn(async move { blobstore.publish(&store, &cid).await.unwrap() })
     };
+    let began = Instant::now();
     let first = asking(blobstore.clone(), store.clone());
     halting.has_copied(1).await;
     // Nobody waits for another's copy, nor makes one as well: as if it weren't there yet.
@@ -261,15 +263,26 @@ async fn i08_what_is_hidden_while_it_is_copied_is_not_public() {
     let second = asking(blobstore.clone(), store.clone()).await.unwrap();
     assert_eq!((second, halting.copied()), (None, 1));
     halting.go.add_permits(1);
-    assert!(first.await.unwrap().is_some());
+    // A listener waits for two seconds at most; this machine may have taken longer.
+    let told = first.await.unwrap();
+    assert!(told.is_some() || began.elapsed() >= Duration::from_secs(2));
 
-    let third = asking(blobstore.clone(), store.clone());
-    halting.has_copied(2).await;
+    let third = RefCell::new(asking(blobstore.clone(), store.clone()));
+    wait_until("it is copied again", || async {
+        let copied = halting.copied();
+        // None at once where the first copy wasn't at its end yet.
+        if copied < 2 && third.borrow().is_finished() {
+            third.replace(asking(blobstore.clone(), store.clone()));
+        }
+        (copied == 2).then_some(()).ok_or(copied.to_string())
+    })
+    .await
+    .unwrap();
     assert!(is_public(&world, &cid).await);
     hide(&world, blob(None, &cid)).await;
     halting.go.add_permits(1);
-    assert_eq!(third.await.unwrap(), None);
-    assert!(!is_public(&world, &cid).await);
+    assert_eq!(third.into_inner().await.unwrap(), None);
+    gone(&world, &cid).await;
 }
 
 #[tokio::test]
@@ -283,7 +296,10 @@ async fn i08_a_copy_is_asked_about_again_though_the_listener_is_gone() {
     let asking = tokio::spawn(async move { blobstore.publish(&store, &cid).await });
     halting.has_copied(1).await;
     asking.abort();
-    assert!(asking.await.unwrap_err().is_cancelled());
+    // Or gone by itself, where this machine took longer than a listener waits.
+    if let Err(ended) = asking.await {
+        assert!(ended.is_cancelled());
+    }
     world.delete(&uri).await;
     assert!(is_public(&world, &cid).await);
     halting.go.add_permits(1);
@@ -313,7 +329,7 @@ async fn only_audio_that_a_follower_knows_of_becomes_public() {
     let (uri, audio) = track(&mut world, ALICE, 141).await;
     assert_eq!(blobstore.publish(&store, &audio).await.unwrap(), None);
     seen(&world, &uri, &audio).await;
-    assert!(blobstore.publish(&store, &audio).await.unwrap().is_some());
+    publish(&world, &blobstore, &audio).await;
     // Where no copies are made none is told of.
     let other = world.blobstore(&How::default());
     assert_eq!(other.publish(&store, &audio).await.unwrap(), None);

@@ -75,23 +75,29 @@ async fn i17_a_host_that_hangs_with_many_blobs_keeps_no_other_waiting() {
     let (hangs, other) = (Host::start_at(2).await, Host::start_at(3).await);
     let process = world.start(How::default());
     let mut many = Vec::new();
-    for seed in 0..40 {
-        let cid = of(&mut world, &hangs, ALICE, 1_000 + seed, Some(Does::Hangs)).await;
-        process.blobstore.want(&cid, &did(ALICE)).await.unwrap();
-        many.push(cid);
+    for seed in 1_000..1_040 {
+        many.push(of(&mut world, &hangs, ALICE, seed, Some(Does::Hangs)).await);
     }
-    asked_for(&hangs, &many, 2).await;
     let good = of(&mut world, &other, BOB, 1_100, None).await;
+    let (began, alice) = (std::time::Instant::now(), did(ALICE));
+    let wants = many.iter().map(|cid| process.blobstore.want(cid, &alice));
+    futures_util::future::try_join_all(wants).await.unwrap();
+    asked_for(&hangs, &many, 2).await;
     process.blobstore.want(&good, &did(BOB)).await.unwrap();
     assert!(is_kept(&process.settled(&good).await));
     let asked = many.iter().map(|cid| hangs.times_asked(cid)).sum::<usize>();
-    assert_eq!(
-        asked, 2,
-        "two at the same time, and nobody waited for the others"
-    );
-    let failures = world.rows().blobs(&many).await.unwrap().into_iter();
-    let failures: u32 = failures.flatten().map(|row| row.failures).sum();
-    assert_eq!(failures, 0, "who finds no place has not failed");
+    // Two at the same time, and the next two when those are given up, half a minute later.
+    let turns = 1 + began.elapsed().as_secs() as usize / 30;
+    assert!((2..=2 * turns).contains(&asked), "{asked} in {turns} turns");
+    let rows = world.rows().blobs(&many).await.unwrap();
+    for (cid, row) in many.iter().zip(rows) {
+        let failures = row.unwrap().failures;
+        let may_fail = turns > 1 && hangs.times_asked(cid) > 0;
+        assert!(
+            failures == 0 || may_fail,
+            "who finds no place has not failed"
+        );
+    }
     process.stop().await;
 }
 
@@ -141,11 +147,12 @@ async fn i17_what_somebody_waits_for_comes_before_what_a_mirror_wants() {
     let due = rows.due_blobs(now + 60_000_000, 10).await.unwrap();
     assert_eq!(due, [cids[2], cids[4], cids[0], cids[1], cids[3]]);
     let revision = row(&world, &cids[2]).await.unwrap().revision;
-    // That somebody asks is written once an hour, not each time.
+    // That somebody asks is written once an hour, not each time; the next may begin just now.
     for _ in 0..20 {
         blobstore.want(&cids[2], &did(ALICE)).await.unwrap();
     }
-    assert_eq!(row(&world, &cids[2]).await.unwrap().revision, revision);
+    let again = row(&world, &cids[2]).await.unwrap().revision;
+    assert!(again - revision <= 1, "{again} after {revision}");
 }
 
 #[tokio::test]
@@ -262,7 +269,7 @@ async fn what_one_says_is_too_large_is_not_refused_while_another_was_not_asked()
     let mut world = World::new().await;
     let (first, resting) = (Host::start_at(13).await, Host::start_at(14).await);
     let process = world.start(How::default());
-    let busy = of(&mut world, &resting, BOB, 1_780, Some(Does::Answers(429))).await;
+    let busy = of(&mut world, &resting, BOB, 1_780, Some(Does::Rests(300))).await;
     process.blobstore.want(&busy, &did(BOB)).await.unwrap();
     world.reason(&busy, "answers 429").await;
     let cid = of(
@@ -378,10 +385,6 @@ async fn what_hosts_do_wrong_ends_with_a_reason_and_hurts_nothing_else() {
         (Does::Hangs, "can't be reached"),
         (Does::Drips(1_000), "can't be reached"),
     ];
-    let process = world.start(How {
-        largest: 1_000_000,
-        ..How::default()
-    });
     let (mut hosts, mut bad) = (Vec::new(), Vec::new());
     for (number, (does, says)) in (0..).zip(cases) {
         let who = format!(
@@ -389,34 +392,35 @@ async fn what_hosts_do_wrong_ends_with_a_reason_and_hurts_nothing_else() {
             char::from(b'c' + number).to_string().repeat(24)
         );
         let host = Host::start_at(30 + number).await;
-        let cid = of(
-            &mut world,
-            &host,
-            &who,
-            2_000 + u16::from(number),
-            Some(does),
-        )
-        .await;
-        process.blobstore.want(&cid, &did(&who)).await.unwrap();
+        let seed = 2_000 + u16::from(number);
+        let cid = of(&mut world, &host, &who, seed, Some(does)).await;
         hosts.push(host);
-        bad.push((cid, says));
+        bad.push((did(&who), cid, says));
     }
     let other = Host::start_at(50).await;
     let good_cid = of(&mut world, &other, BOB, 2_100, None).await;
-    let reasons = bad.iter().map(|(cid, says)| world.reason(cid, says));
+    let process = world.start(How {
+        largest: 1_000_000,
+        ..How::default()
+    });
+    // All at once, and listened to from the beginning: of a host at rest something else is said
+    // some seconds later.
+    let wants = async {
+        let wants = bad
+            .iter()
+            .map(|(who, cid, _)| process.blobstore.want(cid, who));
+        futures_util::future::try_join_all(wants).await.unwrap();
+    };
+    let reasons = bad.iter().map(|(_, cid, says)| world.reason(cid, says));
     let good = async {
-        for (host, (cid, _)) in hosts.iter().zip(&bad) {
+        for (host, (_, cid, _)) in hosts.iter().zip(&bad) {
             asked_for(host, &[*cid], 1).await;
         }
         process.blobstore.want(&good_cid, &did(BOB)).await.unwrap();
         assert!(is_kept(&process.settled(&good_cid).await));
-        // Who is silent and who drips still was.
-        for (cid, _) in &bad[7..] {
-            assert_eq!(row(&world, cid).await.unwrap().failures, 0);
-        }
     };
-    tokio::join!(futures_util::future::join_all(reasons), good);
-    let cids: Vec<Cid> = bad.iter().map(|(cid, _)| *cid).collect();
+    tokio::join!(wants, futures_util::future::join_all(reasons), good);
+    let cids: Vec<Cid> = bad.iter().map(|(_, cid, _)| *cid).collect();
     for row in world
         .rows()
         .blobs(&cids)
@@ -434,4 +438,42 @@ async fn what_hosts_do_wrong_ends_with_a_reason_and_hurts_nothing_else() {
     assert_eq!(world.originals().await, [good_cid]);
     process.stop().await;
     assert_eq!(files(&world.staging()), 0);
+}
+
+#[tokio::test]
+async fn i17_who_is_silent_or_drips_keeps_nobody_waiting() {
+    // They are given up after 30 and 20 s: a machine that stands still for so long proves nothing.
+    for _ in 0..5 {
+        if comes_meanwhile().await {
+            return;
+        }
+    }
+    panic!("nothing came before those were given up");
+}
+
+/// Whether a blob came while one host was silent and one dripped, and neither was given up.
+async fn comes_meanwhile() -> bool {
+    let mut world = World::new().await;
+    let hosts = [Host::start_at(60).await, Host::start_at(61).await];
+    let other = Host::start_at(62).await;
+    let mut slow = Vec::new();
+    let cases = [(ALICE, Does::Hangs), (CAROL, Does::Drips(1_000))];
+    for ((host, (who, does)), seed) in hosts.iter().zip(cases).zip(2_200..) {
+        let cid = of(&mut world, host, who, seed, Some(does)).await;
+        slow.push((did(who), cid));
+    }
+    let good = of(&mut world, &other, BOB, 2_210, None).await;
+    let process = world.start(How::default());
+    for (host, (who, cid)) in hosts.iter().zip(&slow) {
+        process.blobstore.want(cid, who).await.unwrap();
+        asked_for(host, &[*cid], 1).await;
+    }
+    process.blobstore.want(&good, &did(BOB)).await.unwrap();
+    assert!(is_kept(&process.settled(&good).await));
+    let mut failures = 0;
+    for (_, cid) in &slow {
+        failures += row(&world, cid).await.unwrap().failures;
+    }
+    process.stop().await;
+    failures == 0
 }

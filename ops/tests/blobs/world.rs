@@ -123,7 +123,7 @@ impl Process {
 
     /// Waits until a blob is here or refused.
     pub async fn settled(&self, cid: &Cid) -> Standing {
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_secs(300);
         self.blobstore.wait(cid, patience).await.unwrap()
     }
 }

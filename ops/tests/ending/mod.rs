@@ -9,7 +9,7 @@ type Tested = Result<(), Box<dyn std::error::Error>>;
 
 /// With several writers a repo is merged once more 75 s after the first time; what another writer
 /// wrote meanwhile is settled then.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until the dump is what the PDSs hold.
 pub async fn ends_as(plyr: &Plyr, expected: &str) -> Tested {

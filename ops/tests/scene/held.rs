@@ -230,11 +230,13 @@ impl Witness {
         }
     }
 
-    /// Asks the server. What was answered before counts on where it dies meanwhile.
-    pub async fn ask(&mut self) {
+    /// Asks the server. What was answered before counts on where it dies meanwhile. Answers how
+    /// many records there were.
+    pub async fn ask(&mut self) -> usize {
         if let Ok(held) = Held::answered(&self.folder).await {
             self.answered = Some(held);
         }
+        self.answered.as_ref().map_or(0, Held::count)
     }
 
     /// The server has died, and nothing was started since: all that was answered must be there.

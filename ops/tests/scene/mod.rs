@@ -83,7 +83,7 @@ pub const TROUBLED: HostFaults = HostFaults {
 
 /// How long the state may take until it is what it must be. A host that failed twice is asked again
 /// within two minutes; what is held above a head, within one.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(100);
 /// Characters of a line of a stream that are printed.
 const TOLD: usize = 400;

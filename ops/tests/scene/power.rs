@@ -14,7 +14,7 @@ use super::{RunError, Scene};
 /// How long a life goes on after its last act, if the call before which it is cut doesn't come.
 const AFTERWARDS: Duration = Duration::from_secs(3);
 /// How long a cut may take.
-const CUTTING: Duration = Duration::from_secs(30);
+const CUTTING: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(20);
 /// The tool's name.
 const TOOL: &str = "plyr-powercut";

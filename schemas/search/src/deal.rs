@@ -1,6 +1,6 @@
 //! The best hits of one tier and field, dealt so that no artist floods a page: first every artist's
-//! best [`ROUND`] hits, by merit; then everybody's next ones; and so on. Keeps no more than it needs
-//! to answer the first `most` places, whatever order hits come in.
+//! best [`ROUND`] hits, by merit; then everybody's next ones; and so on. Keeps no more than it
+//! needs to answer the first `most` places, whatever order hits come in.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -92,9 +92,9 @@ pub struct Document {
 }
 
 impl Document {
-    /// The document of a record; none for likes, comments and profiles (an actor's document comes of
-    /// [`Document::of_actor`]), for lists that are neither album nor playlist, and for what has no
-    /// title or name.
+    /// The document of a record; none for likes, comments and profiles (an actor's document comes
+    /// of [`Document::of_actor`]), for lists that are neither album nor playlist, and for what has
+    /// no title or name.
     pub fn of_record(
         uri: &RecordUri,
         collection: Collection,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 /// An index can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// The index, or a file of it, can't be used. It holds nothing that can't be made again: build a
-    /// new one beside it (`plyr rebuild search`).
+    /// The index, or a file of it, can't be used. It holds nothing that can't be made again: build
+    /// a new one beside it (`plyr rebuild search`).
     #[error("the search index can't be used ({0}); build it anew with `plyr rebuild search`")]
     Index(#[from] tantivy::TantivyError),
     /// The position in the log that a commit covers is not the one that was committed.

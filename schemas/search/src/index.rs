@@ -172,8 +172,8 @@ impl Index {
         &self.folder
     }
 
-    /// The position that the last commit covers, as it was handed to [`Writer::commit`]; none before
-    /// the first one.
+    /// The position that the last commit covers, as it was handed to [`Writer::commit`]; none
+    /// before the first one.
     ///
     /// # Errors
     /// When it can't be read, or is not as it was written.
@@ -213,8 +213,8 @@ impl Index {
             .clone()
     }
 
-    /// Makes one segment of all that was committed, for an index that was just built: every word of a
-    /// query is looked for in each segment's dictionary, which costs the most where it may have
+    /// Makes one segment of all that was committed, for an index that was just built: every word of
+    /// a query is looked for in each segment's dictionary, which costs the most where it may have
     /// typos. It takes as much room again for a while. What fails leaves the index as it was.
     ///
     /// # Errors
@@ -277,8 +277,8 @@ impl Writer {
     }
 
     /// Makes everything written so far durable and searchable, with the position in the log that it
-    /// covers. Either all of it is there after a kill, or nothing; a cut of the power may leave what
-    /// has to be built anew.
+    /// covers. Either all of it is there after a kill, or nothing; a cut of the power may leave
+    /// what has to be built anew.
     pub fn commit(&mut self, position: &str) -> Result<(), SearchError> {
         let mut prepared = self.inner.prepare_commit()?;
         prepared.set_payload(&covered(position));

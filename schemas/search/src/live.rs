@@ -1,5 +1,5 @@
-//! What whoever keeps an index and whoever answers from it share: the index that serves now, who and
-//! what is hidden, and how the index stands.
+//! What whoever keeps an index and whoever answers from it share: the index that serves now, who
+//! and what is hidden, and how the index stands.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -43,8 +43,8 @@ impl Place {
         }
     }
 
-    /// Removes whatever an interrupted build left, and older indexes that couldn't be removed. To be
-    /// asked for while nothing is built.
+    /// Removes whatever an interrupted build left, and older indexes that couldn't be removed. To
+    /// be asked for while nothing is built.
     ///
     /// # Errors
     /// The first that can't be removed, to be told: all that can be are removed, and the index that

@@ -220,8 +220,8 @@ impl Query {
         }
     }
 
-    /// How many words it has to look for, those of phrases among them: what showing where they stand
-    /// costs for each word of a text.
+    /// How many words it has to look for, those of phrases among them: what showing where they
+    /// stand costs for each word of a text.
     pub fn size(&self) -> usize {
         let phrases = self.phrases.iter();
         self.words.len() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()

@@ -127,8 +127,8 @@ impl Searcher {
         self.search_until(query, filters, page, excluded, Purse::of(budget))
     }
 
-    /// The same, but ends early when it is cancelled: for who may go away meanwhile. What it answers
-    /// then is partial.
+    /// The same, but ends early when it is cancelled: for who may go away meanwhile. What it
+    /// answers then is partial.
     ///
     /// # Errors
     /// When the index can't be read.

@@ -1,5 +1,5 @@
-//! What stages of a search hand to one another: lists of documents, each with the tier and the field
-//! that a document found in it has.
+//! What stages of a search hand to one another: lists of documents, each with the tier and the
+//! field that a document found in it has.
 
 use tantivy::DocId;
 use tantivy::postings::TermInfo;

@@ -1,5 +1,5 @@
-//! The order of hits is the documents' alone: not of the order they were written in, nor of commits,
-//! segments, replaced and deleted documents; and pages are cuts of it.
+//! The order of hits is the documents' alone: not of the order they were written in, nor of
+//! commits, segments, replaced and deleted documents; and pages are cuts of it.
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
 mod catalogue;

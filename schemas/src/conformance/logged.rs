@@ -91,9 +91,9 @@ pub async fn what_changes_back_is_named_again(place: &dyn Place) -> Checked {
     Ok(())
 }
 
-/// Whoever is liked by more or fewer is named once the count is there: for a like, one that is taken
-/// back, and an account that is hidden and returns. Only what was counted at once may be named in
-/// time: stores that count once more must do so much later.
+/// Whoever is liked by more or fewer is named once the count is there: for a like, one that is
+/// taken back, and an account that is hidden and returns. Only what was counted at once may be
+/// named in time: stores that count once more must do so much later.
 pub async fn whoever_is_liked_is_named(place: &dyn Place) -> Checked {
     let opened = place.open(None).await?;
     let store = opened.as_ref();

@@ -355,4 +355,4 @@ pub async fn i04_a_floor_that_moves_in_between_is_told(
 }
 
 /// How long the case above waits for each step.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);

@@ -1,9 +1,9 @@
 //! A commit that a cut of the power tore. Of what was not synced yet a disk may have written any
 //! pages: the engine discards a commit that it can't read to its end, but where only a page within
 //! a long value is missing, it refuses to open at all. Each commit is synced before the next one
-//! begins, so only the last of the newest journal can be torn, and nobody was told of it: it is left
-//! out. (One that rots later can't be told from it. A cursor is written after what it covers, so that
-//! streams tell again what the last commit held.)
+//! begins, so only the last of the newest journal can be torn, and nobody was told of it: it is
+//! left out. (One that rots later can't be told from it. A cursor is written after what it covers,
+//! so that streams tell again what the last commit held.)
 
 use std::fs::File;
 use std::io::Error;

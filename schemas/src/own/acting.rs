@@ -203,7 +203,8 @@ impl Own {
 
     /// Notes an action, then tells the store. It comes to its end also where whoever asked is gone
     /// meanwhile. What isn't hidden is not restored, and what was deleted for good is not merely
-    /// taken down: nothing is noted of these. What a store hides whose journal was lost is restored.
+    /// taken down: nothing is noted of these. What a store hides whose journal was lost is
+    /// restored.
     pub async fn act(&self, asked: Asked) -> Result<Acted, OwnError> {
         let own = self.clone();
         let acting = tokio::spawn(async move { own.act_to_the_end(asked).await });

@@ -160,8 +160,8 @@ impl Inner {
             .await
     }
 
-    /// What each current record of a repo's collection derives, a chunk at a time; nothing of hidden
-    /// ones.
+    /// What each current record of a repo's collection derives, a chunk at a time; nothing of
+    /// hidden ones.
     async fn each_derived(
         &self,
         did: &Did,

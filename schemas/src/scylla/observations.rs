@@ -170,8 +170,9 @@ impl Inner {
     }
 
     /// Logs an actor, and who else an observation changed, unless this process has logged the very
-    /// same observation: who wrote it before may have died. Its time is part of it. Asked again with
-    /// the same answer it is logged again, for what others wrote and logged meanwhile is unknown.
+    /// same observation: who wrote it before may have died. Its time is part of it. Asked again
+    /// with the same answer it is logged again, for what others wrote and logged meanwhile is
+    /// unknown.
     pub(super) async fn log_actor(
         &self,
         did: &Did,

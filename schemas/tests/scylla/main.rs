@@ -46,6 +46,8 @@ async fn new_keyspace(name: &str) -> Result<Option<Keyspace>, BoxError> {
     let mut options = ScyllaOptions::parse(&url, "fm.plyr".parse()?)?;
     options.settle_after = Duration::from_millis(10);
     options.settle_again = Duration::from_millis(300);
+    // A node of a busy machine may stand still.
+    options.read_patience = Duration::from_secs(60);
     Ok(Some(Keyspace(options)))
 }
 

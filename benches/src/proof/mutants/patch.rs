@@ -27,8 +27,9 @@ impl Filter {
                 (package, vec![*kind, *target], names)
             }
             _ => {
-                let fix = "write it like `-p plyr-schemas --test embedded i04_a_delete`: a package, \
-                           one of --lib, --bin NAME and --test NAME, and a part of the tests' names";
+                let fix = "write it like `-p plyr-schemas --test embedded i04_a_delete`: a \
+                           package, one of --lib, --bin NAME and --test NAME, and a part of the \
+                           tests' names";
                 return Err(format!("`test: {text}` names no tests; {fix}"));
             }
         };

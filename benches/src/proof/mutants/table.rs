@@ -15,8 +15,8 @@ pub fn of(rows: &[String]) -> String {
     format!("{HEAD}{}\n", rows.join("\n"))
 }
 
-/// The document with these rows in the place of older ones. Rows of mutants that were not tried stay
-/// as they were, those of mutants that are no more go. `told`: how the last ones were tried.
+/// The document with these rows in the place of older ones. Rows of mutants that were not tried
+/// stay as they were, those of mutants that are no more go. `told`: how the last ones were tried.
 pub fn written(
     document: &str,
     all: &[Mutant],

@@ -11,7 +11,7 @@ use super::{AN_HOUR, BoxError, Checked, Place, about, bytes, ensure, file, key, 
 use crate::{ObjectKey, Put};
 
 /// How long what was begun may take to be taken back.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Polls a future so often and then gives it up: it is woken as it gets on, so the number says how
 /// far it got.

@@ -241,7 +241,7 @@ async fn an_upload_whose_put_is_dropped_is_given_up() {
             assert!(step.is_pending(), "it was done too soon");
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), begun)
+    tokio::time::timeout(Duration::from_secs(300), begun)
         .await
         .unwrap();
     drop(putting);

@@ -27,8 +27,8 @@ pub fn options() -> ProberOptions {
         program: PathBuf::from(env!("CARGO_BIN_EXE_plyr-probe-child")),
         at_once: 2,
         memory: 512 << 20,
-        cpu: Duration::from_secs(60),
-        wall: Duration::from_secs(120),
+        cpu: Duration::from_secs(600),
+        wall: Duration::from_secs(1_200),
     }
 }
 

@@ -99,7 +99,7 @@ async fn i11_hosts_that_hang_or_drip_are_given_up() {
         }
         pds.fault(method, fault);
         let fetcher = fetcher(&pds.origin, bounds());
-        let fetched = tokio::time::timeout(Duration::from_secs(60), fetcher.fetch(&ask)).await;
+        let fetched = tokio::time::timeout(Duration::from_secs(180), fetcher.fetch(&ask)).await;
         let told = fetched
             .expect("it is given up")
             .map(|fetched| fetched.state)

@@ -1,5 +1,6 @@
 //! The simulated labeler against a real one: what Ozone 0.4.2 sent (`tests/ozone`) and what is sent
-//! here read by one strict reader, are of the same shapes, and are signed by the key in the document.
+//! here read by one strict reader, are of the same shapes, and are signed by the key in the
+//! document.
 
 mod asking;
 mod faults;
