@@ -58,6 +58,12 @@ pub enum Command {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
+/// Who waits for the end, and whether everything was synced.
+type Closing = (
+    oneshot::Sender<Result<(), StoreError>>,
+    Result<(), StoreError>,
+);
+
 pub struct Writer {
     pub layers: Layers,
     pub namespace: Namespace,
@@ -70,11 +76,8 @@ pub struct Writer {
     pub erasing: Erasing,
     pub compacted: Arc<AtomicU64>,
     pub removed: usize,
-    /// Who waits for the end, and whether everything was synced.
-    pub closing: Option<(
-        oneshot::Sender<Result<(), StoreError>>,
-        Result<(), StoreError>,
-    )>,
+    /// Once it is to end.
+    pub closing: Option<Closing>,
 }
 
 impl Writer {
