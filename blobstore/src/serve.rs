@@ -52,6 +52,15 @@ pub(crate) fn is_before_all(row: &Blob) -> bool {
     row.due_at.is_some_and(|due| due <= now() - BEFORE_ALL / 2)
 }
 
+/// When a blob is tried, for people: what somebody waits for was due when they asked.
+pub(crate) fn due_for_people(row: &Blob) -> Option<Micros> {
+    let due = row.due_at?;
+    Some(match is_before_all(row) {
+        true => due + BEFORE_ALL,
+        false => due,
+    })
+}
+
 /// The time as rows hold it.
 pub(crate) fn now() -> Micros {
     chrono::Utc::now().timestamp_micros()

@@ -5,7 +5,7 @@ use plyr_schemas::{BlobState, Micros};
 use serde::Serialize;
 
 use crate::error::BlobstoreError;
-use crate::serve::Blobstore;
+use crate::serve::{Blobstore, due_for_people};
 
 /// Rows read at once.
 const PAGE: usize = 500;
@@ -24,7 +24,7 @@ pub struct NotKept {
     pub reason: Option<String>,
     /// Fetches that failed.
     pub failures: u32,
-    /// When it is tried next, in microseconds since 1970.
+    /// When it is tried next, in microseconds since 1970; that is past where it waits for its turn.
     pub due_at: Option<Micros>,
 }
 
@@ -68,12 +68,13 @@ pub async fn list(blobstore: &Blobstore) -> Result<List, BlobstoreError> {
                 BlobState::SetAside => list.set_aside += 1,
             }
             if list.not_kept.len() < MOST_NAMED {
+                let due_at = due_for_people(&row);
                 list.not_kept.push(NotKept {
                     cid: row.cid.to_string(),
                     state: row.state,
                     reason: row.reason,
                     failures: row.failures,
-                    due_at: row.due_at,
+                    due_at,
                 });
             }
         }

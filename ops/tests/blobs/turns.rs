@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use plyr_blobstore::{MediaPolicy, Standing};
+use plyr_blobstore::{MediaPolicy, Standing, list};
 use plyr_lexicons::Cid;
 use plyr_peers::wait_until;
 use plyr_schemas::{Blob, BlobState, Change, HiddenSubject, Hide, Store};
@@ -146,6 +146,14 @@ async fn i17_what_somebody_waits_for_comes_before_what_a_mirror_wants() {
     }
     let due = rows.due_blobs(now + 60_000_000, 10).await.unwrap();
     assert_eq!(due, [cids[2], cids[4], cids[0], cids[1], cids[3]]);
+    // People are told when they asked, not how it is put before all others.
+    let told = list(&blobstore).await.unwrap().not_kept;
+    let told = told.iter().find(|one| one.cid == cids[4].to_string());
+    let due_at = told.unwrap().due_at.unwrap();
+    assert!(
+        (now..now + 3_600_000_000).contains(&due_at),
+        "{due_at} {now}"
+    );
     let revision = row(&world, &cids[2]).await.unwrap().revision;
     // That somebody asks is written once an hour, not each time; the next may begin just now.
     for _ in 0..20 {

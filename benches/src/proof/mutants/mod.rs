@@ -22,8 +22,8 @@ use patch::{Choice, Filter, Mutant};
 
 /// Tests that take so much longer than on the unchanged tree hang.
 const LONGER: u32 = 5;
-/// And never before this has passed: tests that wait for a condition give up after a minute, and a
-/// test that fails by itself says more than a time out.
+/// And never before this has passed: a busy machine may stand still. Tests that wait for a condition
+/// bear that for longer.
 const LEAST_PATIENCE: Duration = Duration::from_secs(90);
 /// On the unchanged tree tests may take this long.
 const PATIENCE: Duration = Duration::from_secs(600);
