@@ -178,6 +178,7 @@ async fn formats_play(pds: Pds) -> Tested {
         }
         settlings.insert(name, playback);
     }
+    are_counted(&plyr).await?;
     // What is kept plays whatever becomes of the network.
     drop(peers);
     for (name, _, is) in FILES {
@@ -220,6 +221,31 @@ async fn formats_play(pds: Pds) -> Tested {
         }
     }
     assert_eq!(plyr.stop().await?, Some(0));
+    Ok(())
+}
+
+/// Every job's end is in the metrics, and every byte that came.
+async fn are_counted(plyr: &Plyr) -> Tested {
+    let of = |counts: fn(Is) -> bool| FILES.iter().filter(|(.., is)| counts(*is)).count() as f64;
+    let (kept, refused) = (of(|is| is != Is::NoAudio), of(|is| is == Is::NoAudio));
+    let sizes: std::io::Result<Vec<usize>> = FILES
+        .iter()
+        .map(|(name, ..)| bytes_of(name).map(|bytes| bytes.len()))
+        .collect();
+    let least = sizes?.iter().sum::<usize>() as f64;
+    let jobs = "plyr_media_jobs_total";
+    wait_until("all are counted", || async {
+        let told = (
+            plyr.counted(jobs, "outcome=\"kept\"").await?,
+            plyr.counted(jobs, "outcome=\"refused\"").await?,
+            plyr.counted("plyr_media_fetched_bytes_total", "").await?,
+        );
+        let is_all = (told.0, told.1) == (kept, refused) && told.2 >= least;
+        is_all.then_some(()).ok_or(format!(
+            "{told:?}, not {kept}, {refused} and {least} or more"
+        ))
+    })
+    .await?;
     Ok(())
 }
 
@@ -275,6 +301,12 @@ async fn i09_a_pds_that_serves_other_bytes_is_not_believed() -> Tested {
             Some(why) if why.contains("other bytes") => Ok(playback),
             _ => Err(playback.to_string()),
         }
+    })
+    .await?;
+    wait_until("it is counted", || async {
+        let jobs = "plyr_media_jobs_total";
+        let told = plyr.counted(jobs, "reason=\"wrongBytes\"").await?;
+        (told >= 1.0).then_some(()).ok_or(told.to_string())
     })
     .await?;
     let sources = wrong["sources"].as_array().ok_or("no sources")?;
