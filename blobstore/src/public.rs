@@ -29,6 +29,9 @@ const A_MOMENT: Duration = Duration::from_secs(2);
 const TRIES: u32 = 12;
 const LEAST_REST: Duration = Duration::from_millis(200);
 
+/// By when every process knows of a hide: snapshots may be a second behind.
+const HEARD_BY: Duration = Duration::from_secs(2);
+
 /// Which blobs this process is copying.
 #[derive(Clone, Default)]
 pub(crate) struct Copying(Arc<Mutex<HashSet<Cid>>>);
@@ -111,12 +114,31 @@ impl Blobstore {
             Err(problem) => Err(problem.into()),
         };
         match may {
-            Ok(true) => return true,
+            Ok(true) => {
+                self.ask_again_later(store, cid);
+                return true;
+            }
             Ok(false) => {}
             Err(problem) => tracing::warn!(%cid, %problem, "a public copy is taken back"),
         }
         self.take_back(&public).await;
         false
+    }
+
+    /// Over a cluster another process may have heard of a hide before the copy was there, and this
+    /// one not yet when it asked: so it asks once more.
+    fn ask_again_later(&self, store: &Arc<dyn Store>, cid: Cid) {
+        let (blobstore, store) = (self.clone(), store.clone());
+        tokio::spawn(async move {
+            sleep(HEARD_BY).await;
+            match blobstore.may_stay(&store, &cid).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(problem) => tracing::warn!(%cid, %problem, "a public copy is taken back"),
+            }
+            let public = ObjectKey::original(&cid).public();
+            blobstore.take_back(&public).await;
+        });
     }
 
     /// Deletes what may not be public, and again where that fails: nothing else looks at it before

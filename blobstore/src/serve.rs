@@ -13,7 +13,7 @@ use url::Url;
 use crate::error::BlobstoreError;
 use crate::options::{MediaOptions, MediaPolicy};
 use crate::public::Copying;
-use crate::standing::Standing;
+use crate::standing::{Standing, UNNAMED};
 
 /// How often a row that others change is read and written again.
 const TRIES: usize = 8;
@@ -45,6 +45,14 @@ pub struct Blobstore {
 fn waits_in_line(row: &Blob, at: Micros) -> bool {
     let is_due = |due: Micros| due <= at && due > at - BEFORE_ALL / 2;
     row.state == BlobState::Wanted && row.leased_until <= at && row.due_at.is_some_and(is_due)
+}
+
+/// Whether a job found that no record that shows names the blob: who has one that does knows better.
+fn was_unnamed(row: &Blob, at: Micros) -> bool {
+    row.state == BlobState::Wanted
+        && row.leased_until <= at
+        && row.due_at.is_some_and(|due| due > at)
+        && row.reason.as_deref() == Some(UNNAMED)
 }
 
 /// Whether somebody waits for a job that is due.
@@ -127,11 +135,18 @@ impl Blobstore {
         let row = self
             .change(cid, |row| {
                 let at = now();
-                let known = row.holders.contains(holder) || row.holders.len() >= MOST_HOLDERS;
+                // As long as it isn't here, who asks last has it asked for.
+                let is_full = row.holders.len() >= MOST_HOLDERS;
+                let known =
+                    row.holders.contains(holder) || (is_full && row.state != BlobState::Wanted);
                 let is_noted = row.played_at == Some(hour) && row.unnamed_since.is_none();
                 let rests =
                     row.state == BlobState::Wanted && row.due_at.is_none_or(|due| due > at + HOUR);
                 let is_given_up = rests && row.due_at.is_none() && row.leased_until <= at;
+                if was_unnamed(row, at) {
+                    row.due_at = Some(at);
+                    row.reason = None;
+                }
                 let waits = waits_in_line(row, at);
                 if row.revision > 0 && known && is_noted && !is_given_up && !waits {
                     return false;
@@ -148,6 +163,7 @@ impl Blobstore {
                 row.played_at = Some(hour);
                 row.unnamed_since = None;
                 if !known {
+                    row.holders.drain(..usize::from(is_full));
                     row.holders.push(holder.clone());
                 }
                 true
@@ -203,8 +219,14 @@ impl Blobstore {
             // Whoever fetched only what was asked for gave it up; a mirror tries for itself.
             let is_given_up =
                 row.state == BlobState::Wanted && row.due_at.is_none() && row.leased_until <= now();
-            if row.revision > 0 && known && row.unnamed_since.is_none() && !is_given_up {
+            let was_unnamed = was_unnamed(row, now());
+            let is_noted = row.unnamed_since.is_none() && !was_unnamed;
+            if row.revision > 0 && known && is_noted && !is_given_up {
                 return false;
+            }
+            if was_unnamed {
+                row.due_at = Some(now());
+                row.reason = None;
             }
             if is_given_up {
                 row.due_at = Some(now());
@@ -283,16 +305,28 @@ impl Blobstore {
             .await?)
     }
 
-    /// Where a kept blob can be fetched from the store itself, for that long.
+    /// Whether a kept blob's object is there, and has its size.
+    pub async fn is_whole(&self, cid: &Cid, size: u64) -> Result<bool, BlobstoreError> {
+        let found = self.objects.find(&ObjectKey::original(cid)).await?;
+        Ok(found.is_some_and(|found| found.size == size))
+    }
+
+    /// Where a kept blob of a size can be fetched from the store itself, for that long; none where
+    /// the store has no such links, or isn't there whole.
     pub async fn direct(
         &self,
-        cid: &Cid,
+        (cid, size): (&Cid, u64),
         lives: Duration,
         about: &About,
         disposition: Option<&str>,
     ) -> Result<Option<Url>, BlobstoreError> {
         let key = ObjectKey::original(cid);
-        Ok(self.objects.direct(&key, lives, about, disposition).await?)
+        let link = self.objects.direct(&key, lives, about, disposition).await?;
+        // Whoever follows it is told nothing by us any more.
+        match link.is_none() || self.is_whole(cid, size).await? {
+            true => Ok(link),
+            false => Ok(None),
+        }
     }
 
     /// Reads a blob's row (or a new one), changes it and writes it, until nobody came between.

@@ -34,6 +34,9 @@ pub enum Standing {
 /// What a row says of a blob for which other bytes came.
 pub(crate) const WRONG_BYTES: &str = "the server that has it sent other bytes than its CID says";
 
+/// What a row says of a blob that no record that shows named when its job looked.
+pub(crate) const UNNAMED: &str = "no record that shows names it any more";
+
 /// The word for a blob that ended the process that looked at it.
 const SET_ASIDE: &str = "damaged";
 

@@ -11,6 +11,8 @@ mod failing;
 mod host;
 #[path = "blobs/keeping.rs"]
 mod keeping;
+#[path = "blobs/others.rs"]
+mod others;
 #[path = "blobs/public.rs"]
 mod public;
 #[path = "blobs/turns.rs"]

@@ -91,15 +91,19 @@ pub async fn original(
             .map(|text| (CONTENT_DISPOSITION, text)),
     );
     if is_head {
-        return Ok(respond_with(Response::default(), status, headers));
+        return match blobs.is_whole(&cid, original.size).await? {
+            true => Ok(respond_with(Response::default(), status, headers)),
+            false => Err(lost(blobs, &original.named).await),
+        };
     }
     let place = app.open.place()?;
     // The first range is opened before anything is said, so that an error is still told.
-    let reading = open(blobs, cid, &ranges[0]).await?;
+    let whole = (cid, original.size);
+    let reading = open(blobs, whole, &ranges[0]).await?;
     let Some(reading) = reading else {
         return Err(lost(blobs, &original.named).await);
     };
-    let bytes = envelope.filled(blobs.clone(), cid, ranges, reading);
+    let bytes = envelope.filled(blobs.clone(), whole, ranges, reading);
     let sending = app
         .open
         .send(original.named, asking.line.clone(), place, bytes);
@@ -202,7 +206,8 @@ async fn elsewhere(
         media_type: original.media_type.clone(),
     };
     let disposition = original.disposition.as_deref();
-    Ok(blobs.direct(cid, LINK_LIVES, &about, disposition).await?)
+    let whole = (cid, original.size);
+    Ok(blobs.direct(whole, LINK_LIVES, &about, disposition).await?)
 }
 
 fn redirection(url: &Url) -> Response {
@@ -276,13 +281,15 @@ fn respond_with(
     response
 }
 
+/// None where the object isn't there, or isn't whole: bytes that were promised would not come.
 async fn open(
     blobs: &Blobstore,
-    cid: Cid,
+    (cid, size): (Cid, u64),
     range: &Range<u64>,
 ) -> Result<Option<Bytestream>, XrpcError> {
     let reading = blobs.original(&cid, Some(range.clone())).await?;
-    Ok(reading.map(|reading| read(cid, reading)))
+    let whole = reading.filter(|reading| reading.size == size);
+    Ok(whole.map(|reading| read(cid, reading)))
 }
 
 fn read(cid: Cid, reading: Reading) -> Bytestream {
@@ -343,7 +350,7 @@ impl Envelope {
     fn filled(
         self,
         blobs: Blobstore,
-        cid: Cid,
+        (cid, size): (Cid, u64),
         ranges: Vec<Range<u64>>,
         first: Bytestream,
     ) -> Bytestream {
@@ -359,7 +366,7 @@ impl Envelope {
             async move {
                 let bytes = match opened {
                     Some(bytes) => bytes,
-                    None => match open(&blobs, cid, &range).await {
+                    None => match open(&blobs, (cid, size), &range).await {
                         Ok(Some(bytes)) => bytes,
                         Ok(None) => {
                             blobs.lost(&cid).await.map_err(std::io::Error::other)?;

@@ -42,7 +42,7 @@ pub async fn arrived<'a>(
         return Err(error::never_here(role));
     }
     if !patience.is_zero() {
-        place = app.open.waiting_place(role)?;
+        place = app.open.waiting_place(role, named.did())?;
         standing = blobs.wait(&named.cid, patience).await?;
         // Meanwhile it may have been deleted or hidden.
         let one = std::slice::from_ref(named);

@@ -28,9 +28,15 @@ const MOST_WAITING: usize = 64;
 /// reading for a while, and asks for the rest again if it was cut off.)
 const STALLED: Duration = Duration::from_secs(60);
 /// Where no place is left, the slowest body gives up its own, if it took fewer bytes than that in
-/// its last whole minute (32 KiB a second): else who takes a piece a minute keeps everybody out. A
-/// player that is cut off asks for the rest again.
+/// its last whole minute (32 KiB a second), or at that pace since it began: else who takes a piece
+/// a minute, or nothing and asks anew, keeps everybody out. A player that is cut off asks for the
+/// rest again.
 const SLOW: u64 = 60 * (32 << 10);
+/// How long nobody says of a body that just began how fast it is, in milliseconds.
+const BEGINNING: u64 = 10_000;
+/// Of those that wait, the ones that wait for what one author's host has: who sends nothing keeps
+/// those out who wait for others.
+const MOST_WAITING_FOR_ONE: usize = 16;
 /// A minute, in milliseconds.
 const MINUTE: u64 = 60_000;
 
@@ -39,6 +45,7 @@ pub struct OpenBodies {
     places: Arc<Semaphore>,
     waiting_for_audio: Arc<Semaphore>,
     waiting_for_images: Arc<Semaphore>,
+    waiting: Waiting,
     bodies: Mutex<HashMap<u64, Arc<OpenBody>>>,
     next: AtomicU64,
     pub(super) opened: Notify,
@@ -63,7 +70,46 @@ pub struct OpenBody {
 }
 
 /// A place of somebody: among those who ask, who wait, or who are sent bytes.
-pub struct Place(#[allow(dead_code)] OwnedSemaphorePermit); // held, never read
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    _waits: Option<Waits>,
+}
+
+/// How many wait for an author's bytes.
+type Waiting = Arc<Mutex<HashMap<Did, usize>>>;
+
+/// One who waits for an author's bytes.
+struct Waits {
+    author: Did,
+    waiting: Waiting,
+}
+
+impl Waits {
+    /// None where so many wait for this author already.
+    fn new(waiting: &Waiting, author: &Did) -> Option<Waits> {
+        let mut counted = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let many = counted.entry(author.clone()).or_default();
+        (*many < MOST_WAITING_FOR_ONE).then(|| {
+            *many += 1;
+            Waits {
+                author: author.clone(),
+                waiting: waiting.clone(),
+            }
+        })
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut counted = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(many) = counted.get_mut(&self.author) {
+            *many -= 1;
+            if *many == 0 {
+                counted.remove(&self.author);
+            }
+        }
+    }
+}
 
 /// The bytes of an open body, and what it takes up.
 struct Held {
@@ -84,6 +130,7 @@ impl OpenBodies {
             places: Arc::new(Semaphore::new(MOST)),
             waiting_for_audio: Arc::new(Semaphore::new(MOST_WAITING)),
             waiting_for_images: Arc::new(Semaphore::new(MOST_WAITING)),
+            waiting: Waiting::default(),
             bodies: Mutex::default(),
             next: AtomicU64::new(0),
             opened: Notify::new(),
@@ -97,20 +144,26 @@ impl OpenBodies {
         if let Ok(place) = place_of(&self.places) {
             return Ok(place);
         }
-        let of_last_minute = |body: &Arc<OpenBody>| body.last_minute.load(Ordering::Relaxed);
-        let slowest = self.all().into_iter().min_by_key(of_last_minute);
-        if let Some(body) = slowest.filter(|body| of_last_minute(body) < SLOW) {
+        let now = self.now();
+        let pace = |body: &Arc<OpenBody>| body.a_minute(now);
+        let slowest = self.all().into_iter().min_by_key(pace);
+        if let Some(body) = slowest.filter(|body| pace(body) < SLOW) {
             body.cut("slow");
         }
         place_of(&self.places)
     }
 
-    /// A place to wait for a fetch, if there is one.
-    pub fn waiting_place(&self, role: Role) -> Result<Place, XrpcError> {
-        match role {
+    /// A place to wait for a fetch of an author's bytes, if there is one.
+    pub fn waiting_place(&self, role: Role, author: &Did) -> Result<Place, XrpcError> {
+        let waits = Waits::new(&self.waiting, author).ok_or_else(XrpcError::overloaded)?;
+        let place = match role {
             Role::Audio => place_of(&self.waiting_for_audio),
             Role::Image => place_of(&self.waiting_for_images),
-        }
+        }?;
+        Ok(Place {
+            _waits: Some(waits),
+            ..place
+        })
     }
 
     /// Milliseconds since the server began.
@@ -186,13 +239,29 @@ impl OpenBodies {
 /// One of some places, if one is free.
 pub fn place_of(places: &Arc<Semaphore>) -> Result<Place, XrpcError> {
     let place = places.clone().try_acquire_owned();
-    place.map(Place).map_err(|_| XrpcError::overloaded())
+    let place = place.map(|permit| Place {
+        _permit: permit,
+        _waits: None,
+    });
+    place.map_err(|_| XrpcError::overloaded())
 }
 
 impl OpenBody {
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
         // A stream that panicked is dropped with its request.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that it takes in a minute: in its last whole one, or as it began. As much as can be of
+    /// one that has just begun.
+    fn a_minute(&self, now: u64) -> u64 {
+        let last = self.last_minute.load(Ordering::Relaxed);
+        let age = now.saturating_sub(self.counted_since.load(Ordering::Relaxed));
+        if last != u64::MAX || age < BEGINNING {
+            return last;
+        }
+        let taken = self.taken.load(Ordering::Relaxed);
+        taken.saturating_mul(MINUTE) / age
     }
 
     pub(super) fn cut(&self, reason: &'static str) {
@@ -252,6 +321,11 @@ mod tests {
     use super::super::which::NamedBy;
     use super::*;
 
+    /// The author's whom others ask for as well.
+    fn author() -> Did {
+        "did:plc:a".parse().unwrap()
+    }
+
     fn named() -> Named {
         let cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
         Named {
@@ -306,7 +380,7 @@ mod tests {
         let all = Arc::new(OpenBodies::new());
         let lines: Vec<Line> = (0..MOST).map(|_| Line::default()).collect();
         let mut bodies: Vec<Sending> = lines.iter().map(|line| open(&all, line)).collect();
-        // In their first minute all may be slow.
+        // As they begin all may be slow.
         assert!(all.place().is_err());
         let minute = |slowest: u64, slow: u64| {
             for (number, body) in bodies.iter().enumerate() {
@@ -337,12 +411,48 @@ mod tests {
     #[tokio::test]
     async fn i11_who_waits_for_images_keeps_nobody_from_waiting_for_audio() {
         let all = OpenBodies::new();
+        let of = |number: usize| format!("did:plc:{number}").parse::<Did>().unwrap();
         let waiting: Vec<Place> = (0..MOST_WAITING)
-            .map(|_| all.waiting_place(Role::Image).unwrap())
+            .map(|number| all.waiting_place(Role::Image, &of(number)).unwrap())
             .collect();
-        assert!(all.waiting_place(Role::Image).is_err());
-        assert!(all.waiting_place(Role::Audio).is_ok());
+        assert!(all.waiting_place(Role::Image, &author()).is_err());
+        assert!(all.waiting_place(Role::Audio, &author()).is_ok());
         drop(waiting);
-        assert!(all.waiting_place(Role::Image).is_ok());
+        assert!(all.waiting_place(Role::Image, &author()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn i11_who_waits_for_one_author_keeps_nobody_from_waiting_for_another() {
+        let all = OpenBodies::new();
+        let wait = |author: &str| all.waiting_place(Role::Audio, &author.parse().unwrap());
+        let mut waiting: Vec<Place> = (0..MOST_WAITING_FOR_ONE)
+            .map(|_| wait("did:plc:silent").unwrap())
+            .collect();
+        assert!(wait("did:plc:silent").is_err());
+        assert!(wait("did:plc:other").is_ok());
+        waiting.pop();
+        assert!(wait("did:plc:silent").is_ok());
+        drop(waiting);
+        assert!(all.waiting.lock().unwrap().is_empty(), "nobody waits");
+    }
+
+    #[tokio::test]
+    async fn i11_who_takes_nothing_from_the_beginning_gives_up_its_place_within_its_first_minute() {
+        let earlier = Duration::from_millis(BEGINNING * 2);
+        let all = Arc::new(OpenBodies {
+            began: Instant::now().checked_sub(earlier).unwrap(),
+            ..OpenBodies::new()
+        });
+        let lines: Vec<Line> = (0..MOST).map(|_| Line::default()).collect();
+        let bodies: Vec<Sending> = lines.iter().map(|line| open(&all, line)).collect();
+        assert!(all.place().is_err());
+        let (idle, steady) = (&bodies[7].body, &bodies[8].body);
+        for body in [idle, steady] {
+            body.counted_since.store(BEGINNING / 2, Ordering::Relaxed);
+        }
+        steady.taken.store(SLOW, Ordering::Relaxed);
+        assert!(all.place().is_ok());
+        let cut: Vec<usize> = (0..MOST).filter(|one| lines[*one].is_cut()).collect();
+        assert_eq!(cut, [7]);
     }
 }

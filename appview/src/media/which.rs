@@ -15,7 +15,8 @@ use crate::view::{Found, Hydrated, hydrate, hydrate_within, present};
 
 /// Rows looked at together for a record that names a blob.
 const ROWS: usize = 200;
-/// How often; a record's own address finds it in any case.
+/// How often; then the latest of the actor's own are looked through, and a record's own address
+/// finds it in any case.
 const MOST_PAGES: usize = 10;
 /// Times that records are read for one request, some megabytes each.
 const MOST_WAVES: usize = 16;
@@ -174,7 +175,14 @@ async fn use_of(
     role: Role,
 ) -> Result<Use, XrpcError> {
     let index = Index::BlobUses(cid.to_string());
-    let (mut found_so_far, mut waves) = (Use::None, 0);
+    let mut looking = Looking {
+        namespace,
+        snapshot,
+        cid,
+        role,
+        waves: 0,
+        gated: false,
+    };
     let mut after: Option<Position> = None;
     for _ in 0..MOST_PAGES {
         let rows = snapshot.page(&index, after.as_ref(), ROWS).await?;
@@ -182,29 +190,72 @@ async fn use_of(
         after = rows.last().map(|row| row.position.clone());
         let uris = rows.into_iter().map(|row| row.position.uri);
         let uris: Vec<RecordUri> = uris.filter(|uri| uri.did == *did).collect();
-        let mut rest = uris.as_slice();
-        while !rest.is_empty() && waves < MOST_WAVES {
-            waves += 1;
-            let wave = hydrate_within(namespace, snapshot, rest, MOST_BYTES).await?;
+        if let Some(open) = looking.among(&uris).await? {
+            return Ok(Use::Open(open));
+        }
+        if is_last {
+            return Ok(looking.ends());
+        }
+    }
+    // So many others name it: among the latest of this actor's own, then.
+    let own = match role {
+        Role::Audio => vec![Index::ActorTracks(did.clone())],
+        Role::Image => vec![
+            Index::ActorTracks(did.clone()),
+            Index::ActorLists(did.clone()),
+        ],
+    };
+    for index in own {
+        let rows = snapshot.page(&index, None, ROWS).await?;
+        let uris: Vec<RecordUri> = rows.into_iter().map(|row| row.position.uri).collect();
+        if let Some(open) = looking.among(&uris).await? {
+            return Ok(Use::Open(open));
+        }
+    }
+    Ok(looking.ends())
+}
+
+/// Looks through an actor's records for one that lets a blob out.
+struct Looking<'a> {
+    namespace: &'a Namespace,
+    snapshot: &'a dyn Snapshot,
+    cid: Cid,
+    role: Role,
+    /// Times that records were read.
+    waves: usize,
+    /// Whether one names it whose author asks for support first.
+    gated: bool,
+}
+
+impl Looking<'_> {
+    async fn among(&mut self, uris: &[RecordUri]) -> Result<Option<Box<Hydrated>>, XrpcError> {
+        let mut rest = uris;
+        while !rest.is_empty() && self.waves < MOST_WAVES {
+            self.waves += 1;
+            let wave = hydrate_within(self.namespace, self.snapshot, rest, MOST_BYTES).await?;
             // At least one is answered; else there would be no end.
             rest = &rest[wave.len().clamp(1, rest.len())..];
             for found in wave {
                 match found {
-                    Found::Shown(hydrated) if blob_of(&hydrated, role) == Some(cid) => {
-                        if role == Role::Image || !is_gated(&hydrated.value) {
-                            return Ok(Use::Open(hydrated));
+                    Found::Shown(hydrated) if blob_of(&hydrated, self.role) == Some(self.cid) => {
+                        if self.role == Role::Image || !is_gated(&hydrated.value) {
+                            return Ok(Some(hydrated));
                         }
-                        found_so_far = Use::Gated;
+                        self.gated = true;
                     }
                     Found::Shown(_) | Found::Hidden(_) | Found::Nothing => {}
                 }
             }
         }
-        if is_last || waves >= MOST_WAVES {
-            break;
+        Ok(None)
+    }
+
+    fn ends(&self) -> Use {
+        match self.gated {
+            true => Use::Gated,
+            false => Use::None,
         }
     }
-    Ok(found_so_far)
 }
 
 /// For each whether it is the picture of an actor that shows.

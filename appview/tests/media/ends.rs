@@ -371,3 +371,34 @@ async fn images_are_made_ones_and_avatars_are_their_owners() {
     let refused = playing.refused(&format!("{IMAGE}?uri={ONE}")).await;
     assert_eq!(refused, (404, "ImageRefused".to_owned()));
 }
+
+#[tokio::test]
+async fn what_the_store_lost_or_cut_short_is_noticed_however_it_is_asked_for() {
+    let playing = Playing::start().await;
+    let url = format!("{}{AUDIO}?uri={ONE}", playing.served.url);
+    let never = reqwest::redirect::Policy::none();
+    let client = reqwest::Client::builder().redirect(never).build().unwrap();
+    let elsewhere: url::Url = "https://s3.test/b/".parse().unwrap();
+    let (get, head) = (reqwest::Method::GET, reqwest::Method::HEAD);
+    let asked = [
+        (false, &get, true),
+        (true, &get, true),
+        (false, &head, false),
+        (true, &head, false),
+        (true, &get, false),
+    ];
+    for (at, (is_cut_short, method, is_elsewhere)) in (1..).zip(asked) {
+        let bytes = sound(1_000 + at as usize);
+        let cid = playing.publish(ONE, at, &bytes).await;
+        let key = ObjectKey::original(&cid);
+        playing.kept.delete(&key).await.unwrap();
+        if is_cut_short {
+            playing.kept.put_bytes(&key, &bytes[..500]).await;
+        }
+        *playing.kept.elsewhere.lock().unwrap() = is_elsewhere.then(|| elsewhere.clone());
+        let answer = client.request(method.clone(), &url).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 503, "{at}");
+        let row = playing.row(&cid).await.unwrap();
+        assert_eq!(row.state, BlobState::Wanted, "{at}");
+    }
+}

@@ -104,6 +104,11 @@ impl Read for ForeignReader {
         let most = buffer
             .len()
             .min(usize::try_from(left).unwrap_or(usize::MAX));
+        // Nothing is asked of the disk beyond the end: to it some positions are an error, and here
+        // they are only a foreign number.
+        if most == 0 {
+            return Ok(0);
+        }
         let buffer = &mut buffer[..most];
         let read = match &self.bytes.source {
             Source::Memory(bytes) => {
@@ -160,6 +165,16 @@ mod tests {
         let whole = ForeignBytes::of_memory(b"bytes");
         assert_eq!(whole.piece(3, 100), Ok(b"es".to_vec()));
         assert_eq!(whole.piece(9, 100), Ok(Vec::new()));
+        assert_eq!(whole.were_readable(), Ok(()));
+        // Positions that a system takes for negative are foreign numbers, and no fault of the disk.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"bytes").unwrap();
+        let whole = ForeignBytes::of_file(file.reopen().unwrap()).unwrap();
+        let mut reader = whole.reader();
+        for position in [5, 1 << 62, 1 << 63, u64::MAX] {
+            reader.seek(SeekFrom::Start(position)).unwrap();
+            assert_eq!(reader.read(&mut [0; 4]).unwrap(), 0, "{position}");
+        }
         assert_eq!(whole.were_readable(), Ok(()));
         // A folder can be opened, and every reading of it fails.
         let folder = Arc::new(File::open("/").unwrap());

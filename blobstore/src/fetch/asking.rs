@@ -26,7 +26,7 @@ impl Work {
     pub(super) async fn bytes(
         &self,
         row: &Blob,
-        uses: &[Use],
+        (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
         // Whose it is decides whether it may be had, also where it is here.
@@ -45,7 +45,7 @@ impl Work {
             }
             Err(problem) => return Ok(Err(problem)),
         }
-        self.fetch(row, uses, largest).await
+        self.fetch(row, (uses, are_all), largest).await
     }
 
     /// What is kept already though no row says so: of a store that was copied or restored.
@@ -88,11 +88,11 @@ impl Work {
     async fn fetch(
         &self,
         row: &Blob,
-        uses: &[Use],
+        (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
         let mut worst: Option<FetchError> = None;
-        let mut were_asked = uses.len() <= MOST_ASKED;
+        let mut were_asked = are_all && uses.len() <= MOST_ASKED;
         for did in uses.iter().map(|one| &one.did).take(MOST_ASKED) {
             let fetched = self.fetch_from(row, did, largest);
             let problem = match self.keeping_the_lease(&row.cid, fetched).await? {
@@ -106,8 +106,8 @@ impl Work {
                 }
                 _ => tracing::info!(cid = %row.cid, did = did.as_str(), %problem, "no blob"),
             }
-            // Others would need this place, or this disk, too.
-            if matches!(problem, FetchError::GaveWay | FetchError::Disk { .. }) {
+            // Others would need this disk, too. Who is slow is passed over: the next may be quick.
+            if matches!(problem, FetchError::Disk { .. }) {
                 return Ok(Err(problem));
             }
             were_asked &= weight(&problem) > 0;

@@ -56,10 +56,11 @@ impl Holders {
     /// Those whose records show and name the blob, each once: by turns those for whose record it
     /// was asked and the others, newest first, each try beginning further down in both, so that
     /// nobody who names it too can keep its author's PDS from being asked. Nobody's PDS is asked on
-    /// anybody else's word, nor for what the operator hides, under that name or for all.
-    pub async fn of(&self, row: &Blob) -> Result<Vec<Use>, BlobstoreError> {
+    /// anybody else's word, nor for what the operator hides, under that name or for all. Answers
+    /// also whether these are all: where too many records name it, only some are read.
+    pub async fn of(&self, row: &Blob) -> Result<(Vec<Use>, bool), BlobstoreError> {
         let snapshot = self.store.snapshot().await?;
-        let named_by = self.named_by(snapshot.as_ref(), row).await?;
+        let (named_by, are_all) = self.named_by(snapshot.as_ref(), row).await?;
         let is_asked = |uri: &RecordUri| row.holders.contains(&uri.did);
         let (mut asked, mut others): (Vec<_>, Vec<_>) = named_by.into_iter().partition(is_asked);
         for group in [&mut asked, &mut others] {
@@ -71,6 +72,7 @@ impl Holders {
         uris.extend(others.drain(..others.len().min(OF_GROUP)));
         uris.extend(asked);
         uris.extend(others);
+        let are_all = are_all && uris.len() <= ENOUGH;
         uris.truncate(ENOUGH);
         let dids: Vec<Did> = uris.iter().map(|uri| uri.did.clone()).collect();
         let records = snapshot.records(&uris).await?;
@@ -107,26 +109,30 @@ impl Holders {
         let subjects: Vec<HiddenSubject> = [hidden(None)].into_iter().chain(each).collect();
         let mut hides = snapshot.hidden(&subjects).await?.into_iter();
         if hides.next() == Some(true) {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), are_all));
         }
         uses.retain(|_| hides.next() != Some(true));
-        Ok(uses)
+        Ok((uses, are_all))
     }
 
     /// Records that name it, as rows say, a few of each author: of those for whose record it was
-    /// asked also where others' rows are too many to read.
+    /// asked also where others' rows are too many to read. Answers also whether all rows were read.
     async fn named_by(
         &self,
         snapshot: &dyn Snapshot,
         row: &Blob,
-    ) -> Result<Vec<RecordUri>, BlobstoreError> {
+    ) -> Result<(Vec<RecordUri>, bool), BlobstoreError> {
         let index = Index::BlobUses(row.cid.to_string());
+        let mut are_all = false;
         let mut uris: Vec<RecordUri> = Vec::new();
         let mut each: HashMap<Did, usize> = HashMap::new();
         let mut after: Option<Position> = None;
         for _ in 0..MOST_ROWS / PAGE {
             let entries = snapshot.page(&index, after.as_ref(), PAGE).await?;
-            let Some(last) = entries.last() else { break };
+            let Some(last) = entries.last() else {
+                are_all = true;
+                break;
+            };
             after = Some(last.position.clone());
             for uri in entries.into_iter().map(|entry| entry.position.uri) {
                 let of_author = each.entry(uri.did.clone()).or_default();
@@ -145,7 +151,7 @@ impl Holders {
             let naming = naming.filter(|record| self.role_in(record, row).is_some());
             uris.extend(naming.take(1).map(|record| record.uri.clone()));
         }
-        Ok(uris)
+        Ok((uris, are_all))
     }
 
     /// As what a record names a blob; none if it doesn't: an index row is a hint.

@@ -116,7 +116,7 @@ impl Work {
 
     /// Fetches, proves and looks at a blob. None when the process is to end.
     async fn find_out(&self, row: &Blob) -> Result<Option<Outcome>, BlobstoreError> {
-        let uses = self.holders.of(row).await?;
+        let (uses, are_all) = self.holders.of(row).await?;
         let role = uses.iter().map(|one| one.role).max().unwrap_or(Role::Image);
         let largest = match role {
             Role::Audio => self.blobstore.options.largest_audio,
@@ -131,7 +131,7 @@ impl Work {
             }
             Err(_) => return Ok(None),
         }
-        let staged = match self.bytes(row, &uses, largest).await? {
+        let staged = match self.bytes(row, (&uses, are_all), largest).await? {
             Ok(staged) => staged,
             Err(FetchError::CutOff) => return Ok(None),
             Err(problem) => return Ok(Some(self.failed(&problem))),

@@ -5,7 +5,7 @@
 use plyr_outbound::OutboundError;
 
 use super::bytes::FetchError;
-use crate::standing::WRONG_BYTES;
+use crate::standing::{UNNAMED, WRONG_BYTES};
 
 /// Why a blob isn't here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,7 +118,7 @@ impl Reason {
             Reason::Disk | Reason::Full | Reason::Store => NOT_KEPT,
             Reason::NotLooked => "it can't be looked at here just now",
             Reason::Died => "it ended what looked at it",
-            Reason::Unnamed => "no record that shows names it any more",
+            Reason::Unnamed => UNNAMED,
             Reason::NotABlob => "its CID is none that blobs have",
             Reason::CutOff => "it was broken off here",
         };

@@ -48,6 +48,9 @@ impl Staging {
                 Err(problem) => return Err(staging(problem)),
             }
             std::fs::create_dir(&folder).map_err(staging)?;
+            for later in number + 1..MOST {
+                empty(parent, later).map_err(staging)?;
+            }
             return Ok(Staging {
                 folder,
                 _lock: lock,
@@ -69,6 +72,22 @@ impl Staging {
     }
 }
 
+/// Removes what a process left that staged beside another, where no living one holds it.
+fn empty(parent: &Path, number: usize) -> std::io::Result<()> {
+    let lock = match File::open(parent.join(format!("{number}.lock"))) {
+        Ok(lock) => lock,
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(problem) => return Err(problem),
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    match std::fs::remove_dir_all(parent.join(number.to_string())) {
+        Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => Err(problem),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,10 +100,17 @@ mod tests {
         assert_ne!(first.folder(), second.folder());
         let left = first.folder().join("left");
         std::fs::write(&left, b"half").unwrap();
+        let beside = second.folder().join("left");
+        std::fs::write(&beside, b"half").unwrap();
         let folder = first.folder().to_owned();
         drop(first);
         let third = Staging::take(parent.path()).unwrap();
         assert_eq!(third.folder(), folder);
         assert!(!left.exists());
+        assert!(beside.exists(), "a living process holds it");
+        drop((second, third));
+        let fourth = Staging::take(parent.path()).unwrap();
+        assert_eq!(fourth.folder(), folder);
+        assert!(!beside.exists());
     }
 }

@@ -199,27 +199,36 @@ impl FetchingParts {
         if self.usage.known().is_some_and(fits) {
             return Ok(None);
         }
-        let Look { mut bytes, may_go } = look(&self.blobstore).await?;
-        self.usage.learn(bytes);
-        if fits(bytes) {
-            return Ok(None);
-        }
-        if needed > quota || self.blobstore.policy() == MediaPolicy::Mirror {
-            return Ok(Some(self.is_full()));
-        }
         let spare = quota / 20;
-        for row in may_go {
-            if bytes.saturating_add(needed).saturating_add(spare) <= quota {
-                break;
+        // What may go is looked up some hundreds at a time.
+        loop {
+            let Look { mut bytes, may_go } = look(&self.blobstore).await?;
+            self.usage.learn(bytes);
+            if fits(bytes) {
+                return Ok(None);
             }
-            if let_go(&self.blobstore, &row).await? {
-                let size = row.size.unwrap_or_default();
-                bytes = bytes.saturating_sub(size);
-                metrics::counter!("plyr_media_evicted_total").increment(1);
-                tracing::info!(cid = %row.cid, size, "a blob makes room; it can be fetched again");
+            if needed > quota || self.blobstore.policy() == MediaPolicy::Mirror {
+                return Ok(Some(self.is_full()));
+            }
+            let mut went = false;
+            for row in may_go {
+                if bytes.saturating_add(needed).saturating_add(spare) <= quota {
+                    break;
+                }
+                if let_go(&self.blobstore, &row).await? {
+                    went = true;
+                    let size = row.size.unwrap_or_default();
+                    bytes = bytes.saturating_sub(size);
+                    metrics::counter!("plyr_media_evicted_total").increment(1);
+                    tracing::info!(
+                        cid = %row.cid, size, "a blob makes room; it can be fetched again"
+                    );
+                }
+            }
+            self.usage.learn(bytes);
+            if fits(bytes) || !went {
+                return Ok((!fits(bytes)).then(|| self.is_full()));
             }
         }
-        self.usage.learn(bytes);
-        Ok((!fits(bytes)).then(|| self.is_full()))
     }
 }

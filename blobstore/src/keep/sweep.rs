@@ -161,6 +161,10 @@ async fn sweep_orphans(
     for cid in unknown {
         let original = ObjectKey::original(&cid);
         let has_original = listed.iter().find(|one| one.key == original);
+        // What was made of an original goes with it, in the original's turn.
+        if has_original.is_none() && blobstore.objects.find(&original).await?.is_some() {
+            continue;
+        }
         let of_it = listed.iter().filter(|one| one.key.cid() == Some(cid));
         let newest = of_it.map(|one| one.found.put_at).max();
         let newest = newest.unwrap_or(UNIX_EPOCH);

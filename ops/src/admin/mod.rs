@@ -155,10 +155,8 @@ pub async fn run(acts: &Acts, ask: &Ask, out: &mut (dyn Write + Send)) -> Result
     let described = || describe(snapshot.as_ref(), &acts.namespace, subject);
     let printed = if ask.dry_run {
         let before = acts.own.check(&asked).await?;
-        let is_hidden = match &before {
-            Some(held) => held.action.hides(),
-            None => acts.own.is_hidden_unnoted(subject).await?,
-        };
+        let is_noted = before.as_ref().is_some_and(|held| held.action.hides());
+        let is_hidden = is_noted || acts.own.is_hidden_unnoted(subject).await?;
         would(&asked, before.as_ref(), is_hidden, &described().await?)
     } else {
         // First it is done; what it was is read afterwards, as well as that goes.
@@ -185,7 +183,9 @@ fn is_track(namespace: &Namespace, subject: &HiddenSubject) -> bool {
 
 /// What would come of it.
 fn would(asked: &Asked, before: Option<&Action>, is_hidden: bool, described: &str) -> String {
+    let is_deleted = before.is_some_and(|held| held.action == Verb::DeleteTrack);
     let what = match (asked.action, is_hidden) {
+        (Verb::Takedown, _) if is_deleted => "was deleted for good: nothing would change",
         (Verb::Takedown, _) => "would be taken down",
         (Verb::DeleteTrack, _) => "would be deleted for good",
         (Verb::Restore, true) => "would be restored",

@@ -92,13 +92,11 @@ pub async fn copy(config: &Config, arguments: &ArgMatches) -> Result<ExitCode, O
         }
     };
     // On the data folder's disk: what is for files that last a moment is often memory.
-    let made = std::fs::create_dir_all(&config.data_dir)
-        .and_then(|()| tempfile::tempdir_in(&config.data_dir));
-    let staging = made.map_err(|problem| {
-        OpsError::Start(format!("a folder to stage in can't be made: {problem}"))
-    })?;
+    // Who takes it next empties it, if this is broken off.
+    let staging = Staging::take(&config.data_dir.join(super::STAGING));
+    let staging = staging.map_err(|problem| OpsError::Start(problem.to_string()))?;
     let options = CopyOptions {
-        staging: staging.path().to_owned(),
+        staging: staging.folder().to_owned(),
         at_once: AT_ONCE,
     };
     let describe = ByBeginning(from.clone());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use plyr_blobstore::{AuditOptions, SweepOptions, audit, sweep};
 use plyr_lexicons::Cid;
 use plyr_objects::{About, ImageSize, ObjectKey, Objects};
+use plyr_schemas::{Blob, BlobState};
 
 use super::host::Does;
 use super::world::{How, World, cid_of, did, tone};
@@ -140,6 +141,36 @@ async fn i09_an_audit_deletes_no_original_for_a_size_that_is_missing() {
     assert!(is_kept(&process.settled(&cid).await));
     assert_eq!(world.bytes(&cid).await, Some(picture));
     assert!(world.objects.find(&thumb).await.unwrap().is_some());
+    assert_eq!(world.host.times_asked(&cid), 1);
+    process.stop().await;
+}
+
+/// Rows are looked at some hundreds at a time; what comes may need more of them to go.
+#[tokio::test]
+async fn as_many_go_as_one_that_is_played_needs() {
+    let mut world = World::new().await;
+    let bytes = tone(90);
+    let cid = cid_of(&bytes);
+    let size = bytes.len() as u64 / 550;
+    for number in 0..600_u16 {
+        let other = cid_of(&number.to_le_bytes());
+        let kept = Blob {
+            state: BlobState::Kept,
+            size: Some(size),
+            kept_at: Some(1 + i64::from(number)),
+            due_at: None,
+            ..Blob::wanted(other, 1)
+        };
+        assert!(world.rows().replace_blob(kept).await.unwrap());
+    }
+    world.put_track(ALICE, "one", Some(&cid)).await;
+    world.host.tell(ALICE, &cid, wav(&bytes));
+    let process = world.start(How {
+        quota: 600 * size,
+        ..How::default()
+    });
+    process.blobstore.want(&cid, &did(ALICE)).await.unwrap();
+    assert!(is_kept(&process.settled(&cid).await));
     assert_eq!(world.host.times_asked(&cid), 1);
     process.stop().await;
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::{Action, LONGEST_BY, LONGEST_REASON, OwnJournal, Standing, Verb};
+use crate::blob_uses::is_blob_cid;
 use crate::hide::{HiddenSubject, Hide};
 use crate::model::{Change, Micros};
 use crate::store::{Store, StoreError};
@@ -145,9 +146,10 @@ impl Own {
         self.journal.standing_of(subject).await
     }
 
-    /// Whether the store hides what the journal knows nothing of: the journal was lost.
+    /// Whether the store hides what the journal doesn't: the journal was lost, or is older.
     pub async fn is_hidden_unnoted(&self, subject: &HiddenSubject) -> Result<bool, StoreError> {
-        if self.standing(subject).await?.is_some() {
+        let standing = self.standing(subject).await?;
+        if standing.is_some_and(|held| held.action.hides()) {
             return Ok(false);
         }
         let snapshot = self.store.snapshot().await?;
@@ -183,6 +185,14 @@ impl Own {
                 asked.subject
             )));
         }
+        if let HiddenSubject::Blob { cid, .. } = &asked.subject
+            && asked.action != Verb::Restore
+            && !is_blob_cid(cid)
+        {
+            return Err(OwnError::Refused(format!(
+                "{cid} is no blob's CID (those begin with bafkrei): it may be a record's version;                  name the record by its at-uri"
+            )));
+        }
         let before = self.standing(&asked.subject).await?;
         if let Some(held) = &before
             && held.action == Verb::DeleteTrack
@@ -216,7 +226,7 @@ impl Own {
         let _turn = self.turn.lock().await;
         let before = self.check(&asked).await?;
         let is_unnoted = asked.action == Verb::Restore
-            && before.is_none()
+            && !before.as_ref().is_some_and(|held| held.action.hides())
             && self.is_hidden_unnoted(&asked.subject).await?;
         if holds_already(asked.action, before.as_ref()) && !is_unnoted {
             // Whoever noted it may have met a store that could not be told.
@@ -226,9 +236,10 @@ impl Own {
             return Ok(Acted { before, noted });
         }
         // The later one holds, also in a store whose clock was ahead.
+        let noted_at = before.as_ref().map(|held| held.at);
         let known = match is_unnoted {
-            true => self.told_at(&asked.subject).await?,
-            false => before.as_ref().map(|held| held.at),
+            true => self.told_at(&asked.subject).await?.max(noted_at),
+            false => noted_at,
         };
         let least = known.map_or(0, |at| at + 1);
         let action = Action {

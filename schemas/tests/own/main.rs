@@ -183,6 +183,45 @@ async fn i08_an_action_is_noted_and_the_store_follows() -> Checked {
     Ok(())
 }
 
+/// A journal of a backup, beside a store that was told more since.
+#[tokio::test]
+async fn i08_what_a_store_hides_since_an_older_journal_can_be_restored() -> Checked {
+    let folder = folder();
+    let (own, store) = open(folder.path(), None).await?;
+    own.act(asked(Verb::Takedown)).await?;
+    own.act(asked(Verb::Restore)).await?;
+    let backup = std::fs::read(path(folder.path()))?;
+    own.act(asked(Verb::Takedown)).await?;
+    store.close().await?;
+    drop((own, store));
+    std::fs::write(path(folder.path()), backup)?;
+
+    let (own, store) = open(folder.path(), None).await?;
+    own.tell_what_is_missing().await?;
+    let subject = HiddenSubject::Record(track());
+    assert!(is_hidden(store.as_ref()).await?);
+    assert!(own.is_hidden_unnoted(&subject).await?);
+    assert!(own.act(asked(Verb::Restore)).await?.noted.is_some());
+    assert!(!is_hidden(store.as_ref()).await?);
+    assert!(!own.is_hidden_unnoted(&subject).await?);
+    Ok(())
+}
+
+/// The CID of a record's version is no blob's: nothing would be hidden by it.
+#[tokio::test]
+async fn i08_what_no_blob_can_be_is_not_said_to_be_taken_down() -> Checked {
+    let folder = folder();
+    let (own, _store) = open(folder.path(), None).await?;
+    let cid = "bafyreig2aotx4pgpwqxotzm7i3vgyalrdfemsqr6ukdpmqrhfdvh2mcq5i".parse()?;
+    for did in [None, Some(track().did)] {
+        let mut of_record = asked(Verb::Takedown);
+        of_record.subject = HiddenSubject::Blob { did, cid };
+        let told = own.act(of_record).await.unwrap_err();
+        assert!(told.to_string().contains("at-uri"), "{told}");
+    }
+    Ok(())
+}
+
 /// A journal that was lost, beside a store that was told.
 #[tokio::test]
 async fn i08_what_the_store_alone_knows_to_be_hidden_can_be_restored() -> Checked {
