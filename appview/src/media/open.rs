@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::BoxStream;
 use futures_util::task::AtomicWaker;
+use plyr_lexicons::Did;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::named::Role;

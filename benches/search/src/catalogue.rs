@@ -20,7 +20,6 @@ pub struct Artist {
     pub name: String,
     pub handle: String,
     pub bio: Option<String>,
-    pub likes: u64,
 }
 
 /// A list whose `listType` is album.
@@ -151,13 +150,7 @@ impl Making {
         let handle = names::handle(artist, &mut self.random);
         let has_bio = self.random.happens(400);
         let bio = has_bio.then(|| names::description(&mut self.random));
-        let likes = self.random.heavy();
-        self.made.artists.push(Artist {
-            name,
-            handle,
-            bio,
-            likes,
-        });
+        self.made.artists.push(Artist { name, handle, bio });
         let count = match artist {
             0 => self.wanted / SHARE_OF_THE_FIRST,
             _ => 1 + self.random.heavy() as usize,

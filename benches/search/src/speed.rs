@@ -99,13 +99,15 @@ fn print(
     }
     writeln!(
         out,
-        "| {size} | {} | {:.0}{} | {}{} | {}{} | {:.0} | {:.0}{} | {} |",
+        "| {size} | {} | {:.0}{} | {}{}{} | {}{}{} | {:.0} | {:.0}{} | {} |",
         line.engine,
         line.built_a_second,
         ratio(|line| line.built_a_second),
         line.typeahead,
+        ratio(|line| line.typeahead.p50()),
         ratio(|line| line.typeahead.p99()),
         line.full,
+        ratio(|line| line.full.p50()),
         ratio(|line| line.full.p99()),
         line.upserts,
         line.bytes_a_document,

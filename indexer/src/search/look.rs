@@ -8,7 +8,7 @@ use plyr_lexicons::{Collection, Did, Ipld, Namespace, RecordKey, RecordUri, Sort
 use plyr_schemas::{
     Actor, Counts, HiddenSubject, LogEntry, LogSubject, Record, Snapshot, Store, StoreError, Whole,
 };
-use plyr_search::{Document, Excluded, Key, Live, Popularity};
+use plyr_search::{Document, Excluded, Key, Live, NO_TIME, Popularity};
 use tokio::sync::Mutex;
 
 /// Bytes of records read in one go; a single record may have a megabyte.
@@ -282,10 +282,19 @@ fn shown(record: &Record) -> Option<Ipld> {
 }
 
 /// What is taken of an actor's profile.
-#[derive(Default)]
 struct Profile {
     bio: Option<String>,
     sort_at: i64,
+}
+
+impl Default for Profile {
+    /// Of who has none.
+    fn default() -> Profile {
+        Profile {
+            bio: None,
+            sort_at: NO_TIME,
+        }
+    }
 }
 
 impl Profile {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use clap::ArgMatches;
 use futures_util::StreamExt;
+use plyr_blobstore::Staging;
 use plyr_objects::{
     About, CopyOptions, CopyProgress, Describe, Disk, ObjectKey, Objects, copy_all,
 };

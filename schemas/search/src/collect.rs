@@ -8,7 +8,7 @@ use tantivy::DocId;
 use crate::deal::Deal;
 use crate::document::{Key, Kind};
 use crate::excluded::Excluded;
-use crate::layout::NO_DURATION;
+use crate::layout::{NO_DURATION, NO_TIME};
 use crate::query::Query;
 use crate::rank::{Field, Merit, Tier};
 use crate::segment::Segment;
@@ -86,6 +86,9 @@ impl Filters {
             return true;
         }
         let sort_at = segment.sort_at(doc);
+        if sort_at == NO_TIME {
+            return false;
+        }
         self.after.is_none_or(|after| sort_at >= after)
             && self.before.is_none_or(|before| sort_at < before)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::document::{LONGEST_DESCRIPTION, LONGEST_NAME};
 use crate::query::{Asked, Query};
-use crate::typos::Near;
+use crate::typos::{LETTERS_FOR_START, Near};
 use crate::words::{Pieces, Word};
 
 /// Shows where a query's words stand in the texts of an answer: made once for all of them, since
@@ -50,7 +50,7 @@ impl<'q> Highlighter<'q> {
     /// looked at, [`LONGEST_DESCRIPTION`] at most, by words of the query, those of phrases among
     /// them. None of a query without words: it only names something, and nothing is looked at.
     ///
-    /// Automata come on top, once for all texts: at most one for each word.
+    /// Automata come on top, once for all texts: at most two for each word.
     pub fn cost(&self, text: &str) -> u64 {
         text.len().min(LONGEST_DESCRIPTION) as u64 * self.size
     }
@@ -118,6 +118,8 @@ struct Sought<'q> {
     length: usize,
     letters: u64,
     near: OnceCell<Near>,
+    /// Of words that begin as one that is near.
+    start: OnceCell<Near>,
 }
 
 impl<'q> Sought<'q> {
@@ -127,7 +129,23 @@ impl<'q> Sought<'q> {
             length: asked.text.chars().count(),
             letters: letters(&asked.text),
             near: OnceCell::new(),
+            start: OnceCell::new(),
         }
+    }
+
+    /// Whether a longer word begins with this one, with a typo: as one that is being typed.
+    fn begins_near(&self, word: &Word) -> bool {
+        let asked = self.asked;
+        let may_be = asked.is_last
+            && asked.can_start
+            && asked.typos > 0
+            && self.length >= LETTERS_FOR_START
+            && word.chars.len() + 1 >= self.length;
+        if !may_be {
+            return false;
+        }
+        let near = || Near::start(&asked.text);
+        self.start.get_or_init(near).typos(&word.text).is_some()
     }
 
     /// Whether a word is this one with typos. What has another length or other letters can't be,
@@ -193,7 +211,7 @@ impl Marked {
                 }
             } else if asked.can_start && word.text.starts_with(&asked.text) {
                 self.mark(word.chars.start..word.chars.start + sought.length);
-            } else if sought.is_near(word, *letters) {
+            } else if sought.is_near(word, *letters) || sought.begins_near(word) {
                 self.mark(word.chars.clone());
             }
         }
@@ -283,6 +301,9 @@ mod tests {
         );
         assert_eq!(shown("❤", "with ❤️ from"), ["❤️"]);
         assert_eq!(shown("사라", "내 사랑"), ["사랑"]);
+        // As it is being typed, with a typo.
+        assert_eq!(shown("raidoh", "Radiohead"), ["Radiohead"]);
+        assert!(shown("raidoh x", "Radiohead").is_empty());
         assert!(shown("other", "Night Transit").is_empty());
         assert!(shown("a", "").is_empty());
     }

@@ -16,7 +16,7 @@ use crate::words::{Pieces, distinct};
 
 /// The version of an index: of its fields, of folding and of cutting into words. Raise it when any
 /// of them changes; an index of another version is built anew.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Where the words of a text are kept: a [`Field`], with the names of artists apart from titles.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -118,6 +118,8 @@ pub(crate) const NAME_WORDS: &str = "name_words";
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 /// The duration of what has none.
 pub(crate) const NO_DURATION: u64 = u64::MAX;
+/// Stands for no time: of an actor without a profile record of their own.
+pub const NO_TIME: i64 = i64::MIN;
 
 const WORDS_TOKENIZER: &str = "words";
 const STARTS_TOKENIZER: &str = "starts";

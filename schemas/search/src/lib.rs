@@ -45,7 +45,7 @@ pub use error::SearchError;
 pub use excluded::{Excluded, Hidden, Nothing};
 pub use highlight::Highlighter;
 pub use index::{Index, Opened, Writer, WriterBudget};
-pub use layout::VERSION;
+pub use layout::{NO_TIME, VERSION};
 pub use live::{FailedBuild, Live, Progress, Serving, Standing};
 pub use named::Named;
 pub use place::{Building, Place, Served};

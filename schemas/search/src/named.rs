@@ -63,7 +63,9 @@ impl Named {
 
 fn of_uri(text: &str) -> Option<Named> {
     let start = text.find("at://")?;
-    let uri = text.get(start..)?.parse::<AtUri>().ok()?;
+    // Sites that show records have parameters of their own.
+    let uri = text.get(start..)?.split(['?', '#']).next()?;
+    let uri = uri.trim_end_matches('/').parse::<AtUri>().ok()?;
     Some(match (&uri.authority, &uri.collection) {
         (authority, None) => Named::Actor(authority.clone()),
         _ => Named::Uri(uri),
@@ -80,6 +82,7 @@ fn of_link(link: &str) -> Option<Named> {
     let link = link.split(['?', '#']).next()?;
     let (host, path) = link.split_once('/')?;
     let host = host.to_lowercase();
+    let path = path.trim_end_matches('/');
     let parts: Vec<String> = path.split('/').map(percent_decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let actor = |text: &str| text.parse::<AtIdentifier>().ok();
@@ -97,9 +100,14 @@ fn of_link(link: &str) -> Option<Named> {
             number.parse().ok().map(Named::TrackNumber)
         }
         ["u", who] | ["embed", "u", who] => actor(who).map(Named::Actor),
-        ["u", who, "album", slug] => actor(who).map(|who| Named::Album(who, (*slug).to_owned())),
-        ["playlist", id] if !id.is_empty() => Some(Named::Playlist((*id).to_owned())),
-        ["tag", name] if !name.is_empty() => Some(Named::Tag((*name).to_owned())),
+        ["u", who, "album", slug] | ["embed", "album", who, slug] => {
+            actor(who).map(|who| Named::Album(who, (*slug).to_owned()))
+        }
+        ["playlist", id] | ["embed", "playlist", id] if !id.is_empty() => {
+            Some(Named::Playlist((*id).to_owned()))
+        }
+        // A tag may have slashes.
+        ["tag", name @ ..] if !name.is_empty() => Some(Named::Tag(name.join("/"))),
         _ => None,
     }
 }
@@ -162,6 +170,16 @@ mod tests {
                 "album alice.com first-light",
             ),
             ("https://plyr.fm/tag/hip%20hop", "tag hip hop"),
+            ("https://plyr.fm/tag/r&b/soul", "tag r&b/soul"),
+            ("https://plyr.fm/u/alice.com/?utm=x", "alice.com"),
+            (
+                "https://plyr.fm/embed/album/alice.com/first-light",
+                "album alice.com first-light",
+            ),
+            (
+                "https://pdsls.dev/at://alice.com/fm.plyr.track/3lxmoe5k2xs2a#record",
+                "at://alice.com/fm.plyr.track/3lxmoe5k2xs2a",
+            ),
             ("plyr.fm/playlist/b7d0", "playlist b7d0"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(named), "{text}");

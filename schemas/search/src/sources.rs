@@ -19,6 +19,9 @@ use crate::typos::{LETTERS_FOR_START, Near};
 /// Steps that a posting list costs besides its entries, when its term is found and when it is read.
 pub(crate) const OPENING: u64 = 50;
 
+/// Steps that making an automaton costs for each letter: some tens of states, of a table each.
+const AUTOMATON: u64 = 500;
+
 /// One thing that a query needs.
 pub(crate) enum Need<'q> {
     /// A word.
@@ -55,13 +58,17 @@ impl<'q> Looked<'q> {
         }
     }
 
-    pub(crate) fn near(&self) -> &(Near, Option<Near>) {
-        self.near.get_or_init(|| {
+    /// The automata; making them is paid for.
+    pub(crate) fn near(&self, purse: &Purse) -> Result<&(Near, Option<Near>), Stop> {
+        if self.near.get().is_none() {
+            purse.pay(AUTOMATON * self.asked.text.chars().count() as u64)?;
+        }
+        Ok(self.near.get_or_init(|| {
             let text = self.asked.text.as_str();
             let can_start = self.asked.is_last && text.chars().count() >= LETTERS_FOR_START;
             let start = can_start.then(|| Near::start(text));
             (Near::whole(text, self.asked.typos), start)
-        })
+        }))
     }
 }
 
@@ -178,6 +185,8 @@ impl Sources<'_> {
         tier: Tier,
         sources: &mut Vec<Source>,
     ) -> Result<(), Stop> {
+        // Also where there is none it was looked for.
+        self.purse.pay(term.len() as u64)?;
         let Some(info) = self.segment.term(dictionary, term)? else {
             return Ok(());
         };

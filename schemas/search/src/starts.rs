@@ -113,7 +113,7 @@ impl Sources<'_> {
     /// Words of names that are a typo or two away, or begin with one that is.
     pub(crate) fn typos(&self, word: &Looked<'_>) -> Result<Vec<Found>, Stop> {
         let mut found = Vec::new();
-        let (whole, start) = word.near();
+        let (whole, start) = word.near(self.purse)?;
         self.near(word.asked, whole, true, &mut found)?;
         if let Some(start) = start {
             self.near(word.asked, start, false, &mut found)?;

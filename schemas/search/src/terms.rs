@@ -1,6 +1,8 @@
 //! The terms of an index: how a word, a beginning, a whole title, an author and a tag are written,
 //! and the tokenizers that write them.
 
+use std::collections::HashSet;
+
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 use crate::layout::{ACTOR_KEY, AUTHOR, Class, FEATURED, PART, TAG, TITLE_KEY};
@@ -157,6 +159,7 @@ impl Tokenizer for Starts {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Cutting<'a> {
         let cut = &mut self.cut;
         cut.clear();
+        let mut tags = HashSet::new();
         for (mark, text) in parts(text) {
             match mark {
                 TITLE_KEY => add_key(cut, text, "\u{1}", "\u{2}"),
@@ -165,6 +168,10 @@ impl Tokenizer for Starts {
                 FEATURED => cut.add(&["\u{6}", text], None, 0),
                 TAG => {
                     let key = Pieces::of(text).key();
+                    // Spelled twice, as a tag and as a genre, it is one all the same.
+                    if !tags.insert(key.clone()) {
+                        continue;
+                    }
                     let mut spelling = text.to_owned();
                     truncate(&mut spelling, LONGEST_SPELLING);
                     cut.add(&["\u{4}", &key, "\0", &spelling], None, 0);

@@ -4,7 +4,9 @@
 mod catalogue;
 
 use catalogue::{ALL, Kept, actor, found, track};
-use plyr_search::{Document, Hit, Key, Kind, MOST_COUNTED, Popularity, ROUND, WriterBudget};
+use plyr_search::{
+    Document, Hit, Key, Kind, MOST_COUNTED, NO_TIME, Popularity, ROUND, WriterBudget,
+};
 use serde_json::json;
 
 fn tags(kept: &Kept, query: &str) -> Vec<Hit> {
@@ -101,4 +103,27 @@ fn the_key_of_a_tag_stays_when_its_spelling_changes() {
     assert_eq!((before.len(), after.len()), (1, 1));
     assert_ne!(before[0].subject, after[0].subject);
     assert_eq!(before[0].key, after[0].key);
+}
+
+/// A track may have a word as a tag and as a genre, written in two ways.
+#[test]
+fn a_track_that_has_a_tag_twice_counts_once() {
+    let twice = json!({"tags": ["electronic"], "genres": ["Electronic", "electronic"]});
+    let kept = Kept::of(&[track(1, 1, "One", twice)]);
+    let found = tags(&kept, "electronic");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].tracks, Some(1), "{found:?}");
+}
+
+/// Who has no profile record has no time either.
+#[test]
+fn what_has_no_time_is_neither_before_nor_after() {
+    let mut timeless = actor(1, "Ana", "ana.example.com", "");
+    timeless.sort_at = NO_TIME;
+    let mut timely = actor(2, "Ana", "ana.two.example.com", "");
+    timely.sort_at = 1;
+    let kept = Kept::of(&[timeless, timely.clone()]);
+    assert_eq!(kept.subjects("ana").len(), 2);
+    assert_eq!(kept.subjects("ana before:1980"), [timely.subject]);
+    assert!(kept.subjects("ana after:1980").is_empty());
 }

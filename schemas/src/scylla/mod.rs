@@ -230,7 +230,8 @@ impl Store for ScyllaStore {
 
     async fn whole(&self) -> Result<Box<dyn Whole>, StoreError> {
         self.inner.alive()?;
-        self.inner.fresh_hides().await?;
+        // A hide is told before it is named: who has read the log's head sees all that it names.
+        self.inner.refresh_hides().await?;
         Ok(Box::new(reader::ScyllaSnapshot {
             inner: self.inner.clone(),
         }))
