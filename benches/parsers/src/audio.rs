@@ -1,17 +1,18 @@
 //! Audio, as the child process looks at it.
 
-use plyr_probe::{AudioFacts, Fact, ForeignBytes, Refusal, look_at_audio, plays_in_browsers};
+use plyr_probe::{AudioFacts, Fact, Refusal, look_at_audio, plays_in_browsers};
 
 use crate::caught::caught;
+use crate::on_disk::on_disk;
 
 /// Looks at the bytes as audio. A panic of a library is what the child is for; whatever is answered
 /// is within its bounds, is nothing foreign but the tags, and is kept by its JSON.
 pub fn audio(bytes: &[u8]) {
-    let foreign = ForeignBytes::of_memory(bytes);
+    let foreign = on_disk(bytes);
     let Some(looked) = caught(|| look_at_audio(&foreign)) else {
         return;
     };
-    let fact = looked.expect("memory is read");
+    let fact = looked.expect("a file is read");
     kept(&fact);
     match fact {
         Fact::Audio(facts) => heard(&facts),

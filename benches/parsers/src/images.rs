@@ -4,6 +4,7 @@ use plyr_probe::{Fact, ForeignBytes, look_at_image};
 
 use crate::audio::{kept, refused};
 use crate::caught::caught;
+use crate::on_disk::on_disk;
 
 /// Looks at the bytes as an image and makes it small. A panic of a library is what the child is
 /// for; whatever is answered is within its bounds, and what is made is as large as it says, not
@@ -11,11 +12,11 @@ use crate::caught::caught;
 pub fn images(bytes: &[u8]) {
     const SIZES: [(u32, bool); 2] = [(40, false), (16, true)];
 
-    let foreign = ForeignBytes::of_memory(bytes);
+    let foreign = on_disk(bytes);
     let Some(looked) = caught(|| look_at_image(&foreign, &SIZES)) else {
         return;
     };
-    let (fact, made) = looked.expect("memory is read");
+    let (fact, made) = looked.expect("a file is read");
     kept(&fact);
     let facts = match fact {
         Fact::Image(facts) => facts,

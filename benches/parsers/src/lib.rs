@@ -12,6 +12,7 @@ mod cursors;
 mod did_documents;
 mod frames;
 mod images;
+mod on_disk;
 mod queries;
 mod records;
 mod uris;

@@ -1,6 +1,7 @@
 //! How much of what was meant each engine finds, by kind of query, in one run.
 
 use std::io::Write;
+use std::time::Instant;
 
 use crate::catalogue::Catalogue;
 use crate::engines::fts5::{Fts5, Tokenizer, texts};
@@ -14,8 +15,13 @@ use crate::queries::{self, Asked, Kind};
 use crate::records::Records;
 use crate::{Failure, RelevanceArguments};
 
-/// Prints the tables.
+/// Queries after which it says how far it is: the slowest engine takes a second for each.
+const TOLD: usize = 50;
+
+/// Prints the tables, and on stderr how far it is: of a million tracks it takes half an hour.
 pub fn run(arguments: &RelevanceArguments) -> Result<(), Failure> {
+    let progress = Progress(Instant::now());
+    progress.tell("making the catalogue and the queries")?;
     let catalogue = Catalogue::new(arguments.seed, usize::try_from(arguments.tracks)?);
     let asked = queries::of(&catalogue, arguments.seed, arguments.queries);
     let judge = Judge::new(&catalogue);
@@ -27,11 +33,13 @@ pub fn run(arguments: &RelevanceArguments) -> Result<(), Failure> {
         })
         .collect();
     let folder = tempfile::tempdir()?;
+    progress.tell("building plyr-search")?;
     let documents = Records::of(&catalogue)?.documents()?;
     let plain = documents.iter().map(|(_, document)| document);
     let index = build(&folder.path().join("plyr"), plain)?;
     let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Plyr::new(index, &documents))];
     for tokenizer in [Tokenizer::Unicode61, Tokenizer::Trigram] {
+        progress.tell(&format!("building FTS5 {tokenizer:?}"))?;
         let file = folder.path().join(format!("{tokenizer:?}"));
         let mut fts5 = Fts5::create(&file, tokenizer)?;
         let rows = catalogue.entities();
@@ -41,6 +49,7 @@ pub fn run(arguments: &RelevanceArguments) -> Result<(), Failure> {
         fts5.add(&rows)?;
         engines.push(Box::new(fts5));
     }
+    progress.tell("building pg_trgm")?;
     let mut out = std::io::stdout().lock();
     match postgres::programs() {
         Some(programs) => engines.push(Box::new(Trgm::new(&programs, &catalogue)?)),
@@ -59,10 +68,15 @@ pub fn run(arguments: &RelevanceArguments) -> Result<(), Failure> {
         arguments.seed,
         asked.len()
     )?;
+    let all = asked.len();
     let mut scores: Vec<Vec<Scores>> = Vec::new();
     for engine in &mut engines {
         let mut of_engine = Vec::with_capacity(asked.len());
-        for (asked, right) in &asked {
+        for (number, (asked, right)) in asked.iter().enumerate() {
+            if number % TOLD == 0 {
+                let name = engine.name();
+                progress.tell(&format!("{name}: asked {number} of {all} queries"))?;
+            }
             let answers = engine.first(&asked.text, DEPTH)?;
             let score = Scores::of(&answers, right);
             of_engine.push(score);
@@ -74,6 +88,17 @@ pub fn run(arguments: &RelevanceArguments) -> Result<(), Failure> {
     }
     let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
     table(&mut out, &names, &asked, &scores)
+}
+
+/// Since when it runs.
+struct Progress(Instant);
+
+impl Progress {
+    fn tell(&self, what: &str) -> Result<(), Failure> {
+        let seconds = self.0.elapsed().as_secs();
+        writeln!(std::io::stderr().lock(), "{seconds:>5} s  {what}")?;
+        Ok(())
+    }
 }
 
 fn table(

@@ -67,14 +67,14 @@ impl Engine for Trgm {
             return Ok(Vec::new());
         }
         let query = query.replace('\'', "''");
-        // The same as a scan of each kind's table: one scan, ranked within each kind.
+        // The same as a scan of each kind's table: one scan, ranked within each kind. (What is asked
+        // stands in it as constants, so that all cores scan.)
         let lines = self.postgres.ask(&format!(
-            "WITH asked AS MATERIALIZED (SELECT '{query}'::text q, straight('{query}') plain),
-             scored AS (
+            "WITH scored AS (
                SELECT id, kind, greatest(similarity(name, q), similarity(handle, q)) alike,
                  strpos(names.plain, asked.plain) > 0 OR strpos(handle, asked.plain) > 0 has,
                  names.plain, asked.plain q, handle
-               FROM names, asked),
+               FROM names, (SELECT '{query}'::text q, straight('{query}') plain) asked),
              ranked AS (
                SELECT id, kind, round(greatest(relevance(plain, q), relevance(handle, q))::numeric,
                  3) relevance
