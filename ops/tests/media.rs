@@ -25,7 +25,7 @@ enum Is {
 }
 
 /// Files, what the uploader calls them, and what they are.
-const FILES: [(&str, &str, Is); 18] = [
+const FILES: [(&str, &str, Is); 30] = [
     ("tone.mp3", "audio/mpeg", Is::Playable),
     ("tone-id3.mp3", "application/octet-stream", Is::Playable),
     ("tone-noid3.mp3", "audio/mpeg", Is::Playable),
@@ -38,8 +38,20 @@ const FILES: [(&str, &str, Is); 18] = [
     ("tone.webm", "audio/webm", Is::Playable),
     ("tone.wav", "audio/wav", Is::Playable),
     ("long.wav", "audio/wav", Is::Playable),
+    ("tone-vbr.mp3", "audio/mpeg", Is::Playable),
+    ("tone-he-aac.m4a", "audio/mp4", Is::Playable),
+    ("tone-5.1.m4a", "audio/mp4", Is::Playable),
+    ("tone-fragmented.m4a", "audio/mp4", Is::Playable),
+    ("tone-opus.mp4", "video/mp4", Is::Playable),
+    ("tone-opus.webm", "audio/webm", Is::Playable),
+    ("tone-vorbis.webm", "video/webm", Is::Playable),
+    ("tone-flac.ogg", "application/ogg", Is::Playable),
+    ("tone-opus-5.1.ogg", "audio/ogg", Is::Playable),
+    ("tone-alaw.wav", "audio/x-wav", Is::Playable),
     ("tone.aiff", "audio/aiff", Is::Unplayable),
     ("tone-alac.m4a", "audio/mp4", Is::Unplayable),
+    ("tone-alac-24bit.m4a", "audio/mp4", Is::Unplayable),
+    ("tone-flac.mkv", "audio/x-matroska", Is::Unplayable),
     ("tone.wma", "audio/mpeg", Is::NoAudio),
     ("spoof.html", "audio/mpeg", Is::NoAudio),
     ("spoof.svg", "audio/mpeg", Is::NoAudio),

@@ -252,7 +252,13 @@ fn headers_of(etag: &str, asking: &Asking) -> Vec<(HeaderName, String)> {
         true => CACHE_FOR_ALL,
         false => CACHE_FOR_ONE,
     };
-    vec![(ETAG, etag.to_owned()), (CACHE_CONTROL, cache.to_owned())]
+    // nginx would take a whole song at once, and go on sending what was taken down meanwhile.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    vec![
+        (ETAG, etag.to_owned()),
+        (CACHE_CONTROL, cache.to_owned()),
+        (unbuffered, "no".to_owned()),
+    ]
 }
 
 fn respond_with(

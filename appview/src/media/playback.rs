@@ -65,13 +65,24 @@ pub async fn playback(
     })
 }
 
-/// The name of a format that no browser plays.
+/// What a format is called that no browser plays: often neither the codec nor the container alone
+/// is to blame.
 fn for_players(audio: &Audio<'_>) -> Option<String> {
     let Audio::Here { facts, .. } = audio else {
         return None;
     };
-    (!plays_in_browsers(facts)).then(|| match facts.codec.as_str() {
-        "pcm" => facts.container.to_uppercase(),
-        codec => codec.to_uppercase(),
-    })
+    if plays_in_browsers(facts) {
+        return None;
+    }
+    let codec = match (facts.codec.as_str(), facts.bit_depth) {
+        ("pcm", Some(bits)) => format!("{bits}-bit PCM"),
+        (codec, _) => codec.to_uppercase(),
+    };
+    let container = match facts.container.as_str() {
+        "matroska" => "Matroska".to_owned(),
+        "webm" => "WebM".to_owned(),
+        "ogg" => "Ogg".to_owned(),
+        container => container.to_uppercase(),
+    };
+    Some(format!("{codec} in {container}"))
 }

@@ -22,10 +22,12 @@ pub struct Wishes {
 }
 
 /// Names of the same thing, in lower case.
-const ALIASES: [(&str, &str); 11] = [
+const ALIASES: [(&str, &str); 13] = [
     ("audio/mp3", "audio/mpeg"),
     ("audio/x-mp3", "audio/mpeg"),
     ("audio/x-mpeg", "audio/mpeg"),
+    ("audio/x-aac", "audio/aac"),
+    ("audio/aacp", "audio/aac"),
     ("audio/m4a", "audio/mp4"),
     ("audio/x-m4a", "audio/mp4"),
     ("audio/x-wav", "audio/wav"),
@@ -70,15 +72,25 @@ fn accepts(wish: &str, facts: &AudioFacts) -> bool {
     let (wished, codecs) = parsed(wish);
     let codec = facts.codec.to_ascii_lowercase();
     if !wished.contains('/') {
-        return wished == codec;
+        return is_codec(&wished, &codec);
     }
     let (found, found_codecs) = parsed(&facts.media_type);
     let is_type = match wished.as_str() {
         "*/*" | "audio/*" => true,
         wished => wished == found,
     };
-    let is_codec = |one: &String| *one == codec || found_codecs.contains(one);
-    is_type && (codecs.is_empty() || codecs.iter().any(is_codec))
+    let is_found = |one: &String| is_codec(one, &codec) || found_codecs.contains(one);
+    is_type && (codecs.is_empty() || codecs.iter().any(is_found))
+}
+
+/// Whether a caller's name is of that codec: AAC is called so whichever it is, and PCM by its
+/// number in a WAV (RFC 2361: 1 of integers, 3 of floats; whoever plays one plays the other).
+fn is_codec(wished: &str, codec: &str) -> bool {
+    match wished {
+        "aac" => codec == "aac-lc" || codec.starts_with("he-aac"),
+        "1" | "3" => codec == "pcm",
+        wished => wished == codec,
+    }
 }
 
 /// The sources of a track, the best first.
@@ -189,6 +201,8 @@ mod tests {
         let mp3 = facts("audio/mpeg", "mp3", 320_000);
         let aac = facts("audio/mp4; codecs=\"mp4a.40.2\"", "aac-lc", 256_000);
         let opus = facts("audio/ogg; codecs=opus", "opus", 96_000);
+        let adts = facts("audio/aac", "aac-lc", 128_000);
+        let wav = facts("audio/wav", "pcm", 1_411_200);
         for (accept, facts, expected) in [
             (vec![], &mp3, Some(0)),
             (vec!["audio/flac", "AUDIO/MPEG"], &mp3, Some(1)),
@@ -204,6 +218,13 @@ mod tests {
             (vec!["audio/mp4;codecs=mp4a.40.2"], &aac, Some(0)),
             (vec!["audio/mp4;codecs=alac"], &aac, None),
             (vec!["audio/mpeg"], &aac, None),
+            (vec!["aac"], &aac, Some(0)),
+            (vec!["aac"], &mp3, None),
+            (vec!["audio/mp4; codecs=\"aac\""], &aac, Some(0)),
+            (vec!["audio/x-aac"], &adts, Some(0)),
+            (vec!["audio/aacp"], &adts, Some(0)),
+            (vec!["audio/wav; codecs=\"1\""], &wav, Some(0)),
+            (vec!["audio/wav; codecs=\"2\""], &wav, None),
             (vec!["", ";", "audio/"], &mp3, None),
         ] {
             assert_eq!(rank(&accept, None, facts), expected, "{accept:?}");

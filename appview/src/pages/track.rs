@@ -236,20 +236,21 @@ fn player(app: &App, playback: &Playback, name: &str) -> Markup {
         return for_players(app, playback, format);
     }
     // What will be checked here is heard here, or not yet: a browser that is kept waiting would go
-    // on to what nobody checked, and say nothing of it.
+    // on to what nobody checked, and say nothing of it. Where fetching it has failed the note says
+    // so, and who doesn't mind hears it from elsewhere.
     let others = match playback.own {
-        Some(_) => &[],
-        None => playback.sources.as_slice(),
+        Some(_) if playback.media.reason.is_none() => &[],
+        _ => playback.sources.as_slice(),
     };
     html! {
         @if !others.is_empty() || playback.own.is_some() {
             audio controls preload="metadata" aria-label=(name) {
-                @if let Some(own) = &playback.own {
-                    source src=(media::here(&media::streamed(own)));
-                }
                 @for source in others {
                     source src=(heard_at(app, source))
                         type=[source.media_type.as_deref()];
+                }
+                @if let Some(own) = &playback.own {
+                    source src=(media::here(&media::streamed(own)));
                 }
                 "This browser plays no audio by itself. "
             }
@@ -261,14 +262,26 @@ fn player(app: &App, playback: &Playback, name: &str) -> Markup {
 /// What is said of audio that is here and that no browser plays: a player of one's own may.
 fn for_players(app: &App, playback: &Playback, format: &str) -> Markup {
     let own = playback.sources.iter().find(|source| is_ours(app, source));
+    let own = own.map(|source| to_keep(&source.url));
     html! {
         p role="status" data-state="unplayable" {
             "This is " (format) ", which browsers don't play. "
-            @if let Some(source) = own {
-                a href=(link(true, &source.url)) { "Take the file" }
+            @if let Some(file) = &own {
+                a href=(file) { "Take the file" }
                 " to a player of your own."
             }
         }
+    }
+}
+
+/// A link to the same bytes under the track's title: a browser would try to play them.
+fn to_keep(url: &str) -> String {
+    match url.parse::<Url>() {
+        Ok(mut url) => {
+            url.query_pairs_mut().append_pair("download", "true");
+            media::here(&url)
+        }
+        Err(_) => url.to_owned(),
     }
 }
 
@@ -293,6 +306,13 @@ fn note(app: &App, playback: &Playback) -> Option<String> {
     let unchecked = "What you hear comes from where its author says, and was not checked here.";
     match media.state.as_str() {
         "available" => None,
+        "pending" | "notFetched" if app.fetches() && media.reason.is_some() => {
+            let what = format!("This is not here yet: {reason}. It is tried again");
+            Some(match has_sources {
+                true => format!("{what}. {unchecked}"),
+                false => format!("{what}: open this page later."),
+            })
+        }
         "pending" | "notFetched" if app.fetches() => Some(
             "This is being fetched from its author's server. It begins to play when it is here, \
              and has been checked; where that takes longer than half a minute, open this page \

@@ -196,6 +196,70 @@ async fn what_will_be_checked_is_heard_from_here_alone() {
 }
 
 #[tokio::test]
+async fn where_fetching_has_failed_the_page_says_why_and_names_other_places() {
+    let playing = Playing::start().await;
+    playing
+        .lives_at("did:plc:a", "a.test", "https://pds.test")
+        .await;
+    let cid = cid_of(&sound(1_000));
+    let mut record = of(&cid);
+    record["audioUrl"] = "https://audio.plyr.fm/one.mp3".into();
+    playing.served.put(ONE, 1, record).await;
+    let path = "/track/did:plc:a/one";
+    read(&playing, path).await;
+    let mut row = playing.row(&cid).await.unwrap();
+    row.reason = Some("its host answers <404>".to_owned());
+    assert!(playing.served.store.replace_blob(row).await.unwrap());
+    let page = read(&playing, path).await.text;
+    for part in [
+        "data-state=\"pending\"",
+        "This is not here yet: its host answers &lt;404&gt;. It is tried again.",
+        "was not checked here",
+        "<source src=\"https://pds.test/",
+        "<source src=\"https://audio.plyr.fm/one.mp3\"",
+        &format!("<source src=\"{AUDIO}?"),
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("being fetched"), "{page}");
+}
+
+#[tokio::test]
+async fn what_no_browser_plays_is_named_and_can_be_saved() {
+    let playing = Playing::start().await;
+    let path = "/track/did:plc:a/one";
+    let formats = [
+        ("matroska", "flac", Some(16), "FLAC in Matroska"),
+        ("mp4", "alac", Some(16), "ALAC in MP4"),
+        ("mp4", "pcm", Some(16), "16-bit PCM in MP4"),
+        ("aiff", "pcm", Some(24), "24-bit PCM in AIFF"),
+        ("wav", "pcm", Some(64), "64-bit PCM in WAV"),
+    ];
+    for (at, (container, codec, bit_depth, told)) in formats.into_iter().enumerate() {
+        let Fact::Audio(facts) = mp3() else {
+            unreachable!();
+        };
+        let fact = Fact::Audio(AudioFacts {
+            container: container.to_owned(),
+            codec: codec.to_owned(),
+            bit_depth,
+            ..facts
+        });
+        let cid = playing.keep(&sound(1_000 + at), &fact).await;
+        playing.served.put(ONE, 1 + at as i64, of(&cid)).await;
+        let page = read(&playing, path).await.text;
+        let said = format!("This is {told}, which browsers don't play.");
+        assert!(page.contains(&said), "{said} is not in {page}");
+        let (_, rest) = page.split_once("<a href=\"").unwrap();
+        let (link, _) = rest.split_once('"').unwrap();
+        let file = playing.get(&link.replace("&amp;", "&"), &[]).await;
+        assert_eq!(file.status().as_u16(), 200, "{link}");
+        let disposition = file.headers()["content-disposition"].to_str().unwrap();
+        assert!(disposition.starts_with("attachment"), "{disposition}");
+    }
+}
+
+#[tokio::test]
 async fn a_robot_that_asks_for_headers_plays_nothing() {
     let playing = Playing::start().await;
     let cid = cid_of(&sound(1_000));

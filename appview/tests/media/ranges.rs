@@ -29,6 +29,7 @@ async fn i09_bytes_come_as_what_they_are_and_never_as_what_is_declared() {
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "default-src 'none'; sandbox"),
         ("cross-origin-resource-policy", "cross-origin"),
+        ("x-accel-buffering", "no"),
         ("access-control-allow-origin", "*"),
         ("content-disposition", ""),
     ] {

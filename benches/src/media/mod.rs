@@ -7,6 +7,7 @@ mod flat;
 mod host;
 mod looks;
 mod nginx;
+mod pds;
 mod ranges;
 mod stage;
 mod takedown;
@@ -22,7 +23,8 @@ use crate::{Arguments, Outcome, binary};
 pub enum Part {
     /// Ranges of a kept file, beside nginx over the very same file.
     Ranges,
-    /// From asking for what isn't here to its first byte, beside the host itself.
+    /// From asking for what isn't here to its first byte, beside the host itself; and from a real
+    /// PDS.
     First,
     /// Memory while a blob of 1.5 GB comes, and while 100 listen to it.
     Memory,
@@ -38,7 +40,10 @@ pub async fn run(arguments: &Arguments, report: &mut Report) -> Outcome {
     for part in &arguments.parts {
         match part {
             Part::Ranges => ranges::run(&binary, arguments.run(), report).await?,
-            Part::First => first::run(&binary, report).await?,
+            Part::First => {
+                first::run(&binary, report).await?;
+                pds::run(&binary, report).await?;
+            }
             Part::Memory => flat::run(&binary, report).await?,
             Part::Looks => looks::run(&binary, report).await?,
             Part::Takedown => takedown::run(&binary, report).await?,

@@ -26,4 +26,4 @@ pub use disk::Disk;
 pub use error::ObjectsError;
 pub use key::{ImageSize, ObjectKey};
 pub use objects::{About, Bytestream, Found, Listed, Objects, Put, Reading};
-pub use s3::{DEFAULT_REGION, S3, S3Credentials, S3Options, S3Patience};
+pub use s3::{DEFAULT_REGION, S3, S3Credentials, S3Links, S3Options, S3Patience};

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use futures_util::StreamExt;
 use plyr_objects::conformance::{about, bytes, cid_of};
-use plyr_objects::{Disk, ObjectKey, Objects, S3, S3Credentials, S3Options, S3Patience};
+use plyr_objects::{Disk, ObjectKey, Objects, S3, S3Credentials, S3Links, S3Options, S3Patience};
 use plyr_peers::S3Server;
 
 /// Long enough for all that is held at a time to be held.
@@ -74,6 +74,7 @@ async fn i14_memory_is_flat_in_the_length_of_an_object() {
         bucket: "large".to_owned(),
         prefix: String::new(),
         endpoint: Some(server.url.parse().unwrap()),
+        links: S3Links::Endpoint,
         region: "us-east-1".to_owned(),
         credentials: S3Credentials {
             access_key: server.access_key.clone(),

@@ -4,9 +4,11 @@ mod codec;
 mod edits;
 mod ending;
 mod length;
+mod link;
 mod tags;
 mod walk;
 
+use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
@@ -17,7 +19,6 @@ use symphonia::core::formats::well_known::{
 use symphonia::core::formats::{FormatId, FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
-use symphonia::core::{codecs::CodecParameters, common::Limit};
 
 use crate::facts::{AudioFacts, Fact, Refusal};
 use crate::foreign::ForeignBytes;
@@ -32,13 +33,13 @@ const MOST_CHANNELS: usize = 8;
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
 /// How long a file may play, in seconds.
 const LONGEST: u64 = 24 * 60 * 60;
-/// Bytes of one tag, and of one embedded image.
-const MOST_TAG_BYTES: usize = 64 << 10;
-const MOST_VISUAL_BYTES: usize = 16 << 20;
+/// Bytes of ID3v2 tags in front of the sound: their reader takes memory for all of them.
+const MOST_TAG_BYTES: u64 = 64 << 20;
 
-/// Says what audio the bytes are, or why they are refused. Memory is flat in their length, but they
-/// may make a parser panic, take memory for what they claim, or take long: it is for a process that
-/// may die ([`crate::child`]).
+/// Says what audio the bytes are, or why they are refused. Memory is flat in the length of the
+/// sound, but tags and covers are read whole (the library has limits for them that its readers
+/// don't heed, 0.6.1), and bytes may make a parser panic, take memory for what they claim, or take
+/// long: it is for a process that may die ([`crate::child`]).
 pub fn look_at_audio(bytes: &ForeignBytes) -> Result<Fact, ProbeError> {
     let container = match as_audio(sniff(bytes)?) {
         Ok(container) => container,
@@ -82,11 +83,15 @@ fn examine(
             "its table of contents is missing; was it cut short?",
         )));
     }
+    let tags = tags_end(bytes)?;
+    if tags > MOST_TAG_BYTES {
+        return Ok(Err(too_large("its tags take more than 64 MiB")));
+    }
     let mut opened = match open(bytes, container) {
         Ok(opened) => opened,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let sound = bytes.length().saturating_sub(tags_end(bytes)?);
+    let sound = bytes.length().saturating_sub(tags);
     let edits = match opened.container {
         Container::Mp4 => edits::of(bytes, opened.track.id)?,
         _ => edits::Edits::default(),
@@ -129,9 +134,7 @@ fn examine(
 
 fn open(bytes: &ForeignBytes, expected: Container) -> Result<Opened, Refusal> {
     let stream = MediaSourceStream::new(Box::new(bytes.reader()), Default::default());
-    let options = MetadataOptions::default()
-        .limit_tag_bytes(Limit::Maximum(MOST_TAG_BYTES))
-        .limit_visual_bytes(Limit::Maximum(MOST_VISUAL_BYTES));
+    let options = MetadataOptions::default();
     let probe = symphonia::default::get_probe();
     // No hint: neither names nor declared types are asked.
     let probed = probe.probe(&Hint::new(), stream, FormatOptions::default(), options);

@@ -94,8 +94,8 @@ impl Refusal {
 }
 
 /// Whether Chromium plays such audio by itself (and Firefox and Safari nearly all of it): MP3, AAC
-/// in MP4 or ADTS, Opus and Vorbis in Ogg or WebM, Opus and FLAC in MP4, FLAC, and PCM in WAV.
-/// AIFF, ALAC and files of Matroska that aren't WebM need a rendition.
+/// in MP4 or ADTS, Opus and Vorbis in Ogg or WebM, Opus and FLAC in MP4, FLAC, and PCM in WAV of up
+/// to 32 bits. AIFF, ALAC and files of Matroska that aren't WebM need a rendition.
 pub fn plays_in_browsers(facts: &AudioFacts) -> bool {
     match facts.container.as_str() {
         "mp3" => facts.codec == "mp3",
@@ -104,7 +104,7 @@ pub fn plays_in_browsers(facts: &AudioFacts) -> bool {
         "ogg" => ["opus", "vorbis", "flac"].contains(&&*facts.codec),
         "webm" => ["opus", "vorbis"].contains(&&*facts.codec),
         "flac" => facts.codec == "flac",
-        "wav" => facts.codec == "pcm",
+        "wav" => facts.codec == "pcm" && facts.bit_depth != Some(64),
         _ => false,
     }
 }

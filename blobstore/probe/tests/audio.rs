@@ -134,6 +134,10 @@ fn pcm_of_many_kinds_is_measured() {
         assert_eq!(is, (48_001, true, Some(bits), 2), "{format} {bits}");
         assert!(plays_in_browsers(&facts));
     }
+    let bytes = 64 / 8 * 2 * 48_001;
+    let facts = audio_facts(&wav(3, 2, 48_000, 64, bytes as u32, &vec![0; bytes]));
+    assert_eq!((facts.frames, facts.bit_depth), (48_001, Some(64)));
+    assert!(!plays_in_browsers(&facts));
     for bits in [16, 24] {
         let facts = audio_facts(&aiff(2, bits, 44_101));
         let is = (
@@ -145,6 +149,54 @@ fn pcm_of_many_kinds_is_measured() {
         assert_eq!(is, (44_101, true, Some(bits), 44_100));
         assert!(!plays_in_browsers(&facts));
     }
+}
+
+#[test]
+fn recordings_that_follow_one_another_are_counted_together() {
+    for name in ["tone.opus", "tone.ogg", "tone-flac.ogg"] {
+        let one = read(name);
+        let whole = audio_facts(&one);
+        let three = audio_facts(&[&one[..], &one, &one].concat());
+        assert_eq!(three.frames, 3 * whole.frames, "{name}");
+        assert_eq!((three.exact, &three.codec), (true, &whole.codec), "{name}");
+        // Of the last a part is missing.
+        let cut = audio_facts(&[&one[..], &one[..one.len() * 3 / 4]].concat());
+        assert!(!cut.exact, "{name}");
+        let range = whole.frames..2 * whole.frames;
+        assert!(range.contains(&cut.frames), "{name}: {}", cut.frames);
+    }
+    let mixed = [read("tone.opus"), read("tone.ogg")].concat();
+    let refusal = audio_refusal(&mixed);
+    assert_eq!(refusal.word, "unsupportedCodec", "{refusal:?}");
+    assert!(refusal.reason.contains("follow one another"), "{refusal:?}");
+    let many = read("tone.opus").repeat(1_002);
+    assert_eq!(audio_refusal(&many).word, "tooLarge");
+}
+
+#[test]
+fn the_edit_list_is_found_behind_any_number_of_fragments() {
+    let whole = read("tone-fragmented.m4a");
+    let known = audio_facts(&whole);
+    // A table in front, and five thousand more boxes between it and the sound.
+    let moov = whole.windows(4).position(|four| four == b"moov").unwrap() - 4;
+    let length = u32::from_be_bytes(whole[moov..moov + 4].try_into().unwrap()) as usize;
+    let end = moov + length;
+    let free = b"\0\0\0\x08free".repeat(5_000);
+    let file = [&whole[..end], &free, &whole[end..]].concat();
+    let facts = audio_facts(&file);
+    assert_eq!((facts.frames, facts.exact), (known.frames, known.exact));
+}
+
+#[test]
+fn tags_larger_than_all_sense_are_refused_unread() {
+    let size: u32 = 65 << 20;
+    let mut file = b"ID3\x03\0\0".to_vec();
+    file.extend([size >> 21, size >> 14, size >> 7, size].map(|part| part as u8 & 0x7f));
+    file.resize(10 + size as usize, 0);
+    file.extend(read("tone-noid3.mp3"));
+    let refusal = audio_refusal(&file);
+    assert_eq!(refusal.word, "tooLarge", "{refusal:?}");
+    assert!(refusal.reason.contains("tags"), "{refusal:?}");
 }
 
 #[test]

@@ -50,18 +50,62 @@ fn quarters(width: u32, height: u32) -> DynamicImage {
     }))
 }
 
-/// A JPEG with an orientation, and with a comment that is not to be kept.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+/// EXIF that says an orientation, and nothing else.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
-    let mut file = jpeg[..2].to_vec();
-    for (marker, content) in [(0xe1, exif), (0xfe, b"GPS of the bedroom".to_vec())] {
-        file.extend([0xff, marker]);
-        file.extend((content.len() as u16 + 2).to_be_bytes());
-        file.extend(content);
+    exif
+}
+
+/// A picture with an orientation, and with a comment that is not to be kept.
+fn with_orientation(image: &DynamicImage, format: ImageFormat, orientation: u8) -> Vec<u8> {
+    let bytes = encoded(image, format);
+    let exif = exif(orientation);
+    let comment = b"GPS of the bedroom";
+    match format {
+        ImageFormat::Jpeg => {
+            let mut file = bytes[..2].to_vec();
+            let exif = [b"Exif\0\0".as_slice(), &exif].concat();
+            for (marker, content) in [(0xe1, exif), (0xfe, comment.to_vec())] {
+                file.extend([0xff, marker]);
+                file.extend((content.len() as u16 + 2).to_be_bytes());
+                file.extend(content);
+            }
+            [&file, &bytes[2..]].concat()
+        }
+        // Behind the header, which is 8 + 25 bytes (PNG, 11.3.4.5 and 11.3.3.4).
+        ImageFormat::Png => {
+            let chunk = |kind: &[u8; 4], content: &[u8]| {
+                let named = [kind.as_slice(), content].concat();
+                let length = (content.len() as u32).to_be_bytes();
+                [&length[..], &named, &crc32(&named).to_be_bytes()].concat()
+            };
+            let comment = [b"Comment\0".as_slice(), comment].concat();
+            let more = [chunk(b"eXIf", &exif), chunk(b"tEXt", &comment)].concat();
+            [&bytes[..33], &more, &bytes[33..]].concat()
+        }
+        // The plain form has no place for it: within the extended one (RFC 9649, 2.7).
+        ImageFormat::WebP => {
+            let chunk = |kind: &[u8; 4], content: &[u8]| {
+                let length = (content.len() as u32).to_le_bytes();
+                let padding = &[0][..content.len() % 2];
+                [kind.as_slice(), &length, content, padding].concat()
+            };
+            let mut canvas = vec![0x0c, 0, 0, 0];
+            for side in [image.width(), image.height()] {
+                canvas.extend(&(side - 1).to_le_bytes()[..3]);
+            }
+            let parts = [
+                b"WEBP".to_vec(),
+                chunk(b"VP8X", &canvas),
+                bytes[12..].to_vec(),
+                chunk(b"EXIF", &exif),
+                chunk(b"XMP ", comment),
+            ];
+            chunk(b"RIFF", &parts.concat())
+        }
+        other => panic!("{other:?} has none"),
     }
-    file.extend(&jpeg[2..]);
-    file
 }
 
 fn close(pixel: Rgba<u8>, wanted: Rgb<u8>) -> bool {
@@ -140,18 +184,24 @@ fn every_orientation_is_made_upright_and_metadata_is_dropped() {
         upright.rotate90().flipv(),
         upright.rotate90(),
     ];
-    for (number, lies) in lying.iter().enumerate() {
-        let file = with_orientation(&encoded(lies, ImageFormat::Jpeg), number as u8 + 1);
+    let formats = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP];
+    let cases = formats.into_iter().flat_map(|format| {
+        let lying = lying.iter().enumerate();
+        lying.map(move |(number, lies)| (format, number, lies))
+    });
+    for (format, number, lies) in cases {
+        let file = with_orientation(lies, format, number as u8 + 1);
         let (facts, images) = looked(&file, &[(60, false), (40, true)]);
-        assert_eq!((facts.width, facts.height), (120, 80), "{}", number + 1);
+        let upright = (facts.width, facts.height);
+        assert_eq!(upright, (120, 80), "{format:?} {}", number + 1);
         assert_eq!(
             (images[0].width, images[0].height),
             (60, 40),
-            "{}",
+            "{format:?} {}",
             number + 1
         );
         for image in &images {
-            assert!(is_quarters(&decoded(image)), "{}", number + 1);
+            assert!(is_quarters(&decoded(image)), "{format:?} {}", number + 1);
             let kept = |word: &[u8]| image.bytes.windows(word.len()).any(|part| part == word);
             assert!(!kept(b"GPS") && !kept(b"Exif") && !kept(b"EXIF"));
         }
@@ -232,7 +282,19 @@ fn bombs_are_refused_before_they_are_decoded() {
     wide[16..24].copy_from_slice(&[0, 0, 0x2e, 0xe0, 0, 0, 0x0d, 0x06]);
     let crc = crc32(&wide[12..29]);
     wide[29..33].copy_from_slice(&crc.to_be_bytes());
-    for (name, bomb) in [("jpeg", jpeg), ("png", png), ("gif", gif), ("wide", wide)] {
+    // A lossless WebP of 16,384 by 16,384, the largest there is: 14 bits for each side.
+    let mut webp = encoded(&quarters(64, 64), ImageFormat::WebP);
+    let data = webp.windows(4).position(|four| four == b"VP8L").unwrap() + 8;
+    assert_eq!(webp[data], 0x2f);
+    webp[data + 1..data + 5].copy_from_slice(&(0x0fff_ffff_u32).to_le_bytes());
+    let bombs = [
+        ("jpeg", jpeg),
+        ("png", png),
+        ("gif", gif),
+        ("wide", wide),
+        ("webp", webp),
+    ];
+    for (name, bomb) in bombs {
         let refusal = refusal(&bomb);
         assert_eq!(refusal.word, "tooLarge", "{name}: {refusal:?}");
     }

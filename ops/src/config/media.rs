@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use plyr_blobstore::MediaPolicy;
+use plyr_objects::S3Links;
 use url::Url;
 
 use super::values::{self, Reader};
@@ -32,6 +33,8 @@ pub struct MediaConfig {
     pub blobs: BlobsChoice,
     /// `--s3-endpoint`
     pub s3_endpoint: Option<Url>,
+    /// `--s3-public-endpoint`
+    pub s3_links: S3Links,
     /// `--s3-region`
     pub s3_region: Option<String>,
     /// `--cdn-url`
@@ -46,6 +49,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<MediaConfig> {
     let quota = reader.one("media-quota", values::size);
     let blobs = reader.one("blobs", values::blobs);
     let s3_endpoint = reader.optional("s3-endpoint", values::http_url);
+    let s3_links = reader.optional("s3-public-endpoint", values::s3_links);
     let s3_region = reader.optional("s3-region", values::region);
     let cdn_url = reader.optional("cdn-url", values::http_url);
     let origins = reader.many("media-origin", values::http_url);
@@ -53,6 +57,13 @@ pub fn read(reader: &mut Reader<'_>) -> Option<MediaConfig> {
     if cdn_url.is_some() && blobs.is_some() && !is_s3 {
         reader.problem(
             "cdn-url",
+            "is set, but blobs is no bucket",
+            "leave it out, or write blobs = \"s3://bucket/prefix\"",
+        );
+    }
+    if s3_links.is_some() && blobs.is_some() && !is_s3 {
+        reader.problem(
+            "s3-public-endpoint",
             "is set, but blobs is no bucket",
             "leave it out, or write blobs = \"s3://bucket/prefix\"",
         );
@@ -70,6 +81,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<MediaConfig> {
         quota: quota?,
         blobs: blobs?,
         s3_endpoint,
+        s3_links: s3_links.unwrap_or_default(),
         s3_region,
         cdn_url,
         origins,

@@ -218,6 +218,11 @@ pub const OPTIONS: &[OptionRow] = &[
     one("media-quota", "SIZE", "Disk that media may use").or(&["20GiB"]),
     one("blobs", "URL", "disk, or s3://bucket/prefix").or(&["disk"]),
     one("s3-endpoint", "URL", "S3 endpoint (R2 is one)"),
+    one(
+        "s3-public-endpoint",
+        "URL|none",
+        "Where listeners reach the bucket; none: bytes go through here",
+    ),
     one("s3-region", "REGION", "S3 region"),
     one("cdn-url", "URL", "Where the bucket is public"),
     many(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use plyr_blobstore::MediaPolicy;
 use plyr_lexicons::{AtIdentifier, Namespace, RecordUri};
+use plyr_objects::S3Links;
 use plyr_schemas::StoreError;
 use plyr_schemas::scylla::ScyllaOptions;
 use tracing_subscriber::EnvFilter;
@@ -135,6 +136,14 @@ pub fn http_url(text: &str) -> Result<Url, Refusal> {
         &["http", "https"],
         "https://host or https://host:port/base",
     )
+}
+
+/// Where listeners are sent to for a bucket's objects.
+pub fn s3_links(text: &str) -> Result<S3Links, Refusal> {
+    match text {
+        "none" => Ok(S3Links::None),
+        url => http_url(url).map(S3Links::At),
+    }
 }
 
 /// A host, or several joined by `|` of which one is followed at a time.

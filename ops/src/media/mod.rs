@@ -79,6 +79,7 @@ async fn bucket(config: &Config, name: &str, prefix: &str) -> Result<Arc<dyn Obj
         bucket: name.to_owned(),
         prefix: prefix.to_owned(),
         endpoint: config.media.s3_endpoint.clone(),
+        links: config.media.s3_links.clone(),
         region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         credentials: S3Credentials {
             access_key: secret("AWS_ACCESS_KEY_ID")?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plyr_blobstore::{AuditOptions, audit};
 use plyr_lexicons::Cid;
-use plyr_objects::{ObjectKey, Objects, S3, S3Credentials, S3Options, S3Patience};
+use plyr_objects::{ObjectKey, Objects, S3, S3Credentials, S3Links, S3Options, S3Patience};
 use plyr_peers::{S3Server, wait_until};
 use plyr_schemas::BlobState;
 
@@ -21,6 +21,7 @@ fn bucket(server: &S3Server) -> Arc<S3> {
         bucket: BUCKET.to_owned(),
         prefix: "kept".to_owned(),
         endpoint: Some(server.url.parse().unwrap()),
+        links: S3Links::Endpoint,
         region: "us-east-1".to_owned(),
         credentials: S3Credentials {
             access_key: server.access_key.clone(),

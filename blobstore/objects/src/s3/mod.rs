@@ -25,7 +25,7 @@ use crate::error::ObjectsError;
 use crate::key::ObjectKey;
 use crate::objects::{About, Found, Listed, Objects, Put, Reading};
 use failure::Failure;
-pub use options::{DEFAULT_REGION, S3Credentials, S3Options, S3Patience};
+pub use options::{DEFAULT_REGION, S3Credentials, S3Links, S3Options, S3Patience};
 
 /// A link that was handed out can't be taken back: it lives this long at most (I8).
 const LONGEST_LINK: Duration = Duration::from_secs(60);
@@ -39,6 +39,8 @@ pub struct S3 {
 struct Bucket {
     name: String,
     client: Client,
+    /// What signs links; none where none are handed out.
+    signer: Option<Client>,
     bucket: String,
     /// Empty, or ends with `/`.
     prefix: String,
@@ -65,6 +67,7 @@ impl S3 {
         }
         let bucket = Bucket {
             client: options.client(),
+            signer: options.signer(),
             bucket: options.bucket,
             patience: options.patience,
             prefix,
@@ -173,11 +176,14 @@ impl Bucket {
         lives: Duration,
         about: &About,
         disposition: Option<&str>,
-    ) -> Result<Url, Failure> {
+    ) -> Result<Option<Url>, Failure> {
+        let Some(signer) = &self.signer else {
+            return Ok(None);
+        };
         let lives = lives.clamp(Duration::from_secs(1), LONGEST_LINK);
         let said = |problem: &dyn std::fmt::Display| Failure::said(problem.to_string());
         let signing = PresigningConfig::expires_in(lives).map_err(|problem| said(&problem))?;
-        let asking = self.client.get_object().bucket(&self.bucket);
+        let asking = signer.get_object().bucket(&self.bucket);
         let signed = asking
             .key(self.place(key))
             .response_content_type(&about.media_type)
@@ -186,7 +192,8 @@ impl Bucket {
             .presigned(signing)
             .await
             .map_err(Failure::of)?;
-        Url::parse(signed.uri()).map_err(|problem| said(&problem))
+        let url = Url::parse(signed.uri()).map_err(|problem| said(&problem))?;
+        Ok(Some(url))
     }
 }
 
@@ -250,7 +257,7 @@ impl Objects for S3 {
         disposition: Option<&str>,
     ) -> Result<Option<Url>, ObjectsError> {
         let signed = self.bucket.direct(key, lives, about, disposition).await;
-        signed.map(Some).map_err(self.bucket.failed("sign a link"))
+        signed.map_err(self.bucket.failed("sign a link"))
     }
 
     async fn tidy(&self, older_than: Duration) -> Result<usize, ObjectsError> {

@@ -24,12 +24,26 @@ pub struct S3Options {
     pub prefix: String,
     /// `https://ACCOUNT.r2.cloudflarestorage.com`; none for Amazon's own.
     pub endpoint: Option<Url>,
+    /// Where others reach it.
+    pub links: S3Links,
     /// [`DEFAULT_REGION`] for R2; the bucket's own at Amazon.
     pub region: String,
     /// The keys, from the usual `AWS_*` variables.
     pub credentials: S3Credentials,
     /// How long is waited.
     pub patience: S3Patience,
+}
+
+/// Where the links lead that are handed out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum S3Links {
+    /// To the endpoint that is used here too.
+    #[default]
+    Endpoint,
+    /// To another name of it: the one used here may be of a network that others aren't in.
+    At(Url),
+    /// Nowhere: none are handed out, and what is asked for is sent through here.
+    None,
 }
 
 /// The keys to a bucket. What it prints has no secrets.
@@ -93,6 +107,20 @@ impl S3Options {
     /// The client. Checksums only where a call demands them, as R2 wants it: the bytes of a request
     /// are signed by their SHA-256, so that what arrives changed is refused.
     pub(super) fn client(&self) -> Client {
+        self.client_of(self.endpoint.as_ref())
+    }
+
+    /// What signs the links that are handed out, which name the host they are for; none where none
+    /// are.
+    pub(super) fn signer(&self) -> Option<Client> {
+        match &self.links {
+            S3Links::Endpoint => Some(self.client()),
+            S3Links::At(url) => Some(self.client_of(Some(url))),
+            S3Links::None => None,
+        }
+    }
+
+    fn client_of(&self, endpoint: Option<&Url>) -> Client {
         let keys = &self.credentials;
         let credentials = Credentials::new(
             &keys.access_key,
@@ -113,7 +141,7 @@ impl S3Options {
             .retry_config(RetryConfig::standard().with_max_attempts(self.patience.tries.max(1)))
             .timeout_config(self.patience.timeouts(self.patience.answer))
             .stalled_stream_protection(stalled);
-        if let Some(endpoint) = &self.endpoint {
+        if let Some(endpoint) = endpoint {
             // A bucket is a path there: not everybody has a wildcard certificate.
             config = config
                 .endpoint_url(endpoint.as_str())

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use plyr_objects::conformance::{BoxError, Checked, Place};
-use plyr_objects::{Objects, S3, S3Credentials, S3Options, S3Patience};
+use plyr_objects::{Objects, S3, S3Credentials, S3Links, S3Options, S3Patience};
 use plyr_peers::S3Server;
 use tokio::sync::OnceCell;
 
@@ -32,6 +32,7 @@ pub fn options(server: &S3Server, bucket: &str) -> S3Options {
         bucket: bucket.to_owned(),
         prefix: "some/prefix".to_owned(),
         endpoint: Some(server.url.parse().unwrap()),
+        links: S3Links::Endpoint,
         region: "us-east-1".to_owned(),
         credentials: S3Credentials {
             access_key: server.access_key.clone(),

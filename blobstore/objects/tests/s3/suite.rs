@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use plyr_objects::conformance::{self, Place};
-use plyr_objects::{ObjectKey, Objects, S3, S3Options, objects_conformance};
+use plyr_objects::{ObjectKey, Objects, S3, S3Links, S3Options, objects_conformance};
 
 use crate::server::{InBucket, client, new_bucket, options, server, uploads};
 
@@ -56,6 +56,7 @@ fn options_that_no_bucket_can_have_are_refused() {
         bucket: "bucket".to_owned(),
         prefix: String::new(),
         endpoint: None,
+        links: S3Links::Endpoint,
         region: "auto".to_owned(),
         credentials: plyr_objects::S3Credentials {
             access_key: "access".to_owned(),
@@ -116,6 +117,36 @@ async fn a_link_lasts_a_minute_and_says_what_it_is_told_to() {
     let other = link.as_str().replace("audio%2Fogg", "text%2Fhtml");
     assert_ne!(other, link.as_str());
     assert_eq!(reqwest::get(other).await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn links_lead_where_others_reach_the_bucket_or_there_are_none() {
+    let Some(server) = server().await else { return };
+    let bucket = new_bucket(server);
+    let with = |links: S3Links| {
+        let options = S3Options {
+            links,
+            ..options(server, &bucket)
+        };
+        S3::new(options).unwrap()
+    };
+    let file = conformance::file(b"song").unwrap();
+    let about = conformance::about();
+    // Another name of the same server; what is signed holds for that name alone.
+    let public = server.url.replace("127.0.0.1", "localhost");
+    let public = with(S3Links::At(public.parse().unwrap()));
+    public.put(&key("song"), file.path(), &about).await.unwrap();
+    let life = Duration::from_secs(60);
+    let link = public.direct(&key("song"), life, &about, None).await;
+    let link = link.unwrap().unwrap();
+    assert_eq!(link.host_str(), Some("localhost"));
+    let whole = reqwest::get(link.clone()).await.unwrap();
+    assert_eq!(whole.bytes().await.unwrap(), b"song".as_slice());
+    let elsewhere = link.as_str().replace("localhost", "127.0.0.1");
+    assert_eq!(reqwest::get(elsewhere).await.unwrap().status(), 403);
+
+    let none = with(S3Links::None).direct(&key("song"), life, &about, None);
+    assert_eq!(none.await.unwrap(), None);
 }
 
 #[tokio::test]

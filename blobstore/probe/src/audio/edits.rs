@@ -3,8 +3,10 @@
 use crate::foreign::ForeignBytes;
 use crate::prober::ProbeError;
 
-/// Boxes that are looked at, in all.
+/// Boxes that are looked at within the table of contents, in all.
 const MOST_BOXES: usize = 4_096;
+/// Boxes beside it: two for each fragment, of which a day may have one each second.
+const MOST_BESIDE: usize = 1 << 18;
 /// Entries of an edit list that are read.
 const MOST_ENTRIES: u32 = 16;
 
@@ -25,7 +27,9 @@ pub(super) struct Edits {
 pub(super) fn of(bytes: &ForeignBytes, track: u32) -> Result<Edits, ProbeError> {
     let mut boxes = Boxes::of(bytes);
     let movies = boxes.within(Span::whole(bytes), b"moov")?;
-    let is_cut = boxes.is_cut;
+    // What wasn't looked through isn't known to be whole.
+    let is_cut = boxes.is_cut || boxes.left == 0;
+    boxes.left = MOST_BOXES;
     for movie in movies {
         for trak in boxes.within(movie, b"trak")? {
             if boxes.number_of(trak)? != Some(track) {
@@ -82,7 +86,7 @@ impl<'a> Boxes<'a> {
     fn of(bytes: &'a ForeignBytes) -> Boxes<'a> {
         Boxes {
             bytes,
-            left: MOST_BOXES,
+            left: MOST_BESIDE,
             is_cut: false,
         }
     }

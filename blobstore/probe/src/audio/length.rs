@@ -178,7 +178,7 @@ impl Measured<'_> {
     /// The packets' own lengths, cut at the last page's position, which an encoder wrote down.
     fn of_ogg(&self) -> Result<Length, Refusal> {
         let dropped = match self.codec.name {
-            "opus" => self.codec.pre_skip,
+            "opus" => self.codec.pre_skip + self.walked.dropped_in_links,
             _ => 0,
         };
         Ok(Length {

@@ -7,7 +7,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
 use super::codec::{Codec, is_independent};
-use super::{Opened, channels_bounded, damaged, rate_bounded};
+use super::{Opened, channels_bounded, damaged, link, rate_bounded};
 use crate::facts::Refusal;
 use crate::sniff::Container;
 
@@ -41,6 +41,9 @@ pub(super) struct Walked {
     pub(super) opus_frames: u64,
     /// Rate and channels that came out of the decoder.
     pub(super) decoded: Option<(u32, u16)>,
+    /// Of Ogg: streams that are chained behind the first, and frames that they say to drop.
+    pub(super) links: u64,
+    pub(super) dropped_in_links: u64,
     /// Whether the end was reached as it ought to be.
     pub(super) is_whole: bool,
     /// Whether the file hasn't got what was to be at its end, so that nothing was counted.
@@ -67,7 +70,13 @@ pub(super) fn through(
                 walked.is_whole = true;
                 break;
             }
-            // The bytes end, another stream is chained behind, or they are spoilt from here on.
+            // Another stream is chained behind (RFC 3533, section 4).
+            Err(Error::ResetRequired) => {
+                link::follow(opened, codec, &mut walked)?;
+                ear.begin_anew(opened)?;
+                continue;
+            }
+            // The bytes end, or they are spoilt from here on.
             Err(_) => break,
         };
         if packet.track_id != opened.track.id {
@@ -222,6 +231,17 @@ impl Ear {
             Err(_) => return Err(damaged("what it says of its codec is spoilt")),
         }
         Ok(ear)
+    }
+
+    /// What is chained behind has headers of its own to decode it by.
+    fn begin_anew(&mut self, opened: &Opened) -> Result<(), Refusal> {
+        if self.decoder.is_none() {
+            return Ok(());
+        }
+        let registry = symphonia::default::get_codecs();
+        let made = registry.make_audio_decoder(&opened.params, &AudioDecoderOptions::default());
+        self.decoder = Some(made.map_err(|_| damaged("what it says of its codec is spoilt"))?);
+        Ok(())
     }
 
     fn hear(&mut self, packet: &Packet, number: u64) -> Result<(), Refusal> {
