@@ -8,7 +8,7 @@ use plyr_schemas::Blob;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::bytes::{FetchError, Staged, fetch_to};
+use super::bytes::{FetchError, Limits, Staged, fetch_to};
 use super::holders::Use;
 use super::retry::{Verdict, verdict};
 use super::work::Work;
@@ -164,6 +164,11 @@ impl Work {
             if self.gives_way(row, bytes, coming.age()) {
                 return Err(FetchError::GaveWay);
             }
+            // Others are put meanwhile.
+            let room = self.room_for_one();
+            if bytes > room {
+                return Err(FetchError::Full { room });
+            }
             if bytes < next {
                 return Ok(());
             }
@@ -180,7 +185,9 @@ impl Work {
             }
             Ok(())
         };
-        fetch_to(&self.outbound, (pds, did), cid, largest, path, go_on).await
+        let room = self.room_for_one();
+        let limits = Limits { largest, room };
+        fetch_to(&self.outbound, (pds, did), cid, limits, path, go_on).await
     }
 
     async fn pds(&self, did: &Did, freshness: Freshness) -> Result<String, FetchError> {

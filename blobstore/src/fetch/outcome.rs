@@ -6,14 +6,12 @@ use plyr_probe::{Fact, Refusal};
 use plyr_schemas::{Blob, BlobState, Micros};
 
 use super::reason::{Reason, refused_as};
-use super::retry::{LAST_TRY, Verdict, wait_by_chance};
+use super::retry::{FULL, LAST_TRY, Verdict, wait_by_chance};
 
 /// Files that ended the process that looked at them so often are set aside.
 const MOST_CRASHES: u32 = 3;
 /// How soon to come again where it is this machine that can't.
 const HERE: Duration = Duration::from_secs(60);
-/// How soon at least where there is no room for one so large.
-const FULL: Duration = Duration::from_secs(1800);
 /// Longest reason that a row holds, in bytes.
 const LONGEST_REASON: usize = 400;
 

@@ -70,6 +70,7 @@ impl Reason {
                 OutboundError::Malformed { .. } => Reason::Malformed,
             },
             FetchError::TooLarge { .. } => Reason::TooLarge,
+            FetchError::Full { .. } => Reason::Full,
             FetchError::WrongBytes { .. } => Reason::WrongBytes,
             FetchError::Disk { .. } => Reason::Disk,
             FetchError::GaveWay => Reason::GaveWay,

@@ -15,6 +15,8 @@ const RESTING: Duration = Duration::from_secs(20);
 const CROWDED: Duration = Duration::from_secs(1);
 /// And where it was slow while others waited.
 const GAVE_WAY: Duration = Duration::from_secs(5 * MINUTE);
+/// And where there is no room for one so large: room comes by sweeps, once a day.
+pub const FULL: Duration = Duration::from_secs(6 * HOUR);
 
 /// Between two tries, in seconds; the last one again and again.
 const WAITS: [u64; 9] = [
@@ -66,6 +68,7 @@ pub fn verdict(problem: &FetchError) -> Verdict {
             Verdict::NotTried(by_chance((*wait).max(RESTING)))
         }
         FetchError::Host(OutboundError::Crowded { .. }) => Verdict::NotTried(by_chance(CROWDED)),
+        FetchError::Full { .. } => Verdict::NotTried(by_chance(FULL)),
         FetchError::GaveWay => Verdict::NotTried(by_chance(GAVE_WAY)),
         FetchError::Disk { .. } => Verdict::NotTried(Duration::from_secs(MINUTE)),
         FetchError::CutOff => Verdict::NotTried(Duration::ZERO),

@@ -20,6 +20,8 @@ const PAGE: usize = 500;
 const BELIEVED: Duration = Duration::from_secs(600);
 /// How long the deleting of one blob's objects may take, in microseconds.
 const DELETING: Micros = 600_000_000;
+/// Which part of the quota is left free where something is let go, and by a mirror.
+const SPARE: u64 = 20;
 /// The least recently played that one look may find.
 const MOST_EVICTED: usize = 512;
 
@@ -39,6 +41,12 @@ impl Usage {
 
     fn learn(&self, bytes: u64) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes, Instant::now()));
+    }
+
+    /// The last sum, however old: for who would rather have that than sum up all rows.
+    fn about(&self) -> Option<u64> {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.map(|(bytes, _)| bytes)
     }
 
     /// So much more is kept.
@@ -170,7 +178,22 @@ impl FetchingParts {
         format!("--media-quota ({quota} bytes) is used up")
     }
 
-    /// Why so many bytes would find no room, where nothing is let go for them.
+    /// What of the quota is left free where that can be chosen.
+    fn spare(&self) -> u64 {
+        self.blobstore.options.quota / SPARE
+    }
+
+    /// Bytes that one more blob may have: all that may be kept, where others make room for it.
+    pub(crate) fn room_for_one(&self) -> u64 {
+        let quota = self.blobstore.options.quota;
+        match self.blobstore.policy() {
+            MediaPolicy::Mirror => quota.saturating_sub(self.usage.about().unwrap_or_default()),
+            MediaPolicy::OnDemand | MediaPolicy::Off => quota,
+        }
+    }
+
+    /// Why so many bytes would find no room, where nothing is let go for them. A mirror that has
+    /// less left than its spare part is full: hardly anything would fit, and each try would cost.
     pub(crate) async fn is_full_for(&self, needed: u64) -> Result<Option<String>, BlobstoreError> {
         if self.blobstore.policy() != MediaPolicy::Mirror {
             return Ok(None);
@@ -183,7 +206,8 @@ impl FetchingParts {
                 bytes
             }
         };
-        let fits = used.saturating_add(needed.max(1)) <= self.blobstore.options.quota;
+        let needed = needed.max(self.spare()).max(1);
+        let fits = used.saturating_add(needed) <= self.blobstore.options.quota;
         Ok((!fits).then(|| self.is_full()))
     }
 
@@ -199,7 +223,7 @@ impl FetchingParts {
         if self.usage.known().is_some_and(fits) {
             return Ok(None);
         }
-        let spare = quota / 20;
+        let spare = self.spare();
         // What may go is looked up some hundreds at a time.
         loop {
             let Look { mut bytes, may_go } = look(&self.blobstore).await?;

@@ -226,7 +226,8 @@ async fn i17_a_full_mirror_begins_nothing_and_says_so() {
     let mut world = World::new().await;
     let other = Host::start_at(10).await;
     let how = How {
-        quota: tone(1_750).len() as u64,
+        // What is left is less than a twentieth.
+        quota: tone(1_750).len() as u64 * 103 / 100,
         ..How::default()
     };
     let first = of(&mut world, &other, ALICE, 1_750, None).await;
@@ -243,6 +244,30 @@ async fn i17_a_full_mirror_begins_nothing_and_says_so() {
     let held = row(&world, &second).await.unwrap();
     assert_eq!((held.revision, held.state), (1, BlobState::Wanted));
     assert_eq!(other.times_asked(&second), 0);
+    mirror.stop().await;
+}
+
+#[tokio::test]
+async fn i17_a_mirror_downloads_nothing_that_it_has_no_room_for() {
+    let mut world = World::new().await;
+    let hosts = [Host::start_at(15).await, Host::start_at(16).await];
+    let large = Some(Does::Announces(1 << 20));
+    let announced = of(&mut world, &hosts[0], ALICE, 1_755, large).await;
+    let endless = of(&mut world, &hosts[1], BOB, 1_756, Some(Does::NeverEnds)).await;
+    let mirror = world.start(How {
+        policy: MediaPolicy::Mirror,
+        quota: 600 << 10,
+        ..How::default()
+    });
+    for cid in [announced, endless] {
+        world.reason(&cid, NOT_KEPT).await;
+        let held = row(&world, &cid).await.unwrap();
+        // A host's word is no proof: nothing is written down of it.
+        assert_eq!((held.failures, held.size), (0, None));
+        let wait = held.due_at.unwrap() - chrono::Utc::now().timestamp_micros();
+        assert!(wait > 5 * 3_600_000_000, "{wait}");
+    }
+    assert_eq!(world.originals().await, []);
     mirror.stop().await;
 }
 
