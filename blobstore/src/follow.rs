@@ -263,19 +263,22 @@ impl Follower {
         if record.is_track
             && let Some(news) = look.news()
         {
+            if news.dropped_at.is_none() {
+                self.blobstore.is_newly_audio(&news.cid).await?;
+            }
             rows.see_audio(news).await?;
         }
         if !record.shows {
             return Ok(());
         }
+        let did = &look.uri.did;
         for one in &record.named {
             match self.blobstore.policy() {
                 MediaPolicy::Mirror => {
-                    let did = &look.uri.did;
                     self.blobstore.want_unasked(&one.cid, did).await?;
                 }
                 MediaPolicy::OnDemand | MediaPolicy::Off => {
-                    self.blobstore.is_named(&one.cid).await?;
+                    self.blobstore.is_named(&one.cid, Some(did)).await?;
                 }
             }
         }

@@ -13,7 +13,7 @@ use url::Url;
 use crate::error::BlobstoreError;
 use crate::options::{MediaOptions, MediaPolicy};
 use crate::public::Copying;
-use crate::standing::{Standing, UNNAMED};
+use crate::standing::{Standing, TOO_LARGE, UNNAMED};
 
 /// How often a row that others change is read and written again.
 const TRIES: usize = 8;
@@ -53,6 +53,21 @@ fn was_unnamed(row: &Blob, at: Micros) -> bool {
         && row.leased_until <= at
         && row.due_at.is_some_and(|due| due > at)
         && row.reason.as_deref() == Some(UNNAMED)
+}
+
+/// Whether it was refused for what hosts said of its size, none of which sent its bytes: another
+/// who names it may have it.
+fn is_unproven(row: &Blob) -> bool {
+    row.state == BlobState::Refused && row.reason.as_deref() == Some(TOO_LARGE)
+}
+
+/// Forgets what was said of a blob; it is due then, if at all.
+fn begin_anew(row: &mut Blob, due_at: Option<Micros>) {
+    row.state = BlobState::Wanted;
+    row.facts = None;
+    row.reason = None;
+    row.failures = 0;
+    row.due_at = due_at;
 }
 
 /// Whether somebody waits for a job that is due.
@@ -137,6 +152,11 @@ impl Blobstore {
                 let at = now();
                 // As long as it isn't here, who asks last has it asked for.
                 let is_full = row.holders.len() >= MOST_HOLDERS;
+                // Where they are many, who is forgotten and asks again is heard once an hour.
+                let is_heard = !is_full || row.played_at != Some(hour);
+                if is_unproven(row) && !row.holders.contains(holder) && is_heard {
+                    begin_anew(row, Some(at));
+                }
                 let known =
                     row.holders.contains(holder) || (is_full && row.state != BlobState::Wanted);
                 let is_noted = row.played_at == Some(hour) && row.unnamed_since.is_none();
@@ -215,6 +235,10 @@ impl Blobstore {
             return Ok(());
         }
         self.change(cid, |row| {
+            if is_unproven(row) && !row.holders.contains(holder) {
+                begin_anew(row, Some(now()));
+                row.holders.truncate(MOST_HOLDERS - 1);
+            }
             let known = row.holders.contains(holder) || row.holders.len() >= MOST_HOLDERS;
             // Whoever fetched only what was asked for gave it up; a mirror tries for itself.
             let is_given_up =
@@ -243,18 +267,48 @@ impl Blobstore {
         Ok(())
     }
 
-    /// A record names it: no sweep takes it for one that nobody names.
-    pub(crate) async fn is_named(&self, cid: &Cid) -> Result<(), BlobstoreError> {
+    /// A record names it, of that author where that is known: no sweep takes it for one that nobody
+    /// names, and what others' hosts said of its size says nothing of this one's.
+    pub(crate) async fn is_named(&self, cid: &Cid, by: Option<&Did>) -> Result<(), BlobstoreError> {
+        let is_news = |row: &Blob, did: &Did| {
+            is_unproven(row) && row.holders.len() < MOST_HOLDERS && !row.holders.contains(did)
+        };
         let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
-        let is_in_doubt = |row: &Blob| row.unnamed_since.is_some();
+        let is_in_doubt =
+            |row: &Blob| row.unnamed_since.is_some() || by.is_some_and(|did| is_news(row, did));
         if !held.iter().flatten().any(is_in_doubt) {
             return Ok(());
         }
         let named = self.change(cid, |row| {
-            let was = row.unnamed_since.take();
-            row.revision > 0 && was.is_some()
+            if row.revision == 0 || !is_in_doubt(row) {
+                return false;
+            }
+            if let Some(did) = by.filter(|did| is_news(row, did)) {
+                // When somebody asks for it.
+                begin_anew(row, None);
+                row.holders.push(did.clone());
+            }
+            row.unnamed_since = None;
+            true
         });
         named.await.map(drop)
+    }
+
+    /// A record newly names it as audio, which may be larger than the picture that it was meant to
+    /// be before: what was said of its size is forgotten. It is fetched when it is wanted.
+    pub(crate) async fn is_newly_audio(&self, cid: &Cid) -> Result<(), BlobstoreError> {
+        let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
+        if !held.iter().flatten().any(is_unproven) {
+            return Ok(());
+        }
+        let anew = self.change(cid, |row| {
+            let is_refused = row.revision > 0 && is_unproven(row);
+            if is_refused {
+                begin_anew(row, None);
+            }
+            is_refused
+        });
+        anew.await.map(drop)
     }
 
     /// What tracks' audio was last seen to be, in the order asked.
@@ -351,3 +405,6 @@ impl Blobstore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

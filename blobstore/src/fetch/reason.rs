@@ -5,7 +5,7 @@
 use plyr_outbound::OutboundError;
 
 use super::bytes::FetchError;
-use crate::standing::{UNNAMED, WRONG_BYTES};
+use crate::standing::{self, UNNAMED, WRONG_BYTES};
 
 /// Why a blob isn't here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ pub enum Reason {
 
 /// How its row says that it is too large: once, and the second time in a row.
 const TOO_LARGE: [&str; 2] = [
-    "it is larger than may be kept here",
+    standing::TOO_LARGE,
     "it is larger than may be kept here; it was asked for twice",
 ];
 
