@@ -18,7 +18,7 @@ pub enum MediaPolicy {
 pub struct MediaOptions {
     /// When.
     pub policy: MediaPolicy,
-    /// Bytes that may be kept; the least recently played go first.
+    /// Bytes that may be kept; what nobody names goes first, then the least recently played.
     pub quota: u64,
     /// Whose records.
     pub namespace: Namespace,

@@ -90,7 +90,7 @@ pub(crate) fn now() -> Micros {
 }
 
 /// When the hour began: that somebody asked is written once in it.
-fn hour_of(at: Micros) -> Micros {
+pub(crate) fn hour_of(at: Micros) -> Micros {
     at - at.rem_euclid(HOUR)
 }
 

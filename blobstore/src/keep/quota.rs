@@ -1,7 +1,6 @@
 //! The quota: what is kept in all stays below it. Asked for, what nobody played for longest makes
-//! room: originals can be fetched again. A mirror that is full takes nothing more instead.
+//! room: most originals can be fetched again. A mirror that is full takes nothing more instead.
 
-use std::collections::BinaryHeap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,21 +8,18 @@ use plyr_lexicons::Cid;
 use plyr_objects::{ImageSize, ObjectKey};
 use plyr_schemas::{Blob, BlobState, Micros};
 
+use super::order::{first_to_go, sum};
 use crate::error::BlobstoreError;
 use crate::fetch::FetchingParts;
 use crate::options::MediaPolicy;
 use crate::serve::{Blobstore, now};
 
-/// Rows read at once.
-const PAGE: usize = 500;
 /// How long a sum is believed that others add to as well.
 const BELIEVED: Duration = Duration::from_secs(600);
 /// How long the deleting of one blob's objects may take, in microseconds.
 const DELETING: Micros = 600_000_000;
 /// Which part of the quota is left free where something is let go, and by a mirror.
 const SPARE: u64 = 20;
-/// The least recently played that one look may find.
-const MOST_EVICTED: usize = 512;
 
 /// What is kept in all, in bytes, about: several processes may add to it.
 #[derive(Debug, Default)]
@@ -56,43 +52,6 @@ impl Usage {
             *sum = sum.saturating_add(bytes);
         }
     }
-}
-
-/// What there is, and what of it may go first: the least recently played.
-struct Look {
-    bytes: u64,
-    may_go: Vec<Blob>,
-}
-
-async fn look(blobstore: &Blobstore) -> Result<Look, BlobstoreError> {
-    let mut bytes = 0_u64;
-    // The greatest of the heap was played last, and makes place for one that was played before.
-    let mut least: BinaryHeap<(Micros, Cid)> = BinaryHeap::new();
-    let mut after: Option<Cid> = None;
-    loop {
-        let rows = blobstore.rows.all_blobs(after.as_ref(), PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.cid);
-        for row in rows.iter().filter(|row| row.state == BlobState::Kept) {
-            bytes = bytes.saturating_add(row.size.unwrap_or_default());
-            let played = row.played_at.max(row.kept_at).unwrap_or_default();
-            least.push((played, row.cid));
-            if least.len() > MOST_EVICTED {
-                least.pop();
-            }
-        }
-    }
-    let cids: Vec<Cid> = least
-        .into_sorted_vec()
-        .into_iter()
-        .map(|(_, cid)| cid)
-        .collect();
-    let rows = blobstore.rows.blobs(&cids).await?;
-    let is_kept = |row: &Blob| row.state == BlobState::Kept;
-    Ok(Look {
-        bytes,
-        may_go: rows.into_iter().flatten().filter(is_kept).collect(),
-    })
 }
 
 /// Lets a blob go. Its row says so first, so that nobody is sent to bytes that aren't there, and
@@ -201,7 +160,7 @@ impl FetchingParts {
         let used = match self.usage.known() {
             Some(used) => used,
             None => {
-                let bytes = look(&self.blobstore).await?.bytes;
+                let bytes = sum(&self.blobstore).await?;
                 self.usage.learn(bytes);
                 bytes
             }
@@ -226,7 +185,7 @@ impl FetchingParts {
         let spare = self.spare();
         // What may go is looked up some hundreds at a time.
         loop {
-            let Look { mut bytes, may_go } = look(&self.blobstore).await?;
+            let mut bytes = sum(&self.blobstore).await?;
             self.usage.learn(bytes);
             if fits(bytes) {
                 return Ok(None);
@@ -235,7 +194,7 @@ impl FetchingParts {
                 return Ok(Some(self.is_full()));
             }
             let mut went = false;
-            for row in may_go {
+            for row in first_to_go(&self.blobstore).await? {
                 if bytes.saturating_add(needed).saturating_add(spare) <= quota {
                     break;
                 }
@@ -244,9 +203,7 @@ impl FetchingParts {
                     let size = row.size.unwrap_or_default();
                     bytes = bytes.saturating_sub(size);
                     metrics::counter!("plyr_media_evicted_total").increment(1);
-                    tracing::info!(
-                        cid = %row.cid, size, "a blob makes room; it can be fetched again"
-                    );
+                    tracing::info!(cid = %row.cid, size, "a blob makes room");
                 }
             }
             self.usage.learn(bytes);
