@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::bytes::{FetchError, Limits, Staged, fetch_to};
 use super::holders::Use;
+use super::lease::Lease;
 use super::retry::{Verdict, verdict};
 use super::work::Work;
 use crate::error::BlobstoreError;
@@ -25,7 +26,7 @@ impl Work {
     /// and wrong goes.
     pub(super) async fn bytes(
         &self,
-        row: &Blob,
+        (row, lease): (&Blob, &Lease),
         (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
@@ -35,7 +36,7 @@ impl Work {
         }
         let here = self.here(&row.cid);
         match self
-            .keeping_the_lease(&row.cid, async { Ok(here.await) })
+            .keeping_the_lease(lease, async { Ok(here.await) })
             .await?
         {
             Ok(here) => {
@@ -45,7 +46,7 @@ impl Work {
             }
             Err(problem) => return Ok(Err(problem)),
         }
-        self.fetch(row, (uses, are_all), largest).await
+        self.fetch((row, lease), (uses, are_all), largest).await
     }
 
     /// What is kept already though no row says so: of a store that was copied or restored.
@@ -87,7 +88,7 @@ impl Work {
     /// asked say so.
     async fn fetch(
         &self,
-        row: &Blob,
+        (row, lease): (&Blob, &Lease),
         (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
@@ -95,7 +96,7 @@ impl Work {
         let mut were_asked = are_all && uses.len() <= MOST_ASKED;
         for did in uses.iter().map(|one| &one.did).take(MOST_ASKED) {
             let fetched = self.fetch_from(row, did, largest);
-            let problem = match self.keeping_the_lease(&row.cid, fetched).await? {
+            let problem = match self.keeping_the_lease(lease, fetched).await? {
                 Ok(staged) => return Ok(Ok(staged)),
                 Err(problem) => problem,
             };

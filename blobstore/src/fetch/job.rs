@@ -10,7 +10,7 @@ use plyr_schemas::{Blob, BlobState, CrashPoint};
 
 use super::bytes::{FetchError, Staged};
 use super::holders::Role;
-use super::lease::renewing;
+use super::lease::{Lease, renewing};
 use super::outcome::{Ended, Outcome, micros, write_into};
 use super::reason::Reason;
 use super::retry::{Verdict, verdict};
@@ -29,11 +29,12 @@ impl Work {
         let Some(row) = self.take(cid).await? else {
             return Ok(Ended::NotOurs);
         };
+        let lease = Lease::taken(row.cid, LEASE);
         if steps::ends(self.fault.as_ref(), steps::TAKEN) {
             return Ok(Ended::CutOff);
         }
         let size = row.size.unwrap_or_default();
-        let outcome = match self.find_out(&row).await {
+        let outcome = match self.find_out(&row, &lease).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 if self.cancel.is_cancelled() {
@@ -115,7 +116,11 @@ impl Work {
     }
 
     /// Fetches, proves and looks at a blob. None when the process is to end.
-    async fn find_out(&self, row: &Blob) -> Result<Option<Outcome>, BlobstoreError> {
+    async fn find_out(
+        &self,
+        row: &Blob,
+        lease: &Lease,
+    ) -> Result<Option<Outcome>, BlobstoreError> {
         let (uses, are_all) = self.holders.of(row).await?;
         let role = uses.iter().map(|one| one.role).max().unwrap_or(Role::Image);
         let largest = match role {
@@ -123,7 +128,7 @@ impl Work {
             Role::Image => self.blobstore.options.largest_image,
         };
         let room = async { Ok(self.has_no_room(row).await) };
-        match self.keeping_the_lease(&row.cid, room).await? {
+        match self.keeping_the_lease(lease, room).await? {
             Ok(room) => {
                 if let Some(outcome) = room? {
                     return Ok(Some(outcome));
@@ -131,7 +136,7 @@ impl Work {
             }
             Err(_) => return Ok(None),
         }
-        let staged = match self.bytes(row, (&uses, are_all), largest).await? {
+        let staged = match self.bytes((row, lease), (&uses, are_all), largest).await? {
             Ok(staged) => staged,
             Err(FetchError::CutOff) => return Ok(None),
             Err(problem) => return Ok(Some(self.failed(&problem))),
@@ -140,7 +145,7 @@ impl Work {
             return Ok(None);
         }
         let handling = async { Ok(self.look_and_put(row, &staged, role).await) };
-        match self.keeping_the_lease(&row.cid, handling).await? {
+        match self.keeping_the_lease(lease, handling).await? {
             Ok(outcome) => outcome,
             Err(_) => Ok(None),
         }
@@ -262,12 +267,13 @@ impl Work {
     /// Does a part of a job, and says meanwhile that the job is still ours.
     pub(super) async fn keeping_the_lease<T>(
         &self,
-        cid: &Cid,
+        lease: &Lease,
         part: impl Future<Output = Result<T, FetchError>>,
     ) -> Result<Result<T, FetchError>, BlobstoreError> {
+        let cid = &lease.cid;
         let done = tokio::select! {
             () = self.cancel.cancelled() => return Ok(Err(FetchError::CutOff)),
-            done = renewing(LEASE, part, || self.renew(cid)) => done?,
+            done = renewing(lease, part, || self.renew(cid)) => done?,
         };
         Ok(done.unwrap_or_else(|| {
             tracing::warn!(%cid, "another process has this blob's job");
