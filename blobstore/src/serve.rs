@@ -365,6 +365,12 @@ impl Blobstore {
         Ok(found.is_some_and(|found| found.size == size))
     }
 
+    /// Whether the store answers, and says that it has a blob's object.
+    pub(crate) async fn has_object(&self, cid: &Cid) -> bool {
+        let found = self.objects.find(&ObjectKey::original(cid)).await;
+        matches!(found, Ok(Some(_)))
+    }
+
     /// Where a kept blob of a size can be fetched from the store itself, for that long; none where
     /// the store has no such links, or isn't there whole.
     pub async fn direct(

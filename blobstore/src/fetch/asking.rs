@@ -21,9 +21,17 @@ const MOST_ASKED: usize = 4;
 /// Bytes after which a test may end the process within a fetch, and the room is looked at again.
 const STRIDE: u64 = 256 << 10;
 
+/// What is kept of a blob that no row says is kept.
+enum Here {
+    Sound(Staged),
+    Nothing,
+    /// An object that the store has and can't read.
+    Unreadable,
+}
+
 impl Work {
     /// The bytes as a file: those that are here, if they are right, else from a PDS. What is here
-    /// and wrong goes.
+    /// and wrong goes; what is here and can't be read goes for those that came.
     pub(super) async fn bytes(
         &self,
         (row, lease): (&Blob, &Lease),
@@ -39,18 +47,38 @@ impl Work {
             .keeping_the_lease(lease, async { Ok(here.await) })
             .await?
         {
-            Ok(here) => {
-                if let Some(staged) = here? {
-                    return Ok(Ok(staged));
-                }
+            Ok(Ok(Here::Sound(staged))) => Ok(Ok(staged)),
+            Ok(Ok(Here::Nothing)) => self.fetch((row, lease), (uses, are_all), largest).await,
+            Ok(Ok(Here::Unreadable)) => {
+                let fetched = self.fetch((row, lease), (uses, are_all), largest).await?;
+                Ok(fetched.map(|mut staged| {
+                    staged.replaces = true;
+                    staged
+                }))
             }
-            Err(problem) => return Ok(Err(problem)),
+            Ok(Err(problem)) => Err(problem),
+            Err(problem) => Ok(Err(problem)),
         }
-        self.fetch((row, lease), (uses, are_all), largest).await
+    }
+
+    /// What is here. One file that a disk can't read any more is no failure of the store: where it
+    /// answers otherwise, the bytes are somebody's to be asked for.
+    async fn here(&self, cid: &Cid) -> Result<Here, BlobstoreError> {
+        match self.read_here(cid).await {
+            Ok(Some(staged)) => Ok(Here::Sound(staged)),
+            Ok(None) => Ok(Here::Nothing),
+            Err(BlobstoreError::Objects(problem))
+                if problem.is_passing() && self.blobstore.has_object(cid).await =>
+            {
+                tracing::error!(%cid, %problem, "an object can't be read; it is fetched anew");
+                Ok(Here::Unreadable)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// What is kept already though no row says so: of a store that was copied or restored.
-    async fn here(&self, cid: &Cid) -> Result<Option<Staged>, BlobstoreError> {
+    async fn read_here(&self, cid: &Cid) -> Result<Option<Staged>, BlobstoreError> {
         let (objects, key) = (&self.blobstore.objects, ObjectKey::original(cid));
         let Some(mut reading) = objects.read(&key, None).await? else {
             return Ok(None);
@@ -58,6 +86,7 @@ impl Work {
         let mut staged = Staged {
             path: self.staging.file(cid),
             size: 0,
+            replaces: false,
         };
         let path = staged.path.clone();
         let disk = |problem| BlobstoreError::Staging {

@@ -16,6 +16,8 @@ pub struct Staged {
     pub path: PathBuf,
     /// Its length in bytes.
     pub size: u64,
+    /// Whether the object that it is to be is there and can't be read: that one goes first.
+    pub replaces: bool,
 }
 
 impl Drop for Staged {
@@ -121,7 +123,11 @@ pub async fn fetch_to(
     if body.length().is_some_and(|length| length > room) {
         return Err(FetchError::Full { room });
     }
-    let mut staged = Staged { path, size: 0 };
+    let mut staged = Staged {
+        path,
+        size: 0,
+        replaces: false,
+    };
     let digest = write_all(body, &mut staged, largest, &mut on_bytes).await?;
     if digest.as_slice() != cid.hash().digest() {
         return Err(FetchError::WrongBytes {

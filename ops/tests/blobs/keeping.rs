@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use plyr_blobstore::{AuditOptions, SweepOptions, audit, sweep};
+use plyr_blobstore::{AuditOptions, SweepOptions, audit, retry, sweep};
 use plyr_lexicons::Cid;
 use plyr_objects::{About, ImageSize, ObjectKey, Objects};
 use plyr_schemas::{Blob, BlobState};
 
+use super::failing::Failing;
 use super::host::Does;
 use super::world::{How, World, cid_of, did, tone};
 use super::{ALICE, BOB, is_kept, wav};
@@ -142,6 +143,42 @@ async fn i09_an_audit_deletes_no_original_for_a_size_that_is_missing() {
     assert_eq!(world.bytes(&cid).await, Some(picture));
     assert!(world.objects.find(&thumb).await.unwrap().is_some());
     assert_eq!(world.host.times_asked(&cid), 1);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn i11_one_object_that_can_not_be_read_is_fetched_anew() {
+    let mut world = World::new().await;
+    let bytes = tone(44);
+    let cid = cid_of(&bytes);
+    let key = ObjectKey::original(&cid);
+    world.put_track(ALICE, "one", Some(&cid)).await;
+    world.host.tell(ALICE, &cid, wav(&bytes));
+    let objects = Failing::over(&world.objects);
+    let process = world.start(How {
+        objects: Some(objects.clone()),
+        ..How::default()
+    });
+    process.blobstore.want(&cid, &did(ALICE)).await.unwrap();
+    assert!(is_kept(&process.settled(&cid).await));
+    let options = AuditOptions {
+        is_quick: false,
+        is_dry: false,
+    };
+    *objects.unreadable.lock().unwrap() = Some(key.clone());
+    let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
+    assert_eq!((audited.unreadable, audited.wrong, audited.missing), (1, 0, 0));
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.host.times_asked(&cid), 2);
+    let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
+    assert_eq!(audited.unreadable, 0);
+    // Somebody who knows of it need not wait for an audit.
+    *objects.unreadable.lock().unwrap() = Some(key);
+    let retried = retry(&process.blobstore, &[cid], |_| true).await.unwrap();
+    assert_eq!(retried.again, 1);
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.host.times_asked(&cid), 3);
+    assert_eq!(*objects.unreadable.lock().unwrap(), None);
     process.stop().await;
 }
 
