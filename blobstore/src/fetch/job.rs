@@ -178,9 +178,8 @@ impl Work {
         // Closed by nobody.
         let _hand = self.hands.acquire().await.ok();
         let looked = self.look_at(staged, role).await;
-        match looked {
-            Err(ProbeError::NotTried { .. }) => self.troubles.failed(Part::Look),
-            Ok(_) | Err(ProbeError::Died { .. }) => self.troubles.succeeded(Part::Look),
+        if !matches!(looked, Err(ProbeError::NotTried { .. })) {
+            self.troubles.succeeded(Part::Look, &row.cid);
         }
         let (fact, images) = match looked {
             Ok(found) => found,
@@ -188,7 +187,9 @@ impl Work {
             Err(ProbeError::Died { .. }) if self.cancel.is_cancelled() => return Ok(None),
             Err(ProbeError::Died { how }) => return Ok(Some(Outcome::Crashed(how))),
             Err(ProbeError::NotTried { detail }) => {
-                return Ok(Some(Outcome::here(Reason::NotLooked, detail, staged.size)));
+                let wait = self.troubles.failed(Part::Look, &row.cid);
+                let outcome = Outcome::later(Reason::NotLooked, detail, staged.size, wait);
+                return Ok(Some(outcome));
             }
         };
         if self.reached(steps::LOOKED_AT) {
@@ -202,12 +203,13 @@ impl Work {
             return Ok(Some(Outcome::full(detail, staged.size)));
         }
         if let Err(problem) = self.put(&row.cid, staged, &fact, &images).await {
-            self.troubles.failed(Part::Put);
+            let wait = self.troubles.failed(Part::Put, &row.cid);
             tracing::warn!(cid = %row.cid, %problem, "a blob can't be put");
             let detail = problem.to_string();
-            return Ok(Some(Outcome::here(Reason::Store, detail, staged.size)));
+            let outcome = Outcome::later(Reason::Store, detail, staged.size, wait);
+            return Ok(Some(outcome));
         }
-        self.troubles.succeeded(Part::Put);
+        self.troubles.succeeded(Part::Put, &row.cid);
         self.usage.add(staged.size);
         if self.reached(steps::PUT) {
             return Ok(None);

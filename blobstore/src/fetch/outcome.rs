@@ -66,7 +66,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Nobody's fault out there: later again, and it doesn't count.
-    fn later(reason: Reason, detail: String, size: u64, wait: Duration) -> Outcome {
+    pub fn later(reason: Reason, detail: String, size: u64, wait: Duration) -> Outcome {
         Outcome::Failed {
             reason,
             detail,

@@ -18,6 +18,8 @@ pub struct Failing {
     disk: Arc<Disk>,
     /// Whether it takes nothing.
     pub puts: AtomicBool,
+    /// The one that it doesn't take.
+    pub refused: Mutex<Option<ObjectKey>>,
     /// Whether it gives nothing.
     pub reads: AtomicBool,
     /// What lies where it can't read, until it is deleted.
@@ -31,6 +33,7 @@ impl Failing {
             puts: AtomicBool::new(false),
             reads: AtomicBool::new(false),
             unreadable: Mutex::default(),
+            refused: Mutex::default(),
         })
     }
 }
@@ -54,6 +57,8 @@ impl Objects for Failing {
 
     async fn put(&self, key: &ObjectKey, file: &Path, about: &About) -> Result<Put, ObjectsError> {
         fails(&self.puts)?;
+        let is_refused = self.refused.lock().unwrap().as_ref() == Some(key);
+        fails(&AtomicBool::new(is_refused))?;
         self.disk.put(key, file, about).await
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use plyr_blobstore::{MediaPolicy, Standing, list};
 use plyr_lexicons::Cid;
+use plyr_objects::ObjectKey;
 use plyr_peers::wait_until;
 use plyr_schemas::{Blob, BlobState, Change, HiddenSubject, Hide, Store};
 
@@ -176,11 +177,37 @@ async fn i11_what_can_not_be_put_is_not_downloaded_again_and_again() {
     let first = of(&mut world, &other, ALICE, 1_500, None).await;
     process.blobstore.want(&first, &did(ALICE)).await.unwrap();
     world.reason(&first, NOT_KEPT).await;
+    // Alone it might be the fault of the first.
     let second = of(&mut world, &other, ALICE, 1_501, None).await;
     process.blobstore.want(&second, &did(ALICE)).await.unwrap();
-    said(&process, &second, NOT_KEPT).await;
+    world.reason(&second, NOT_KEPT).await;
+    let third = of(&mut world, &other, ALICE, 1_502, None).await;
+    process.blobstore.want(&third, &did(ALICE)).await.unwrap();
+    said(&process, &third, NOT_KEPT).await;
     assert_eq!(other.times_asked(&first), 1);
-    assert_eq!(other.times_asked(&second), 0);
+    assert_eq!(other.times_asked(&second), 1);
+    assert_eq!(other.times_asked(&third), 0);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn i11_one_that_can_not_be_put_holds_up_no_other() {
+    let mut world = World::new().await;
+    let other = Host::start_at(17).await;
+    let objects = Failing::over(&world.objects);
+    let process = world.start(How {
+        objects: Some(objects.clone()),
+        ..How::default()
+    });
+    let first = of(&mut world, &other, ALICE, 1_510, None).await;
+    *objects.refused.lock().unwrap() = Some(ObjectKey::original(&first));
+    process.blobstore.want(&first, &did(ALICE)).await.unwrap();
+    world.reason(&first, NOT_KEPT).await;
+    let second = of(&mut world, &other, ALICE, 1_511, None).await;
+    process.blobstore.want(&second, &did(ALICE)).await.unwrap();
+    let patience = std::time::Duration::from_secs(40);
+    let standing = process.blobstore.wait(&second, patience).await.unwrap();
+    assert!(is_kept(&standing), "{standing:?}");
     process.stop().await;
 }
 
