@@ -277,7 +277,8 @@ impl Follower {
                 MediaPolicy::Mirror => {
                     self.blobstore.want_unasked(&one.cid, did).await?;
                 }
-                MediaPolicy::OnDemand | MediaPolicy::Off => {
+                MediaPolicy::Off => self.blobstore.want_if_here(&one.cid, did).await?,
+                MediaPolicy::OnDemand => {
                     self.blobstore.is_named(&one.cid, Some(did)).await?;
                 }
             }

@@ -5,7 +5,7 @@ use plyr_lexicons::Namespace;
 /// When audio is fetched (`--media`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaPolicy {
-    /// Never; what is here already is served.
+    /// Never; what is here already is looked at, and served.
     Off,
     /// When it is first asked for.
     OnDemand,

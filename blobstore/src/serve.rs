@@ -125,7 +125,13 @@ impl Blobstore {
             let stopped = self.stopped.lock();
             reason.clone_from(&stopped.unwrap_or_else(PoisonError::into_inner));
         }
-        standing
+        let is_due = row.is_some_and(|row| row.due_at.is_some());
+        match standing {
+            Standing::Wanted { .. } if self.policy() == MediaPolicy::Off && !is_due => {
+                Standing::NotWanted
+            }
+            standing => standing,
+        }
     }
 
     /// When audio is fetched.
@@ -140,9 +146,11 @@ impl Blobstore {
     }
 
     /// Somebody wants to hear or see a blob: notes it, and has it fetched from the PDS of `holder`
-    /// (or of others that name it) if it isn't here, unless `--media off`. Answers how far it is.
+    /// (or of others that name it) if it isn't here, unless `--media off`: then it is looked at if
+    /// it is here and no row says so. Answers how far it is.
     pub async fn want(&self, cid: &Cid, holder: &Did) -> Result<Standing, BlobstoreError> {
-        if self.policy() == MediaPolicy::Off || !is_blob_cid(cid) {
+        let is_off = self.policy() == MediaPolicy::Off;
+        if !is_blob_cid(cid) || (is_off && !self.is_here_unknown(cid).await?) {
             let row = self.rows.blobs(std::slice::from_ref(cid)).await?;
             return Ok(self.standing(row.first().and_then(Option::as_ref)));
         }
@@ -265,6 +273,22 @@ impl Blobstore {
         .await?;
         self.moved.notify_waiters();
         Ok(())
+    }
+
+    /// Where nothing is fetched: what a record names and the store has is looked at, if no row says
+    /// what it is, as of a store of rows that is new.
+    pub(crate) async fn want_if_here(&self, cid: &Cid, by: &Did) -> Result<(), BlobstoreError> {
+        match self.is_here_unknown(cid).await? {
+            true => self.want_unasked(cid, by).await,
+            false => self.is_named(cid, Some(by)).await,
+        }
+    }
+
+    /// Whether the store has a blob's object, and no row says what it is.
+    async fn is_here_unknown(&self, cid: &Cid) -> Result<bool, BlobstoreError> {
+        let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
+        let is_known = |row: &Blob| row.state != BlobState::Wanted;
+        Ok(!held.iter().flatten().any(is_known) && self.has_object(cid).await)
     }
 
     /// A record names it, of that author where that is known: no sweep takes it for one that nobody

@@ -14,6 +14,7 @@ use super::lease::Lease;
 use super::retry::{Verdict, verdict};
 use super::work::Work;
 use crate::error::BlobstoreError;
+use crate::options::MediaPolicy;
 use crate::steps;
 
 /// Holders asked in one job.
@@ -48,6 +49,7 @@ impl Work {
             .await?
         {
             Ok(Ok(Here::Sound(staged))) => Ok(Ok(staged)),
+            Ok(Ok(_)) if self.blobstore.policy() == MediaPolicy::Off => Ok(Err(FetchError::Off)),
             Ok(Ok(Here::Nothing)) => self.fetch((row, lease), (uses, are_all), largest).await,
             Ok(Ok(Here::Unreadable)) => {
                 let fetched = self.fetch((row, lease), (uses, are_all), largest).await?;

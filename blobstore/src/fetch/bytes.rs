@@ -82,6 +82,9 @@ pub enum FetchError {
     /// It was slow, and others waited for its place.
     #[error("it came slowly while others waited")]
     GaveWay,
+    /// It isn't here, and nothing is fetched.
+    #[error("it is not here, and nothing is fetched (--media off)")]
+    Off,
     /// Nobody whose record shows names it.
     #[error("no record that shows names it any more")]
     Unnamed,

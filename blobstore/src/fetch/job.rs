@@ -17,6 +17,7 @@ use super::retry::{Verdict, verdict};
 use super::troubles::Part;
 use super::work::Work;
 use crate::error::BlobstoreError;
+use crate::options::MediaPolicy;
 use crate::serve::now;
 use crate::steps;
 
@@ -222,7 +223,7 @@ impl Work {
     async fn has_no_room(&self, row: &Blob) -> Result<Option<Outcome>, BlobstoreError> {
         let size = row.size.unwrap_or_default();
         let quota = self.blobstore.options.quota;
-        if size > quota {
+        if size > quota && self.blobstore.policy() != MediaPolicy::Off {
             let detail = format!("it is larger than all that may be kept here ({quota} bytes)");
             return Ok(Some(Outcome::full(detail, size)));
         }

@@ -142,7 +142,7 @@ pub(super) fn write_into(row: &mut Blob, outcome: &Outcome, at: Micros) -> Ended
             is_everybodys,
             ..
         } => {
-            let is_tried = !matches!(verdict, Verdict::NotTried(_));
+            let is_tried = !matches!(verdict, Verdict::NotTried(_) | Verdict::GivenUp);
             match reason.after(row.reason.as_deref(), is_tried) {
                 Some(said) => row.reason = Some(said),
                 None if *is_everybodys => {
@@ -161,6 +161,7 @@ pub(super) fn write_into(row: &mut Blob, outcome: &Outcome, at: Micros) -> Ended
                     row.due_at = None;
                     return Ended::Refused(reason.word());
                 }
+                Verdict::GivenUp => row.due_at = None,
                 Verdict::NotTried(wait) => row.due_at = Some(at + micros(*wait)),
                 Verdict::Later => {
                     row.failures += 1;

@@ -40,6 +40,8 @@ pub enum Reason {
     NotLooked,
     /// It ended what looked at it.
     Died,
+    /// Nothing is fetched.
+    Off,
     /// No record that shows names it.
     Unnamed,
     /// Its CID is none that blobs have.
@@ -74,6 +76,7 @@ impl Reason {
             FetchError::WrongBytes { .. } => Reason::WrongBytes,
             FetchError::Disk { .. } => Reason::Disk,
             FetchError::GaveWay => Reason::GaveWay,
+            FetchError::Off => Reason::Off,
             FetchError::Unnamed => Reason::Unnamed,
             FetchError::CutOff => Reason::CutOff,
         }
@@ -97,6 +100,7 @@ impl Reason {
             Reason::Store => "store",
             Reason::NotLooked => "notLooked",
             Reason::Died => "died",
+            Reason::Off => "off",
             Reason::Unnamed => "unnamed",
             Reason::NotABlob => "notABlob",
             Reason::CutOff => "cutOff",
@@ -119,6 +123,7 @@ impl Reason {
             Reason::Disk | Reason::Full | Reason::Store => NOT_KEPT,
             Reason::NotLooked => "it can't be looked at here just now",
             Reason::Died => "it ended what looked at it",
+            Reason::Off => "nothing is fetched here",
             Reason::Unnamed => UNNAMED,
             Reason::NotABlob => "its CID is none that blobs have",
             Reason::CutOff => "it was broken off here",

@@ -52,6 +52,8 @@ pub enum Verdict {
     Later,
     /// Nobody was asked: it doesn't count.
     NotTried(Duration),
+    /// Not again before somebody asks for it.
+    GivenUp,
     /// It will never be right.
     Never,
 }
@@ -62,6 +64,7 @@ pub fn verdict(problem: &FetchError) -> Verdict {
     let by_chance = |wait: Duration| wait.mul_f64(1.0 + rand::random::<f64>() * 3.0);
     match problem {
         FetchError::NotABlob => Verdict::Never,
+        FetchError::Off => Verdict::GivenUp,
         // Many may wait for one host: each longer than the last, so that others have their turn.
         FetchError::Host(OutboundError::Resting { wait, .. })
         | FetchError::Nowhere(OutboundError::Resting { wait, .. }) => {

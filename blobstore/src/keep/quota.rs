@@ -170,8 +170,12 @@ impl FetchingParts {
         Ok((!fits).then(|| self.is_full()))
     }
 
-    /// Makes room for so many bytes more. Answers why there is none, where there is none.
+    /// Makes room for so many bytes more. Answers why there is none, where there is none. Where
+    /// nothing is fetched the bytes are here already, and what went for them would be gone.
     pub(crate) async fn make_room(&self, needed: u64) -> Result<Option<String>, BlobstoreError> {
+        if self.blobstore.policy() == MediaPolicy::Off {
+            return Ok(None);
+        }
         let quota = self.blobstore.options.quota;
         let fits = |bytes: u64| bytes.saturating_add(needed) <= quota;
         if self.usage.known().is_some_and(fits) {
