@@ -47,9 +47,9 @@ pub struct Follower {
 
 /// What a follower looks at again.
 #[derive(Default)]
-struct Again {
-    records: BTreeSet<RecordUri>,
-    actors: HashSet<Did>,
+pub(crate) struct Again {
+    pub(crate) records: BTreeSet<RecordUri>,
+    pub(crate) actors: HashSet<Did>,
 }
 
 /// How long to wait after failures.
@@ -86,7 +86,8 @@ impl Follower {
             tokio::join!(
                 self.follow(head),
                 self.look_at_all(),
-                self.listen_for_hides(),
+                self.listen_for_hidden_blobs(),
+                self.listen_for_hidden_records(),
                 self.reconcile_hourly(),
             )
         };
@@ -130,12 +131,12 @@ impl Follower {
         }
     }
 
-    async fn listen_for_hides(&self) {
+    async fn listen_for_hidden_blobs(&self) {
         let mut heard = Heard::default();
         let mut rest = Rest(LEAST_REST);
         loop {
             let began = Instant::now();
-            match self.hear_hides(&mut heard).await {
+            match self.hear_hidden_blobs(&mut heard).await {
                 Ok(()) => {
                     rest.is_over();
                     // However many they are, reading them takes a small part of the time.
@@ -143,6 +144,23 @@ impl Follower {
                 }
                 Err(problem) => {
                     let what = "media can't read which blobs are hidden";
+                    rest.after(&problem, what).await;
+                }
+            }
+        }
+    }
+
+    async fn listen_for_hidden_records(&self) {
+        let mut heard = Heard::default();
+        let mut rest = Rest(LEAST_REST);
+        loop {
+            match self.hear_hidden_records(&mut heard).await {
+                Ok(read_for) => {
+                    rest.is_over();
+                    sleep(HIDES_REST.max(read_for * RESTS)).await;
+                }
+                Err(problem) => {
+                    let what = "media can't read which records and accounts are hidden";
                     rest.after(&problem, what).await;
                 }
             }
@@ -219,7 +237,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn look_again(&self, again: Again) -> Result<(), BlobstoreError> {
+    pub(crate) async fn look_again(&self, again: Again) -> Result<(), BlobstoreError> {
         // Accounts first: one entry stands for all that one made.
         let snapshot = self.store.snapshot().await?;
         for did in &again.actors {
@@ -263,19 +281,23 @@ impl Follower {
         if record.is_track
             && let Some(news) = look.news()
         {
+            if news.dropped_at.is_none() {
+                self.blobstore.is_newly_audio(&news.cid).await?;
+            }
             rows.see_audio(news).await?;
         }
         if !record.shows {
             return Ok(());
         }
+        let did = &look.uri.did;
         for one in &record.named {
             match self.blobstore.policy() {
                 MediaPolicy::Mirror => {
-                    let did = &look.uri.did;
                     self.blobstore.want_unasked(&one.cid, did).await?;
                 }
-                MediaPolicy::OnDemand | MediaPolicy::Off => {
-                    self.blobstore.is_named(&one.cid).await?;
+                MediaPolicy::Off => self.blobstore.want_if_here(&one.cid, did).await?,
+                MediaPolicy::OnDemand => {
+                    self.blobstore.is_named(&one.cid, Some(did)).await?;
                 }
             }
         }

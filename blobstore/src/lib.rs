@@ -14,6 +14,8 @@ mod serve;
 mod shows;
 mod standing;
 mod steps;
+#[cfg(test)]
+mod testing;
 
 pub use error::BlobstoreError;
 pub use fetch::{Fetching, FetchingParts, Holders, Role, Staging, Use};

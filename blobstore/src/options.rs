@@ -5,7 +5,7 @@ use plyr_lexicons::Namespace;
 /// When audio is fetched (`--media`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaPolicy {
-    /// Never; what is here already is served.
+    /// Never; what is here already is looked at, and served.
     Off,
     /// When it is first asked for.
     OnDemand,
@@ -18,7 +18,7 @@ pub enum MediaPolicy {
 pub struct MediaOptions {
     /// When.
     pub policy: MediaPolicy,
-    /// Bytes that may be kept; the least recently played go first.
+    /// Bytes that may be kept; what nobody names goes first, then the least recently played.
     pub quota: u64,
     /// Whose records.
     pub namespace: Namespace,

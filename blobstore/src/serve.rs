@@ -13,7 +13,7 @@ use url::Url;
 use crate::error::BlobstoreError;
 use crate::options::{MediaOptions, MediaPolicy};
 use crate::public::Copying;
-use crate::standing::{Standing, UNNAMED};
+use crate::standing::{Standing, TOO_LARGE, UNNAMED};
 
 /// How often a row that others change is read and written again.
 const TRIES: usize = 8;
@@ -55,6 +55,21 @@ fn was_unnamed(row: &Blob, at: Micros) -> bool {
         && row.reason.as_deref() == Some(UNNAMED)
 }
 
+/// Whether it was refused for what hosts said of its size, none of which sent its bytes: another
+/// who names it may have it.
+fn is_unproven(row: &Blob) -> bool {
+    row.state == BlobState::Refused && row.reason.as_deref() == Some(TOO_LARGE)
+}
+
+/// Forgets what was said of a blob; it is due then, if at all.
+fn begin_anew(row: &mut Blob, due_at: Option<Micros>) {
+    row.state = BlobState::Wanted;
+    row.facts = None;
+    row.reason = None;
+    row.failures = 0;
+    row.due_at = due_at;
+}
+
 /// Whether somebody waits for a job that is due.
 pub(crate) fn is_before_all(row: &Blob) -> bool {
     row.due_at.is_some_and(|due| due <= now() - BEFORE_ALL / 2)
@@ -75,7 +90,7 @@ pub(crate) fn now() -> Micros {
 }
 
 /// When the hour began: that somebody asked is written once in it.
-fn hour_of(at: Micros) -> Micros {
+pub(crate) fn hour_of(at: Micros) -> Micros {
     at - at.rem_euclid(HOUR)
 }
 
@@ -110,7 +125,13 @@ impl Blobstore {
             let stopped = self.stopped.lock();
             reason.clone_from(&stopped.unwrap_or_else(PoisonError::into_inner));
         }
-        standing
+        let is_due = row.is_some_and(|row| row.due_at.is_some());
+        match standing {
+            Standing::Wanted { .. } if self.policy() == MediaPolicy::Off && !is_due => {
+                Standing::NotWanted
+            }
+            standing => standing,
+        }
     }
 
     /// When audio is fetched.
@@ -125,9 +146,11 @@ impl Blobstore {
     }
 
     /// Somebody wants to hear or see a blob: notes it, and has it fetched from the PDS of `holder`
-    /// (or of others that name it) if it isn't here, unless `--media off`. Answers how far it is.
+    /// (or of others that name it) if it isn't here, unless `--media off`: then it is looked at if
+    /// it is here and no row says so. Answers how far it is.
     pub async fn want(&self, cid: &Cid, holder: &Did) -> Result<Standing, BlobstoreError> {
-        if self.policy() == MediaPolicy::Off || !is_blob_cid(cid) {
+        let is_off = self.policy() == MediaPolicy::Off;
+        if !is_blob_cid(cid) || (is_off && !self.is_here_unknown(cid).await?) {
             let row = self.rows.blobs(std::slice::from_ref(cid)).await?;
             return Ok(self.standing(row.first().and_then(Option::as_ref)));
         }
@@ -137,6 +160,11 @@ impl Blobstore {
                 let at = now();
                 // As long as it isn't here, who asks last has it asked for.
                 let is_full = row.holders.len() >= MOST_HOLDERS;
+                // Where they are many, who is forgotten and asks again is heard once an hour.
+                let is_heard = !is_full || row.played_at != Some(hour);
+                if is_unproven(row) && !row.holders.contains(holder) && is_heard {
+                    begin_anew(row, Some(at));
+                }
                 let known =
                     row.holders.contains(holder) || (is_full && row.state != BlobState::Wanted);
                 let is_noted = row.played_at == Some(hour) && row.unnamed_since.is_none();
@@ -215,6 +243,10 @@ impl Blobstore {
             return Ok(());
         }
         self.change(cid, |row| {
+            if is_unproven(row) && !row.holders.contains(holder) {
+                begin_anew(row, Some(now()));
+                row.holders.truncate(MOST_HOLDERS - 1);
+            }
             let known = row.holders.contains(holder) || row.holders.len() >= MOST_HOLDERS;
             // Whoever fetched only what was asked for gave it up; a mirror tries for itself.
             let is_given_up =
@@ -243,18 +275,64 @@ impl Blobstore {
         Ok(())
     }
 
-    /// A record names it: no sweep takes it for one that nobody names.
-    pub(crate) async fn is_named(&self, cid: &Cid) -> Result<(), BlobstoreError> {
+    /// Where nothing is fetched: what a record names and the store has is looked at, if no row says
+    /// what it is, as of a store of rows that is new.
+    pub(crate) async fn want_if_here(&self, cid: &Cid, by: &Did) -> Result<(), BlobstoreError> {
+        match self.is_here_unknown(cid).await? {
+            true => self.want_unasked(cid, by).await,
+            false => self.is_named(cid, Some(by)).await,
+        }
+    }
+
+    /// Whether the store has a blob's object, and no row says what it is.
+    async fn is_here_unknown(&self, cid: &Cid) -> Result<bool, BlobstoreError> {
         let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
-        let is_in_doubt = |row: &Blob| row.unnamed_since.is_some();
+        let is_known = |row: &Blob| row.state != BlobState::Wanted;
+        Ok(!held.iter().flatten().any(is_known) && self.has_object(cid).await)
+    }
+
+    /// A record names it, of that author where that is known: no sweep takes it for one that nobody
+    /// names, and what others' hosts said of its size says nothing of this one's.
+    pub(crate) async fn is_named(&self, cid: &Cid, by: Option<&Did>) -> Result<(), BlobstoreError> {
+        let is_news = |row: &Blob, did: &Did| {
+            is_unproven(row) && row.holders.len() < MOST_HOLDERS && !row.holders.contains(did)
+        };
+        let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
+        let is_in_doubt =
+            |row: &Blob| row.unnamed_since.is_some() || by.is_some_and(|did| is_news(row, did));
         if !held.iter().flatten().any(is_in_doubt) {
             return Ok(());
         }
         let named = self.change(cid, |row| {
-            let was = row.unnamed_since.take();
-            row.revision > 0 && was.is_some()
+            if row.revision == 0 || !is_in_doubt(row) {
+                return false;
+            }
+            if let Some(did) = by.filter(|did| is_news(row, did)) {
+                // When somebody asks for it.
+                begin_anew(row, None);
+                row.holders.push(did.clone());
+            }
+            row.unnamed_since = None;
+            true
         });
         named.await.map(drop)
+    }
+
+    /// A record newly names it as audio, which may be larger than the picture that it was meant to
+    /// be before: what was said of its size is forgotten. It is fetched when it is wanted.
+    pub(crate) async fn is_newly_audio(&self, cid: &Cid) -> Result<(), BlobstoreError> {
+        let held = self.rows.blobs(std::slice::from_ref(cid)).await?;
+        if !held.iter().flatten().any(is_unproven) {
+            return Ok(());
+        }
+        let anew = self.change(cid, |row| {
+            let is_refused = row.revision > 0 && is_unproven(row);
+            if is_refused {
+                begin_anew(row, None);
+            }
+            is_refused
+        });
+        anew.await.map(drop)
     }
 
     /// What tracks' audio was last seen to be, in the order asked.
@@ -311,6 +389,12 @@ impl Blobstore {
         Ok(found.is_some_and(|found| found.size == size))
     }
 
+    /// Whether the store answers, and says that it has a blob's object.
+    pub(crate) async fn has_object(&self, cid: &Cid) -> bool {
+        let found = self.objects.find(&ObjectKey::original(cid)).await;
+        matches!(found, Ok(Some(_)))
+    }
+
     /// Where a kept blob of a size can be fetched from the store itself, for that long; none where
     /// the store has no such links, or isn't there whole.
     pub async fn direct(
@@ -351,3 +435,6 @@ impl Blobstore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

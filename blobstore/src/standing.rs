@@ -37,6 +37,10 @@ pub(crate) const WRONG_BYTES: &str = "the server that has it sent other bytes th
 /// What a row says of a blob that no record that shows named when its job looked.
 pub(crate) const UNNAMED: &str = "no record that shows names it any more";
 
+/// What a row says of a blob that all who have it say is larger than it may be. None of its bytes
+/// was ever proven.
+pub(crate) const TOO_LARGE: &str = "it is larger than may be kept here";
+
 /// The word for a blob that ended the process that looked at it.
 const SET_ASIDE: &str = "damaged";
 

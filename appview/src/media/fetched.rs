@@ -38,7 +38,9 @@ pub async fn arrived<'a>(
     if is_here {
         return Ok((blobs, standing, place));
     }
-    if blobs.policy() == MediaPolicy::Off {
+    let is_off = blobs.policy() == MediaPolicy::Off;
+    // What is here and not looked at yet is waited for.
+    if is_off && standing == Standing::NotWanted {
         return Err(error::never_here(role));
     }
     if !patience.is_zero() {
@@ -51,6 +53,7 @@ pub async fn arrived<'a>(
         }
     }
     match standing {
+        Standing::NotWanted if is_off => Err(error::never_here(role)),
         Standing::NotWanted => Err(error::not_here_yet(role, None)),
         Standing::Wanted { reason, .. } => Err(error::not_here_yet(role, reason.as_deref())),
         standing => Ok((blobs, standing, place)),

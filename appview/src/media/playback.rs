@@ -39,7 +39,11 @@ pub async fn playback(
     let cid = blob_of(track, Role::Audio);
     let known = shelf.audio(track);
     let wanted = match (cid, &known) {
-        (Some(cid), Audio::NotFetched | Audio::Pending { .. }) if is_played => {
+        // What others' hosts said of its size is no proof.
+        (
+            Some(cid),
+            Audio::NotFetched | Audio::Pending { .. } | Audio::Refused { word: "tooLarge", .. },
+        ) if is_played => {
             let named = Named {
                 by: NamedBy::Record(track.record.uri.clone()),
                 cid,

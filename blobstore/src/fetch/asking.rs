@@ -8,11 +8,13 @@ use plyr_schemas::Blob;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::bytes::{FetchError, Staged, fetch_to};
+use super::bytes::{FetchError, Limits, Staged, fetch_to};
 use super::holders::Use;
+use super::lease::Lease;
 use super::retry::{Verdict, verdict};
 use super::work::Work;
 use crate::error::BlobstoreError;
+use crate::options::MediaPolicy;
 use crate::steps;
 
 /// Holders asked in one job.
@@ -20,12 +22,20 @@ const MOST_ASKED: usize = 4;
 /// Bytes after which a test may end the process within a fetch, and the room is looked at again.
 const STRIDE: u64 = 256 << 10;
 
+/// What is kept of a blob that no row says is kept.
+enum Here {
+    Sound(Staged),
+    Nothing,
+    /// An object that the store has and can't read.
+    Unreadable,
+}
+
 impl Work {
     /// The bytes as a file: those that are here, if they are right, else from a PDS. What is here
-    /// and wrong goes.
+    /// and wrong goes; what is here and can't be read goes for those that came.
     pub(super) async fn bytes(
         &self,
-        row: &Blob,
+        (row, lease): (&Blob, &Lease),
         (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
@@ -35,21 +45,42 @@ impl Work {
         }
         let here = self.here(&row.cid);
         match self
-            .keeping_the_lease(&row.cid, async { Ok(here.await) })
+            .keeping_the_lease(lease, async { Ok(here.await) })
             .await?
         {
-            Ok(here) => {
-                if let Some(staged) = here? {
-                    return Ok(Ok(staged));
-                }
+            Ok(Ok(Here::Sound(staged))) => Ok(Ok(staged)),
+            Ok(Ok(_)) if self.blobstore.policy() == MediaPolicy::Off => Ok(Err(FetchError::Off)),
+            Ok(Ok(Here::Nothing)) => self.fetch((row, lease), (uses, are_all), largest).await,
+            Ok(Ok(Here::Unreadable)) => {
+                let fetched = self.fetch((row, lease), (uses, are_all), largest).await?;
+                Ok(fetched.map(|mut staged| {
+                    staged.replaces = true;
+                    staged
+                }))
             }
-            Err(problem) => return Ok(Err(problem)),
+            Ok(Err(problem)) => Err(problem),
+            Err(problem) => Ok(Err(problem)),
         }
-        self.fetch(row, (uses, are_all), largest).await
+    }
+
+    /// What is here. One file that a disk can't read any more is no failure of the store: where it
+    /// answers otherwise, the bytes are somebody's to be asked for.
+    async fn here(&self, cid: &Cid) -> Result<Here, BlobstoreError> {
+        match self.read_here(cid).await {
+            Ok(Some(staged)) => Ok(Here::Sound(staged)),
+            Ok(None) => Ok(Here::Nothing),
+            Err(BlobstoreError::Objects(problem))
+                if problem.is_passing() && self.blobstore.has_object(cid).await =>
+            {
+                tracing::error!(%cid, %problem, "an object can't be read; it is fetched anew");
+                Ok(Here::Unreadable)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// What is kept already though no row says so: of a store that was copied or restored.
-    async fn here(&self, cid: &Cid) -> Result<Option<Staged>, BlobstoreError> {
+    async fn read_here(&self, cid: &Cid) -> Result<Option<Staged>, BlobstoreError> {
         let (objects, key) = (&self.blobstore.objects, ObjectKey::original(cid));
         let Some(mut reading) = objects.read(&key, None).await? else {
             return Ok(None);
@@ -57,6 +88,7 @@ impl Work {
         let mut staged = Staged {
             path: self.staging.file(cid),
             size: 0,
+            replaces: false,
         };
         let path = staged.path.clone();
         let disk = |problem| BlobstoreError::Staging {
@@ -87,7 +119,7 @@ impl Work {
     /// asked say so.
     async fn fetch(
         &self,
-        row: &Blob,
+        (row, lease): (&Blob, &Lease),
         (uses, are_all): (&[Use], bool),
         largest: u64,
     ) -> Result<Result<Staged, FetchError>, BlobstoreError> {
@@ -95,7 +127,7 @@ impl Work {
         let mut were_asked = are_all && uses.len() <= MOST_ASKED;
         for did in uses.iter().map(|one| &one.did).take(MOST_ASKED) {
             let fetched = self.fetch_from(row, did, largest);
-            let problem = match self.keeping_the_lease(&row.cid, fetched).await? {
+            let problem = match self.keeping_the_lease(lease, fetched).await? {
                 Ok(staged) => return Ok(Ok(staged)),
                 Err(problem) => problem,
             };
@@ -164,6 +196,11 @@ impl Work {
             if self.gives_way(row, bytes, coming.age()) {
                 return Err(FetchError::GaveWay);
             }
+            // Others are put meanwhile.
+            let room = self.room_for_one();
+            if bytes > room {
+                return Err(FetchError::Full { room });
+            }
             if bytes < next {
                 return Ok(());
             }
@@ -180,7 +217,9 @@ impl Work {
             }
             Ok(())
         };
-        fetch_to(&self.outbound, (pds, did), cid, largest, path, go_on).await
+        let room = self.room_for_one();
+        let limits = Limits { largest, room };
+        fetch_to(&self.outbound, (pds, did), cid, limits, path, go_on).await
     }
 
     async fn pds(&self, did: &Did, freshness: Freshness) -> Result<String, FetchError> {

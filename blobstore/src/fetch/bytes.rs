@@ -16,6 +16,8 @@ pub struct Staged {
     pub path: PathBuf,
     /// Its length in bytes.
     pub size: u64,
+    /// Whether the object that it is to be is there and can't be read: that one goes first.
+    pub replaces: bool,
 }
 
 impl Drop for Staged {
@@ -55,6 +57,12 @@ pub enum FetchError {
         /// Whether all who were to be asked say so.
         by_all: bool,
     },
+    /// More than there is room for here.
+    #[error("it has more than the {room} bytes that there is room for")]
+    Full {
+        /// How many bytes one may have now.
+        room: u64,
+    },
     /// The host sent something else.
     #[error("{pds} sent other bytes than the CID says ({size} of them)")]
     WrongBytes {
@@ -74,6 +82,9 @@ pub enum FetchError {
     /// It was slow, and others waited for its place.
     #[error("it came slowly while others waited")]
     GaveWay,
+    /// It isn't here, and nothing is fetched.
+    #[error("it is not here, and nothing is fetched (--media off)")]
+    Off,
     /// Nobody whose record shows names it.
     #[error("no record that shows names it any more")]
     Unnamed,
@@ -82,13 +93,23 @@ pub enum FetchError {
     CutOff,
 }
 
-/// Fetches a blob into a new file, and proves it. `on_bytes` hears how many bytes are there, after
+/// How many bytes a blob may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// By its kind.
+    pub largest: u64,
+    /// By what there is room for as the fetch begins.
+    pub room: u64,
+}
+
+/// Fetches a blob into a new file, and proves it. What its host says is larger than the limits is
+/// not read. `on_bytes` hears how many bytes are there, after
 /// each piece; the fetch ends with what it answers.
 pub async fn fetch_to(
     outbound: &Outbound,
     (pds, did): (&str, &Did),
     cid: &Cid,
-    largest: u64,
+    Limits { largest, room }: Limits,
     path: PathBuf,
     mut on_bytes: impl FnMut(u64) -> Result<(), FetchError>,
 ) -> Result<Staged, FetchError> {
@@ -102,7 +123,14 @@ pub async fn fetch_to(
     if body.length().is_some_and(|length| length > largest) {
         return Err(too_large(largest));
     }
-    let mut staged = Staged { path, size: 0 };
+    if body.length().is_some_and(|length| length > room) {
+        return Err(FetchError::Full { room });
+    }
+    let mut staged = Staged {
+        path,
+        size: 0,
+        replaces: false,
+    };
     let digest = write_all(body, &mut staged, largest, &mut on_bytes).await?;
     if digest.as_slice() != cid.hash().digest() {
         return Err(FetchError::WrongBytes {

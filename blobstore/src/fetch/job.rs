@@ -10,13 +10,14 @@ use plyr_schemas::{Blob, BlobState, CrashPoint};
 
 use super::bytes::{FetchError, Staged};
 use super::holders::Role;
-use super::lease::renewing;
+use super::lease::{Lease, renewing};
 use super::outcome::{Ended, Outcome, micros, write_into};
 use super::reason::Reason;
 use super::retry::{Verdict, verdict};
 use super::troubles::Part;
 use super::work::Work;
 use crate::error::BlobstoreError;
+use crate::options::MediaPolicy;
 use crate::serve::now;
 use crate::steps;
 
@@ -29,11 +30,12 @@ impl Work {
         let Some(row) = self.take(cid).await? else {
             return Ok(Ended::NotOurs);
         };
+        let lease = Lease::taken(row.cid, LEASE);
         if steps::ends(self.fault.as_ref(), steps::TAKEN) {
             return Ok(Ended::CutOff);
         }
         let size = row.size.unwrap_or_default();
-        let outcome = match self.find_out(&row).await {
+        let outcome = match self.find_out(&row, &lease).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 if self.cancel.is_cancelled() {
@@ -115,7 +117,11 @@ impl Work {
     }
 
     /// Fetches, proves and looks at a blob. None when the process is to end.
-    async fn find_out(&self, row: &Blob) -> Result<Option<Outcome>, BlobstoreError> {
+    async fn find_out(
+        &self,
+        row: &Blob,
+        lease: &Lease,
+    ) -> Result<Option<Outcome>, BlobstoreError> {
         let (uses, are_all) = self.holders.of(row).await?;
         let role = uses.iter().map(|one| one.role).max().unwrap_or(Role::Image);
         let largest = match role {
@@ -123,7 +129,7 @@ impl Work {
             Role::Image => self.blobstore.options.largest_image,
         };
         let room = async { Ok(self.has_no_room(row).await) };
-        match self.keeping_the_lease(&row.cid, room).await? {
+        match self.keeping_the_lease(lease, room).await? {
             Ok(room) => {
                 if let Some(outcome) = room? {
                     return Ok(Some(outcome));
@@ -131,7 +137,7 @@ impl Work {
             }
             Err(_) => return Ok(None),
         }
-        let staged = match self.bytes(row, (&uses, are_all), largest).await? {
+        let staged = match self.bytes((row, lease), (&uses, are_all), largest).await? {
             Ok(staged) => staged,
             Err(FetchError::CutOff) => return Ok(None),
             Err(problem) => return Ok(Some(self.failed(&problem))),
@@ -140,7 +146,7 @@ impl Work {
             return Ok(None);
         }
         let handling = async { Ok(self.look_and_put(row, &staged, role).await) };
-        match self.keeping_the_lease(&row.cid, handling).await? {
+        match self.keeping_the_lease(lease, handling).await? {
             Ok(outcome) => outcome,
             Err(_) => Ok(None),
         }
@@ -173,9 +179,8 @@ impl Work {
         // Closed by nobody.
         let _hand = self.hands.acquire().await.ok();
         let looked = self.look_at(staged, role).await;
-        match looked {
-            Err(ProbeError::NotTried { .. }) => self.troubles.failed(Part::Look),
-            Ok(_) | Err(ProbeError::Died { .. }) => self.troubles.succeeded(Part::Look),
+        if !matches!(looked, Err(ProbeError::NotTried { .. })) {
+            self.troubles.succeeded(Part::Look, &row.cid);
         }
         let (fact, images) = match looked {
             Ok(found) => found,
@@ -183,7 +188,9 @@ impl Work {
             Err(ProbeError::Died { .. }) if self.cancel.is_cancelled() => return Ok(None),
             Err(ProbeError::Died { how }) => return Ok(Some(Outcome::Crashed(how))),
             Err(ProbeError::NotTried { detail }) => {
-                return Ok(Some(Outcome::here(Reason::NotLooked, detail, staged.size)));
+                let wait = self.troubles.failed(Part::Look, &row.cid);
+                let outcome = Outcome::later(Reason::NotLooked, detail, staged.size, wait);
+                return Ok(Some(outcome));
             }
         };
         if self.reached(steps::LOOKED_AT) {
@@ -197,12 +204,13 @@ impl Work {
             return Ok(Some(Outcome::full(detail, staged.size)));
         }
         if let Err(problem) = self.put(&row.cid, staged, &fact, &images).await {
-            self.troubles.failed(Part::Put);
+            let wait = self.troubles.failed(Part::Put, &row.cid);
             tracing::warn!(cid = %row.cid, %problem, "a blob can't be put");
             let detail = problem.to_string();
-            return Ok(Some(Outcome::here(Reason::Store, detail, staged.size)));
+            let outcome = Outcome::later(Reason::Store, detail, staged.size, wait);
+            return Ok(Some(outcome));
         }
-        self.troubles.succeeded(Part::Put);
+        self.troubles.succeeded(Part::Put, &row.cid);
         self.usage.add(staged.size);
         if self.reached(steps::PUT) {
             return Ok(None);
@@ -215,7 +223,7 @@ impl Work {
     async fn has_no_room(&self, row: &Blob) -> Result<Option<Outcome>, BlobstoreError> {
         let size = row.size.unwrap_or_default();
         let quota = self.blobstore.options.quota;
-        if size > quota {
+        if size > quota && self.blobstore.policy() != MediaPolicy::Off {
             let detail = format!("it is larger than all that may be kept here ({quota} bytes)");
             return Ok(Some(Outcome::full(detail, size)));
         }
@@ -262,12 +270,13 @@ impl Work {
     /// Does a part of a job, and says meanwhile that the job is still ours.
     pub(super) async fn keeping_the_lease<T>(
         &self,
-        cid: &Cid,
+        lease: &Lease,
         part: impl Future<Output = Result<T, FetchError>>,
     ) -> Result<Result<T, FetchError>, BlobstoreError> {
+        let cid = &lease.cid;
         let done = tokio::select! {
             () = self.cancel.cancelled() => return Ok(Err(FetchError::CutOff)),
-            done = renewing(LEASE, part, || self.renew(cid)) => done?,
+            done = renewing(lease, part, || self.renew(cid)) => done?,
         };
         Ok(done.unwrap_or_else(|| {
             tracing::warn!(%cid, "another process has this blob's job");

@@ -64,6 +64,7 @@ impl Work {
             let made = Staged {
                 path: self.staging.file(cid),
                 size: image.bytes.len() as u64,
+                replaces: false,
             };
             let written = tokio::fs::write(&made.path, &image.bytes).await;
             written.map_err(|problem| BlobstoreError::Staging {
@@ -82,6 +83,9 @@ impl Work {
             Fact::Refused(_) => "application/octet-stream".to_owned(),
         };
         let key = ObjectKey::original(cid);
+        if staged.replaces {
+            objects.delete(&key).await?;
+        }
         objects
             .put(&key, &staged.path, &About { media_type })
             .await?;

@@ -6,14 +6,12 @@ use plyr_probe::{Fact, Refusal};
 use plyr_schemas::{Blob, BlobState, Micros};
 
 use super::reason::{Reason, refused_as};
-use super::retry::{LAST_TRY, Verdict, wait_by_chance};
+use super::retry::{FULL, LAST_TRY, Verdict, wait_by_chance};
 
 /// Files that ended the process that looked at them so often are set aside.
 const MOST_CRASHES: u32 = 3;
 /// How soon to come again where it is this machine that can't.
 const HERE: Duration = Duration::from_secs(60);
-/// How soon at least where there is no room for one so large.
-const FULL: Duration = Duration::from_secs(1800);
 /// Longest reason that a row holds, in bytes.
 const LONGEST_REASON: usize = 400;
 
@@ -68,7 +66,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Nobody's fault out there: later again, and it doesn't count.
-    fn later(reason: Reason, detail: String, size: u64, wait: Duration) -> Outcome {
+    pub fn later(reason: Reason, detail: String, size: u64, wait: Duration) -> Outcome {
         Outcome::Failed {
             reason,
             detail,
@@ -144,7 +142,7 @@ pub(super) fn write_into(row: &mut Blob, outcome: &Outcome, at: Micros) -> Ended
             is_everybodys,
             ..
         } => {
-            let is_tried = !matches!(verdict, Verdict::NotTried(_));
+            let is_tried = !matches!(verdict, Verdict::NotTried(_) | Verdict::GivenUp);
             match reason.after(row.reason.as_deref(), is_tried) {
                 Some(said) => row.reason = Some(said),
                 None if *is_everybodys => {
@@ -163,6 +161,7 @@ pub(super) fn write_into(row: &mut Blob, outcome: &Outcome, at: Micros) -> Ended
                     row.due_at = None;
                     return Ended::Refused(reason.word());
                 }
+                Verdict::GivenUp => row.due_at = None,
                 Verdict::NotTried(wait) => row.due_at = Some(at + micros(*wait)),
                 Verdict::Later => {
                     row.failures += 1;

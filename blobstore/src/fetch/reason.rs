@@ -5,7 +5,7 @@
 use plyr_outbound::OutboundError;
 
 use super::bytes::FetchError;
-use crate::standing::{UNNAMED, WRONG_BYTES};
+use crate::standing::{self, UNNAMED, WRONG_BYTES};
 
 /// Why a blob isn't here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,8 @@ pub enum Reason {
     NotLooked,
     /// It ended what looked at it.
     Died,
+    /// Nothing is fetched.
+    Off,
     /// No record that shows names it.
     Unnamed,
     /// Its CID is none that blobs have.
@@ -50,7 +52,7 @@ pub enum Reason {
 
 /// How its row says that it is too large: once, and the second time in a row.
 const TOO_LARGE: [&str; 2] = [
-    "it is larger than may be kept here",
+    standing::TOO_LARGE,
     "it is larger than may be kept here; it was asked for twice",
 ];
 
@@ -70,9 +72,11 @@ impl Reason {
                 OutboundError::Malformed { .. } => Reason::Malformed,
             },
             FetchError::TooLarge { .. } => Reason::TooLarge,
+            FetchError::Full { .. } => Reason::Full,
             FetchError::WrongBytes { .. } => Reason::WrongBytes,
             FetchError::Disk { .. } => Reason::Disk,
             FetchError::GaveWay => Reason::GaveWay,
+            FetchError::Off => Reason::Off,
             FetchError::Unnamed => Reason::Unnamed,
             FetchError::CutOff => Reason::CutOff,
         }
@@ -96,6 +100,7 @@ impl Reason {
             Reason::Store => "store",
             Reason::NotLooked => "notLooked",
             Reason::Died => "died",
+            Reason::Off => "off",
             Reason::Unnamed => "unnamed",
             Reason::NotABlob => "notABlob",
             Reason::CutOff => "cutOff",
@@ -118,6 +123,7 @@ impl Reason {
             Reason::Disk | Reason::Full | Reason::Store => NOT_KEPT,
             Reason::NotLooked => "it can't be looked at here just now",
             Reason::Died => "it ended what looked at it",
+            Reason::Off => "nothing is fetched here",
             Reason::Unnamed => UNNAMED,
             Reason::NotABlob => "its CID is none that blobs have",
             Reason::CutOff => "it was broken off here",

@@ -15,6 +15,8 @@ const RESTING: Duration = Duration::from_secs(20);
 const CROWDED: Duration = Duration::from_secs(1);
 /// And where it was slow while others waited.
 const GAVE_WAY: Duration = Duration::from_secs(5 * MINUTE);
+/// And where there is no room for one so large: room comes by sweeps, once a day.
+pub const FULL: Duration = Duration::from_secs(6 * HOUR);
 
 /// Between two tries, in seconds; the last one again and again.
 const WAITS: [u64; 9] = [
@@ -50,6 +52,8 @@ pub enum Verdict {
     Later,
     /// Nobody was asked: it doesn't count.
     NotTried(Duration),
+    /// Not again before somebody asks for it.
+    GivenUp,
     /// It will never be right.
     Never,
 }
@@ -60,12 +64,14 @@ pub fn verdict(problem: &FetchError) -> Verdict {
     let by_chance = |wait: Duration| wait.mul_f64(1.0 + rand::random::<f64>() * 3.0);
     match problem {
         FetchError::NotABlob => Verdict::Never,
+        FetchError::Off => Verdict::GivenUp,
         // Many may wait for one host: each longer than the last, so that others have their turn.
         FetchError::Host(OutboundError::Resting { wait, .. })
         | FetchError::Nowhere(OutboundError::Resting { wait, .. }) => {
             Verdict::NotTried(by_chance((*wait).max(RESTING)))
         }
         FetchError::Host(OutboundError::Crowded { .. }) => Verdict::NotTried(by_chance(CROWDED)),
+        FetchError::Full { .. } => Verdict::NotTried(by_chance(FULL)),
         FetchError::GaveWay => Verdict::NotTried(by_chance(GAVE_WAY)),
         FetchError::Disk { .. } => Verdict::NotTried(Duration::from_secs(MINUTE)),
         FetchError::CutOff => Verdict::NotTried(Duration::ZERO),

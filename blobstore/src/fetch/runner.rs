@@ -18,7 +18,6 @@ use super::staging::Staging;
 use super::work::Work;
 use crate::error::BlobstoreError;
 use crate::keep::Usage;
-use crate::options::MediaPolicy;
 use crate::serve::{Blobstore, is_before_all, now};
 
 /// How often the queue is looked at when nobody says that something is due.
@@ -93,11 +92,8 @@ impl Fetching {
     }
 
     /// Runs jobs until cancelled; those that are under way are cut off then, and done again later.
+    /// Where nothing is fetched they look at what is here alone.
     pub async fn run(&self) {
-        if self.work.blobstore.policy() == MediaPolicy::Off {
-            self.work.cancel.cancelled().await;
-            return;
-        }
         if self.work.is_alone {
             self.take_over().await;
         }

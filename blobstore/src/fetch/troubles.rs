@@ -1,14 +1,20 @@
 //! What this machine couldn't do lately: put bytes, or look at them. Until that is over nothing is
-//! downloaded for it; then one job tries.
+//! downloaded for it; then one job tries. What failed for one blob alone may be that one's fault:
+//! it waits, and no other.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use plyr_lexicons::Cid;
 
 use super::reason::Reason;
 
 /// How long nothing is tried, after the first failure and after many.
 const FIRST: Duration = Duration::from_secs(60);
 const LAST: Duration = Duration::from_secs(3600);
+/// Blobs of which it is remembered how often they failed, before all are forgotten.
+const REMEMBERED: usize = 1_000;
 
 /// What a job does here once the bytes have come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,33 +28,63 @@ pub(super) enum Part {
 /// How often in a row it failed, and until when it isn't tried.
 #[derive(Clone, Copy, Debug)]
 struct Trouble {
+    /// For which blob first.
+    first: Cid,
+    /// How often since it failed for another as well; 0 before.
     failures: u32,
     until: Instant,
 }
 
-/// Both parts' troubles.
+/// Both parts' troubles, and how often each blob failed.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(Mutex<[Option<Trouble>; 2]>);
+struct Held {
+    parts: [Option<Trouble>; 2],
+    own: HashMap<Cid, u32>,
+}
+
+/// What couldn't be done lately.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(Mutex<Held>);
+
+/// How long to wait after so many failures and one.
+fn wait_after(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(6)).min(LAST)
+}
 
 impl Troubles {
-    fn all(&self) -> std::sync::MutexGuard<'_, [Option<Trouble>; 2]> {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It failed.
-    pub fn failed(&self, part: Part) {
-        let trouble = &mut self.all()[part as usize];
-        let failures = trouble.map_or(0, |trouble| trouble.failures);
-        let wait = FIRST.saturating_mul(1 << failures.min(6)).min(LAST);
-        *trouble = Some(Trouble {
-            failures: failures + 1,
-            until: Instant::now() + wait,
+    /// It failed for that blob. Answers how long that one waits.
+    pub fn failed(&self, part: Part, cid: &Cid) -> Duration {
+        let held = &mut *self.held();
+        if held.own.len() >= REMEMBERED {
+            held.own.clear();
+        }
+        let own = held.own.entry(*cid).or_default();
+        let wait = wait_after(*own);
+        *own += 1;
+        let now = Instant::now();
+        let trouble = held.parts[part as usize].get_or_insert(Trouble {
+            first: *cid,
+            failures: 0,
+            until: now,
         });
+        if trouble.failures > 0 || trouble.first != *cid {
+            trouble.until = now + wait_after(trouble.failures);
+            trouble.failures += 1;
+        }
+        wait
     }
 
     /// It is over.
-    pub fn succeeded(&self, part: Part) {
-        self.all()[part as usize] = None;
+    pub fn succeeded(&self, part: Part, cid: &Cid) {
+        let mut held = self.held();
+        held.parts[part as usize] = None;
+        if part == Part::Put {
+            held.own.remove(cid);
+        }
     }
 
     /// What isn't to be tried now.
@@ -58,7 +94,7 @@ impl Troubles {
 
     fn at(&self, now: Instant) -> Option<Reason> {
         let is_on = |trouble: &Option<Trouble>| trouble.is_some_and(|one| one.until > now);
-        let [put, look] = &*self.all();
+        let [put, look] = &self.held().parts;
         match (is_on(put), is_on(look)) {
             (true, _) => Some(Reason::Store),
             (_, true) => Some(Reason::NotLooked),
@@ -75,7 +111,9 @@ impl Troubles {
     fn hold_at(&self, now: Instant) -> Option<Reason> {
         let held = self.at(now);
         if held.is_none() {
-            for trouble in self.all().iter_mut().flatten() {
+            let mut held = self.held();
+            let troubles = held.parts.iter_mut().flatten();
+            for trouble in troubles.filter(|trouble| trouble.failures > 0) {
                 trouble.until = now + FIRST;
             }
         }
@@ -87,14 +125,19 @@ impl Troubles {
 mod tests {
     use super::*;
 
+    fn cid(number: u8) -> Cid {
+        plyr_lexicons::data::cid_of(&[number])
+    }
+
     #[test]
     fn i11_what_fails_here_is_tried_by_one_and_less_and_less_often() {
         let troubles = Troubles::default();
         assert_eq!((troubles.hold(), troubles.now()), (None, None));
+        troubles.failed(Part::Put, &cid(100));
         let mut waits = Vec::new();
-        for _ in 0..9 {
-            troubles.failed(Part::Put);
-            let until = troubles.all()[0].unwrap().until;
+        for number in 0..9 {
+            troubles.failed(Part::Put, &cid(number));
+            let until = troubles.held().parts[0].unwrap().until;
             waits.push(until - Instant::now());
         }
         assert!(waits.is_sorted_by(|one, next| *next > *one || *next > LAST - FIRST));
@@ -105,9 +148,27 @@ mod tests {
         assert_eq!(troubles.at(over), None);
         assert_eq!(troubles.hold_at(over), None, "one tries");
         assert_eq!(troubles.hold_at(over), Some(Reason::Store));
-        troubles.succeeded(Part::Look);
+        troubles.succeeded(Part::Look, &cid(1));
         assert_eq!(troubles.at(over), Some(Reason::Store));
-        troubles.succeeded(Part::Put);
+        troubles.succeeded(Part::Put, &cid(1));
+        assert_eq!(troubles.now(), None);
+    }
+
+    #[test]
+    fn i11_what_fails_for_one_blob_alone_holds_up_no_other() {
+        let troubles = Troubles::default();
+        let waits: Vec<Duration> = (0..9)
+            .map(|_| troubles.failed(Part::Put, &cid(1)))
+            .collect();
+        assert_eq!((waits[0], waits[1], waits[8]), (FIRST, 2 * FIRST, LAST));
+        assert_eq!((troubles.now(), troubles.hold()), (None, None));
+        assert_eq!(troubles.hold(), None, "nor is one waited for");
+        // It is the store's, too, once another fails.
+        troubles.failed(Part::Put, &cid(2));
+        assert_eq!(troubles.now(), Some(Reason::Store));
+        troubles.succeeded(Part::Put, &cid(2));
+        assert_eq!(troubles.failed(Part::Put, &cid(1)), LAST);
+        assert_eq!(troubles.failed(Part::Put, &cid(1)), LAST);
         assert_eq!(troubles.now(), None);
     }
 }

@@ -42,6 +42,8 @@ pub struct Audit {
     pub found: Vec<String>,
 }
 
+/// Why a row that was kept is wanted again.
+const FOUND: &str = "an audit found it missing or damaged";
 /// CIDs named in an audit's answer.
 const MOST_NAMED: usize = 100;
 
@@ -70,8 +72,11 @@ pub async fn audit(
             };
             if finding != Finding::Sound && is_still_kept(blobstore, row).await? {
                 audit.note(row, finding);
-                if !options.is_dry && finding != Finding::Unreadable {
-                    mend(blobstore, row).await?;
+                // A store that doesn't answer at all may have it still.
+                let is_known =
+                    finding != Finding::Unreadable || blobstore.has_object(&row.cid).await;
+                if !options.is_dry && is_known {
+                    mend(blobstore, row, FOUND).await?;
                 }
             }
             if !told(&audit) {
@@ -161,14 +166,18 @@ async fn look_at(
 
 /// Has it fetched again, or made anew from what is here. Nothing is deleted: a cover that lost one
 /// of its sizes has its original still, and its host may be gone.
-async fn mend(blobstore: &Blobstore, row: &Blob) -> Result<(), BlobstoreError> {
-    tracing::warn!(cid = %row.cid, "a kept blob is missing or damaged; it is looked after");
+pub(super) async fn mend(
+    blobstore: &Blobstore,
+    row: &Blob,
+    reason: &str,
+) -> Result<(), BlobstoreError> {
+    tracing::warn!(cid = %row.cid, reason, "a kept blob is looked after");
     let wanted = blobstore.change(&row.cid, |held| {
         if held.state != BlobState::Kept {
             return false;
         }
         held.state = BlobState::Wanted;
-        held.reason = Some("an audit found it missing or damaged".to_owned());
+        held.reason = Some(reason.to_owned());
         held.kept_at = None;
         held.due_at = Some(now());
         true

@@ -4,6 +4,7 @@
 mod audit;
 mod list;
 mod marks;
+mod order;
 mod quota;
 mod retry;
 mod sweep;

@@ -1,7 +1,6 @@
 //! The quota: what is kept in all stays below it. Asked for, what nobody played for longest makes
-//! room: originals can be fetched again. A mirror that is full takes nothing more instead.
+//! room: most originals can be fetched again. A mirror that is full takes nothing more instead.
 
-use std::collections::BinaryHeap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,19 +8,18 @@ use plyr_lexicons::Cid;
 use plyr_objects::{ImageSize, ObjectKey};
 use plyr_schemas::{Blob, BlobState, Micros};
 
+use super::order::{first_to_go, sum};
 use crate::error::BlobstoreError;
 use crate::fetch::FetchingParts;
 use crate::options::MediaPolicy;
 use crate::serve::{Blobstore, now};
 
-/// Rows read at once.
-const PAGE: usize = 500;
 /// How long a sum is believed that others add to as well.
 const BELIEVED: Duration = Duration::from_secs(600);
 /// How long the deleting of one blob's objects may take, in microseconds.
 const DELETING: Micros = 600_000_000;
-/// The least recently played that one look may find.
-const MOST_EVICTED: usize = 512;
+/// Which part of the quota is left free where something is let go, and by a mirror.
+const SPARE: u64 = 20;
 
 /// What is kept in all, in bytes, about: several processes may add to it.
 #[derive(Debug, Default)]
@@ -41,6 +39,12 @@ impl Usage {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes, Instant::now()));
     }
 
+    /// The last sum, however old: for who would rather have that than sum up all rows.
+    fn about(&self) -> Option<u64> {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.map(|(bytes, _)| bytes)
+    }
+
     /// So much more is kept.
     pub(crate) fn add(&self, bytes: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,43 +52,6 @@ impl Usage {
             *sum = sum.saturating_add(bytes);
         }
     }
-}
-
-/// What there is, and what of it may go first: the least recently played.
-struct Look {
-    bytes: u64,
-    may_go: Vec<Blob>,
-}
-
-async fn look(blobstore: &Blobstore) -> Result<Look, BlobstoreError> {
-    let mut bytes = 0_u64;
-    // The greatest of the heap was played last, and makes place for one that was played before.
-    let mut least: BinaryHeap<(Micros, Cid)> = BinaryHeap::new();
-    let mut after: Option<Cid> = None;
-    loop {
-        let rows = blobstore.rows.all_blobs(after.as_ref(), PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.cid);
-        for row in rows.iter().filter(|row| row.state == BlobState::Kept) {
-            bytes = bytes.saturating_add(row.size.unwrap_or_default());
-            let played = row.played_at.max(row.kept_at).unwrap_or_default();
-            least.push((played, row.cid));
-            if least.len() > MOST_EVICTED {
-                least.pop();
-            }
-        }
-    }
-    let cids: Vec<Cid> = least
-        .into_sorted_vec()
-        .into_iter()
-        .map(|(_, cid)| cid)
-        .collect();
-    let rows = blobstore.rows.blobs(&cids).await?;
-    let is_kept = |row: &Blob| row.state == BlobState::Kept;
-    Ok(Look {
-        bytes,
-        may_go: rows.into_iter().flatten().filter(is_kept).collect(),
-    })
 }
 
 /// Lets a blob go. Its row says so first, so that nobody is sent to bytes that aren't there, and
@@ -170,7 +137,22 @@ impl FetchingParts {
         format!("--media-quota ({quota} bytes) is used up")
     }
 
-    /// Why so many bytes would find no room, where nothing is let go for them.
+    /// What of the quota is left free where that can be chosen.
+    fn spare(&self) -> u64 {
+        self.blobstore.options.quota / SPARE
+    }
+
+    /// Bytes that one more blob may have: all that may be kept, where others make room for it.
+    pub(crate) fn room_for_one(&self) -> u64 {
+        let quota = self.blobstore.options.quota;
+        match self.blobstore.policy() {
+            MediaPolicy::Mirror => quota.saturating_sub(self.usage.about().unwrap_or_default()),
+            MediaPolicy::OnDemand | MediaPolicy::Off => quota,
+        }
+    }
+
+    /// Why so many bytes would find no room, where nothing is let go for them. A mirror that has
+    /// less left than its spare part is full: hardly anything would fit, and each try would cost.
     pub(crate) async fn is_full_for(&self, needed: u64) -> Result<Option<String>, BlobstoreError> {
         if self.blobstore.policy() != MediaPolicy::Mirror {
             return Ok(None);
@@ -178,17 +160,22 @@ impl FetchingParts {
         let used = match self.usage.known() {
             Some(used) => used,
             None => {
-                let bytes = look(&self.blobstore).await?.bytes;
+                let bytes = sum(&self.blobstore).await?;
                 self.usage.learn(bytes);
                 bytes
             }
         };
-        let fits = used.saturating_add(needed.max(1)) <= self.blobstore.options.quota;
+        let needed = needed.max(self.spare()).max(1);
+        let fits = used.saturating_add(needed) <= self.blobstore.options.quota;
         Ok((!fits).then(|| self.is_full()))
     }
 
-    /// Makes room for so many bytes more. Answers why there is none, where there is none.
+    /// Makes room for so many bytes more. Answers why there is none, where there is none. Where
+    /// nothing is fetched the bytes are here already, and what went for them would be gone.
     pub(crate) async fn make_room(&self, needed: u64) -> Result<Option<String>, BlobstoreError> {
+        if self.blobstore.policy() == MediaPolicy::Off {
+            return Ok(None);
+        }
         let quota = self.blobstore.options.quota;
         let fits = |bytes: u64| bytes.saturating_add(needed) <= quota;
         if self.usage.known().is_some_and(fits) {
@@ -199,10 +186,10 @@ impl FetchingParts {
         if self.usage.known().is_some_and(fits) {
             return Ok(None);
         }
-        let spare = quota / 20;
+        let spare = self.spare();
         // What may go is looked up some hundreds at a time.
         loop {
-            let Look { mut bytes, may_go } = look(&self.blobstore).await?;
+            let mut bytes = sum(&self.blobstore).await?;
             self.usage.learn(bytes);
             if fits(bytes) {
                 return Ok(None);
@@ -211,7 +198,7 @@ impl FetchingParts {
                 return Ok(Some(self.is_full()));
             }
             let mut went = false;
-            for row in may_go {
+            for row in first_to_go(&self.blobstore).await? {
                 if bytes.saturating_add(needed).saturating_add(spare) <= quota {
                     break;
                 }
@@ -220,9 +207,7 @@ impl FetchingParts {
                     let size = row.size.unwrap_or_default();
                     bytes = bytes.saturating_sub(size);
                     metrics::counter!("plyr_media_evicted_total").increment(1);
-                    tracing::info!(
-                        cid = %row.cid, size, "a blob makes room; it can be fetched again"
-                    );
+                    tracing::info!(cid = %row.cid, size, "a blob makes room");
                 }
             }
             self.usage.learn(bytes);

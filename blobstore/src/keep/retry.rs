@@ -1,14 +1,19 @@
-//! Trying again what failed, was refused or was set aside, because a person says so.
+//! Trying again what failed, was refused or was set aside, because a person says so; and what is
+//! kept, where that is named.
 
 use plyr_lexicons::Cid;
 use plyr_schemas::{Blob, BlobState};
 use serde::{Deserialize, Serialize};
 
+use super::audit::mend;
 use crate::error::BlobstoreError;
 use crate::serve::{Blobstore, now};
 
 /// Rows read at once.
 const PAGE: usize = 500;
+
+/// Why a row that was kept is wanted again.
+const ASKED: &str = "somebody had it looked at anew";
 
 /// What was made due again.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -19,7 +24,7 @@ pub struct Retry {
     pub again: u64,
 }
 
-/// Makes due again: those CIDs, or, without any, all that aren't kept.
+/// Makes due again: those CIDs, kept or not, or, without any, all that aren't kept.
 pub async fn retry(
     blobstore: &Blobstore,
     cids: &[Cid],
@@ -29,6 +34,11 @@ pub async fn retry(
     if !cids.is_empty() {
         for row in blobstore.rows.blobs(cids).await?.into_iter().flatten() {
             retry.looked_at += 1;
+            if row.state == BlobState::Kept {
+                mend(blobstore, &row, ASKED).await?;
+                retry.again += 1;
+                continue;
+            }
             again(blobstore, &row, &mut retry).await?;
         }
         told(&retry);

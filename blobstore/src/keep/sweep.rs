@@ -113,7 +113,7 @@ async fn sweep_row(
     let at = now();
     if marks.has(&row.cid) {
         if row.unnamed_since.is_some() && !options.is_dry {
-            blobstore.is_named(&row.cid).await?;
+            blobstore.is_named(&row.cid, None).await?;
         }
         return Ok(());
     }

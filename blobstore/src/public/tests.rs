@@ -14,6 +14,8 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::*;
+use crate::follow::Follower;
+use crate::hides::Heard;
 use crate::options::{MediaOptions, MediaPolicy};
 
 const CID: &str = "bafkreidwslb22nkaxoadyaqlhlxgntmiq4jdenhkbrxhcq6avxlt75br5u";
@@ -89,8 +91,12 @@ impl World {
 
     async fn hide(&self) {
         let (did, cid) = (None, self.cid);
+        self.hide_one(HiddenSubject::Blob { did, cid }).await;
+    }
+
+    async fn hide_one(&self, subject: HiddenSubject) {
         let hide = Hide {
-            subject: HiddenSubject::Blob { did, cid },
+            subject,
             hidden: true,
             at: 1,
         };
@@ -164,6 +170,28 @@ async fn i08_a_copy_that_may_not_stay_is_deleted_though_that_fails_at_first() {
     assert_eq!(published, None);
     world.becomes("it is gone", || !world.is_public()).await;
     assert_eq!(world.bucket.failing.load(Ordering::SeqCst), 0);
+}
+
+/// Nor does the follower read any log here.
+#[tokio::test]
+async fn i08_a_takedown_of_a_record_or_account_waits_for_nothing_in_the_log() {
+    let uri = "at://did:plc:a/fm.plyr.track/one";
+    for text in [uri, "did:plc:a"] {
+        let world = World::new();
+        world.bucket.go.add_permits(1);
+        let follower = Follower::new(world.blobstore.clone(), world.store.clone());
+        world.track(uri, true).await;
+        assert!(world.publish().await.is_some());
+        let mut heard = Heard::default();
+        follower.hear_hidden_records(&mut heard).await.unwrap();
+        assert!(world.is_public());
+        world.hide_one(text.parse().unwrap()).await;
+        // What fails is heard of again.
+        world.bucket.failing.store(1, Ordering::SeqCst);
+        assert!(follower.hear_hidden_records(&mut heard).await.is_err());
+        follower.hear_hidden_records(&mut heard).await.unwrap();
+        assert!(!world.is_public(), "{text}");
+    }
 }
 
 #[tokio::test]

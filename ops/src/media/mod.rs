@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plyr_blobstore::{
-    Blobstore, Fetching, FetchingParts, Follower, Holders, MediaOptions, MediaPolicy, Staging,
-    Sweep, SweepOptions, Usage, sweep,
+    Blobstore, Fetching, FetchingParts, Follower, Holders, MediaOptions, Staging, Sweep,
+    SweepOptions, Usage, sweep,
 };
 use plyr_objects::{DEFAULT_REGION, Disk, Objects, S3, S3Credentials, S3Options, S3Patience};
 use plyr_outbound::Outbound;
@@ -144,9 +144,6 @@ pub fn start(
         store.clone(),
         cancel.clone(),
     ));
-    if blobstore.policy() == MediaPolicy::Off {
-        return Ok(());
-    }
     let staging = Staging::take(&config.data_dir.join(STAGING));
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let prober = Prober::new(ProberOptions {

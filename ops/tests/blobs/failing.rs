@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,8 +18,12 @@ pub struct Failing {
     disk: Arc<Disk>,
     /// Whether it takes nothing.
     pub puts: AtomicBool,
+    /// The one that it doesn't take.
+    pub refused: Mutex<Option<ObjectKey>>,
     /// Whether it gives nothing.
     pub reads: AtomicBool,
+    /// What lies where it can't read, until it is deleted.
+    pub unreadable: Mutex<Option<ObjectKey>>,
 }
 
 impl Failing {
@@ -28,6 +32,8 @@ impl Failing {
             disk: disk.clone(),
             puts: AtomicBool::new(false),
             reads: AtomicBool::new(false),
+            unreadable: Mutex::default(),
+            refused: Mutex::default(),
         })
     }
 }
@@ -51,6 +57,8 @@ impl Objects for Failing {
 
     async fn put(&self, key: &ObjectKey, file: &Path, about: &About) -> Result<Put, ObjectsError> {
         fails(&self.puts)?;
+        let is_refused = self.refused.lock().unwrap().as_ref() == Some(key);
+        fails(&AtomicBool::new(is_refused))?;
         self.disk.put(key, file, about).await
     }
 
@@ -64,6 +72,8 @@ impl Objects for Failing {
         range: Option<Range<u64>>,
     ) -> Result<Option<Reading>, ObjectsError> {
         fails(&self.reads)?;
+        let is_unreadable = self.unreadable.lock().unwrap().as_ref() == Some(key);
+        fails(&AtomicBool::new(is_unreadable))?;
         self.disk.read(key, range).await
     }
 
@@ -72,6 +82,10 @@ impl Objects for Failing {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), ObjectsError> {
+        self.unreadable
+            .lock()
+            .unwrap()
+            .take_if(|one| one == key);
         self.disk.delete(key).await
     }
 

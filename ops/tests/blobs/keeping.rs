@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use plyr_blobstore::{AuditOptions, SweepOptions, audit, sweep};
+use plyr_blobstore::{AuditOptions, MediaPolicy, Standing, SweepOptions, audit, retry, sweep};
 use plyr_lexicons::Cid;
 use plyr_objects::{About, ImageSize, ObjectKey, Objects};
 use plyr_schemas::{Blob, BlobState};
 
+use super::failing::Failing;
 use super::host::Does;
 use super::world::{How, World, cid_of, did, tone};
 use super::{ALICE, BOB, is_kept, wav};
@@ -58,6 +59,41 @@ async fn a_store_that_is_new_finds_what_is_kept_and_no_sweep_takes_it() {
     // The first is nowhere else.
     assert_eq!(world.host.times_asked(&cid), 0);
     assert_eq!(world.bytes(&other_cid).await, Some(other));
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn where_nothing_is_fetched_what_is_here_is_found_by_a_store_that_is_new() {
+    let mut world = World::new().await;
+    let (here, elsewhere) = (tone(45), tone(46));
+    let (here_cid, elsewhere_cid) = (cid_of(&here), cid_of(&elsewhere));
+    put_bytes(&world, &here_cid, &here).await;
+    for (rkey, cid) in [("one", &here_cid), ("two", &elsewhere_cid)] {
+        world.put_track(ALICE, rkey, Some(cid)).await;
+    }
+    world.host.tell(ALICE, &elsewhere_cid, wav(&elsewhere));
+    // Nor does a quota take from what can't be fetched again.
+    let process = world.start(How {
+        policy: MediaPolicy::Off,
+        quota: 1,
+        ..How::default()
+    });
+    assert!(is_kept(&process.settled(&here_cid).await));
+    let alice = did(ALICE);
+    let wanted = process.blobstore.want(&elsewhere_cid, &alice).await;
+    assert_eq!(wanted.unwrap(), Standing::NotWanted);
+    // One that is damaged goes, and is not asked for either.
+    let wrong = cid_of(b"wrong");
+    put_bytes(&world, &wrong, &here).await;
+    world.put_track(ALICE, "three", Some(&wrong)).await;
+    process.blobstore.want(&wrong, &alice).await.unwrap();
+    world.reason(&wrong, "nothing is fetched").await;
+    let standings = process.blobstore.standings(&[wrong]).await.unwrap();
+    assert_eq!(standings, [Standing::NotWanted]);
+    assert_eq!(world.originals().await, [here_cid]);
+    for cid in [here_cid, elsewhere_cid, wrong] {
+        assert_eq!(world.host.times_asked(&cid), 0);
+    }
     process.stop().await;
 }
 
@@ -142,6 +178,42 @@ async fn i09_an_audit_deletes_no_original_for_a_size_that_is_missing() {
     assert_eq!(world.bytes(&cid).await, Some(picture));
     assert!(world.objects.find(&thumb).await.unwrap().is_some());
     assert_eq!(world.host.times_asked(&cid), 1);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn i11_one_object_that_can_not_be_read_is_fetched_anew() {
+    let mut world = World::new().await;
+    let bytes = tone(44);
+    let cid = cid_of(&bytes);
+    let key = ObjectKey::original(&cid);
+    world.put_track(ALICE, "one", Some(&cid)).await;
+    world.host.tell(ALICE, &cid, wav(&bytes));
+    let objects = Failing::over(&world.objects);
+    let process = world.start(How {
+        objects: Some(objects.clone()),
+        ..How::default()
+    });
+    process.blobstore.want(&cid, &did(ALICE)).await.unwrap();
+    assert!(is_kept(&process.settled(&cid).await));
+    let options = AuditOptions {
+        is_quick: false,
+        is_dry: false,
+    };
+    *objects.unreadable.lock().unwrap() = Some(key.clone());
+    let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
+    assert_eq!((audited.unreadable, audited.wrong, audited.missing), (1, 0, 0));
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.host.times_asked(&cid), 2);
+    let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
+    assert_eq!(audited.unreadable, 0);
+    // Somebody who knows of it need not wait for an audit.
+    *objects.unreadable.lock().unwrap() = Some(key);
+    let retried = retry(&process.blobstore, &[cid], |_| true).await.unwrap();
+    assert_eq!(retried.again, 1);
+    assert!(is_kept(&process.settled(&cid).await));
+    assert_eq!(world.host.times_asked(&cid), 3);
+    assert_eq!(*objects.unreadable.lock().unwrap(), None);
     process.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use plyr_blobstore::{MediaPolicy, Standing, list};
 use plyr_lexicons::Cid;
+use plyr_objects::ObjectKey;
 use plyr_peers::wait_until;
 use plyr_schemas::{Blob, BlobState, Change, HiddenSubject, Hide, Store};
 
@@ -176,11 +177,37 @@ async fn i11_what_can_not_be_put_is_not_downloaded_again_and_again() {
     let first = of(&mut world, &other, ALICE, 1_500, None).await;
     process.blobstore.want(&first, &did(ALICE)).await.unwrap();
     world.reason(&first, NOT_KEPT).await;
+    // Alone it might be the fault of the first.
     let second = of(&mut world, &other, ALICE, 1_501, None).await;
     process.blobstore.want(&second, &did(ALICE)).await.unwrap();
-    said(&process, &second, NOT_KEPT).await;
+    world.reason(&second, NOT_KEPT).await;
+    let third = of(&mut world, &other, ALICE, 1_502, None).await;
+    process.blobstore.want(&third, &did(ALICE)).await.unwrap();
+    said(&process, &third, NOT_KEPT).await;
     assert_eq!(other.times_asked(&first), 1);
-    assert_eq!(other.times_asked(&second), 0);
+    assert_eq!(other.times_asked(&second), 1);
+    assert_eq!(other.times_asked(&third), 0);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn i11_one_that_can_not_be_put_holds_up_no_other() {
+    let mut world = World::new().await;
+    let other = Host::start_at(17).await;
+    let objects = Failing::over(&world.objects);
+    let process = world.start(How {
+        objects: Some(objects.clone()),
+        ..How::default()
+    });
+    let first = of(&mut world, &other, ALICE, 1_510, None).await;
+    *objects.refused.lock().unwrap() = Some(ObjectKey::original(&first));
+    process.blobstore.want(&first, &did(ALICE)).await.unwrap();
+    world.reason(&first, NOT_KEPT).await;
+    let second = of(&mut world, &other, ALICE, 1_511, None).await;
+    process.blobstore.want(&second, &did(ALICE)).await.unwrap();
+    let patience = std::time::Duration::from_secs(40);
+    let standing = process.blobstore.wait(&second, patience).await.unwrap();
+    assert!(is_kept(&standing), "{standing:?}");
     process.stop().await;
 }
 
@@ -226,7 +253,8 @@ async fn i17_a_full_mirror_begins_nothing_and_says_so() {
     let mut world = World::new().await;
     let other = Host::start_at(10).await;
     let how = How {
-        quota: tone(1_750).len() as u64,
+        // What is left is less than a twentieth.
+        quota: tone(1_750).len() as u64 * 103 / 100,
         ..How::default()
     };
     let first = of(&mut world, &other, ALICE, 1_750, None).await;
@@ -243,6 +271,30 @@ async fn i17_a_full_mirror_begins_nothing_and_says_so() {
     let held = row(&world, &second).await.unwrap();
     assert_eq!((held.revision, held.state), (1, BlobState::Wanted));
     assert_eq!(other.times_asked(&second), 0);
+    mirror.stop().await;
+}
+
+#[tokio::test]
+async fn i17_a_mirror_downloads_nothing_that_it_has_no_room_for() {
+    let mut world = World::new().await;
+    let hosts = [Host::start_at(15).await, Host::start_at(16).await];
+    let large = Some(Does::Announces(1 << 20));
+    let announced = of(&mut world, &hosts[0], ALICE, 1_755, large).await;
+    let endless = of(&mut world, &hosts[1], BOB, 1_756, Some(Does::NeverEnds)).await;
+    let mirror = world.start(How {
+        policy: MediaPolicy::Mirror,
+        quota: 600 << 10,
+        ..How::default()
+    });
+    for cid in [announced, endless] {
+        world.reason(&cid, NOT_KEPT).await;
+        let held = row(&world, &cid).await.unwrap();
+        // A host's word is no proof: nothing is written down of it.
+        assert_eq!((held.failures, held.size), (0, None));
+        let wait = held.due_at.unwrap() - chrono::Utc::now().timestamp_micros();
+        assert!(wait > 5 * 3_600_000_000, "{wait}");
+    }
+    assert_eq!(world.originals().await, []);
     mirror.stop().await;
 }
 

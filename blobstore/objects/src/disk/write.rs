@@ -1,7 +1,8 @@
 //! What changes files. Blocks; runs on threads of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -129,6 +130,8 @@ fn link(
 fn copy_in(root: &Root, source: File, target: &Path, is_wanted: &AtomicBool) -> io::Result<Put> {
     let mut draft = tempfile::Builder::new()
         .prefix("put-")
+        // This very file gets the object's name; it is for whoever the umask lets read.
+        .permissions(Permissions::from_mode(0o666))
         .tempfile_in(&root.drafts)?;
     let mut rest = source;
     loop {
@@ -194,6 +197,22 @@ mod tests {
         }
         let put = put(&root, &key, &file, &AtomicBool::new(true));
         assert_eq!(put.unwrap(), Put::Created);
+    }
+
+    #[test]
+    fn a_copied_object_is_for_whom_the_umask_lets_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(&folder.path().join("objects")).unwrap();
+        let (file, target) = (
+            folder.path().join("file"),
+            folder.path().join("objects/copied"),
+        );
+        fs::write(&file, "bytes").unwrap();
+        let wanted = AtomicBool::new(true);
+        let copied = copy_in(&root, File::open(&file).unwrap(), &target, &wanted);
+        assert_eq!(copied.unwrap(), Put::Created);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&target), mode(&file));
     }
 
     #[test]
