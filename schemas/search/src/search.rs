@@ -130,9 +130,8 @@ impl Asked<'_> {
     /// Needs of operators alone.
     fn needs_of_operators(&self) -> Vec<Need<'_>> {
         let mut needs = self.needs();
-        needs.retain(|need| !matches!(need, Need::Phrase(looked) if is_plain(looked)));
-        let scoped = self.words.iter().filter(|word| is_scoped(word));
-        needs.extend(scoped.map(Need::Word));
+        needs.extend(self.words.iter().map(Need::Word));
+        needs.retain(Need::is_of_operator);
         needs
     }
 }
@@ -302,20 +301,30 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Documents with all the words.
+    /// Documents with all the words. Beside words and phrases an operator only narrows: it doesn't
+    /// say where they were found.
     fn by_words(&mut self, stage: Stage, asked: &Asked<'_>) -> Result<(), Stop> {
         let needs = asked.needs();
+        let has_plain = !self.query.key.is_empty();
+        let weighed = |need: &Need<'_>, sources: Vec<Source>| -> Vec<Source> {
+            match has_plain && need.is_of_operator() {
+                true => sources.into_iter().map(Source::narrowing).collect(),
+                false => sources,
+            }
+        };
         for (number, segment) in self.segments.iter().enumerate() {
             let mut all = Vec::with_capacity(asked.words.len() + needs.len());
             for (place, word) in asked.words.iter().enumerate() {
-                all.push(self.of_word(number, place, word, stage, self.wanted)?);
+                let sources = self.of_word(number, place, word, stage, self.wanted)?;
+                all.push(weighed(&Need::Word(word), sources));
                 if all.last().is_some_and(Vec::is_empty) {
                     break;
                 }
             }
             for need in &needs {
                 let sources = self.sources(number, self.wanted);
-                all.push(sources.of(need, &mut Terms::default(), stage)?);
+                let sources = sources.of(need, &mut Terms::default(), stage)?;
+                all.push(weighed(need, sources));
             }
             let gathered = gather(all, segment, &self.purse)?;
             gathered.each(&self.purse, |doc, rank| {
@@ -347,10 +356,6 @@ impl<'a> Search<'a> {
 
 fn is_scoped(word: &Looked<'_>) -> bool {
     word.asked.scope != Scope::Any
-}
-
-fn is_plain(looked: &LookedPhrase<'_>) -> bool {
-    looked.phrase.scope == Scope::Any
 }
 
 /// Whether no name begins with a query that goes on inside its last word: that is of a phrase.

@@ -79,6 +79,14 @@ pub(crate) enum Docs {
 }
 
 impl Source {
+    /// The same where it only narrows what is found: it keeps its tier, and no field is worse for it.
+    pub(crate) fn narrowing(self) -> Source {
+        Source {
+            rank: Rank::new(self.rank.tier(), Field::Name),
+            ..self
+        }
+    }
+
     /// How many documents, at most.
     pub(crate) fn size(&self) -> u64 {
         match &self.docs {

@@ -285,6 +285,45 @@ fn operators_narrow_what_is_found() {
     }
 }
 
+/// An operator narrows what is found and is no word of it: titles stand first all the same.
+#[test]
+fn under_an_operator_fields_stand_in_their_order() {
+    let more = |artist: &str, album: &str| {
+        json!({"artist": artist, "album": album, "tags": ["jazz"]})
+    };
+    let documents = [
+        liked_track(1, 1, "Deep Night", more("Ana", "First"), 0),
+        liked_track(1, 2, "Other", more("Ana Night", "First"), 10),
+        liked_track(1, 3, "Other", more("Ana", "First Night"), 100),
+        liked_track(1, 4, "Comet", more("Ana", "First"), 0),
+        liked_track(1, 5, "Copper Comet", more("Ana", "First"), 100),
+    ];
+    let kept = Kept::of(&documents);
+    let by_did = format!("artist:{}", catalogue::did(1).as_str());
+    for operator in [
+        "tag:jazz",
+        &by_did,
+        "artist:ana",
+        "artist:\"ana\"",
+        "album:first",
+        "tag:jazz artist:ana album:first",
+    ] {
+        let query = format!("{operator} night");
+        let night = [0, 1, 2].map(|place: usize| documents[place].subject.clone());
+        assert_eq!(kept.subjects(&query), night, "{query}");
+        let fields = [Field::Name, Field::Artist, Field::Album];
+        let fields = fields.map(|field| (Tier::Word, field));
+        assert_eq!(ranks(&kept, &query), fields, "{query}");
+        // Whole names stand first too.
+        let query = format!("{operator} comett");
+        let comet = [3, 4].map(|place: usize| documents[place].subject.clone());
+        assert_eq!(kept.subjects(&query), comet, "{query}");
+        assert!(kept.hits(&query)[0].is_whole, "{query}");
+    }
+    // Where there is no word it is what was found.
+    assert_eq!(ranks(&kept, "tag:jazz")[0], (Tier::Word, Field::Tag));
+}
+
 #[test]
 fn artists_are_found_by_name_handle_and_bio_and_their_tracks_by_their_present_name() {
     let documents = [
