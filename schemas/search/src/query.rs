@@ -220,11 +220,21 @@ impl Query {
         }
     }
 
+    /// Words that may stand in what is found, those of handles behind `artist:` that stayed handles
+    /// among them: they are looked for if the handle is no artist's.
+    pub(crate) fn sought(&self) -> impl Iterator<Item = &Asked> {
+        let is_handle = |actor: &AtIdentifier| matches!(actor, AtIdentifier::Handle(_));
+        let unresolved = self.artists.iter();
+        let unresolved = unresolved.filter(move |artist| is_handle(&artist.actor));
+        let of_handles = unresolved.flat_map(|artist| &artist.words);
+        self.words.iter().chain(of_handles)
+    }
+
     /// How many words it has to look for, those of phrases among them: what showing where they
     /// stand costs for each word of a text.
     pub fn size(&self) -> usize {
         let phrases = self.phrases.iter();
-        self.words.len() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()
+        self.sought().count() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()
     }
 
     /// Whether it is plain words and nothing else.
