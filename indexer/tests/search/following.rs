@@ -1,5 +1,7 @@
 //! What is written to the store is found, and what isn't there any more isn't.
 
+use std::sync::Arc;
+
 use plyr_schemas::{AccountState, HiddenSubject};
 use plyr_search::{Excluded, Key};
 use serde_json::json;
