@@ -13,11 +13,11 @@ use tantivy::{TantivyDocument, schema};
 use crate::document::{Document, Key, Kind, chosen_labels};
 use crate::rank::Field;
 use crate::terms::{Starts, Words};
-use crate::words::{Pieces, distinct};
+use crate::words::Pieces;
 
 /// The version of an index: of its fields, of folding and of cutting into words. Raise it when any
 /// of them changes; an index of another version is built anew.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Where the words of a text are kept: a [`Field`], with the names of artists apart from titles.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -265,8 +265,7 @@ fn name_words(document: &Document) -> u64 {
     let name = names.find(|(field, _)| *field == Field::Name);
     let handle = document.handle.as_deref().map(chosen_labels);
     let name = name.map(|(_, name)| name.as_str()).or(handle);
-    let words = Pieces::of(name.unwrap_or_default()).asked_words();
-    distinct(words.iter().map(|word| word.text.as_str())) as u64
+    Pieces::of(name.unwrap_or_default()).different_words() as u64
 }
 
 fn notes_text(document: &Document) -> String {

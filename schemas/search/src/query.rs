@@ -150,7 +150,8 @@ pub struct Query {
     pub(crate) ends_whole: bool,
     /// All that was typed, where signs of it were read: names are compared with that too.
     pub(crate) typed: Option<String>,
-    /// How many different words the plain words and phrases are.
+    /// How many different words the plain words and phrases are, of scripts without spaces how many
+    /// characters.
     pub(crate) name_words: usize,
     pub(crate) words: Vec<Asked>,
     pub(crate) phrases: Vec<Phrase>,

@@ -358,11 +358,14 @@ fn is_scoped(word: &Looked<'_>) -> bool {
     word.asked.scope != Scope::Any
 }
 
-/// Whether no name begins with a query that goes on inside its last word: that is of a phrase.
-/// Scripts without spaces have no such words.
+/// Whether no name begins with a query that goes on inside its last word: that is of a phrase, or
+/// an emoji. Scripts without spaces have no such words.
 fn must_end(query: &Query) -> bool {
-    let last = query.key.chars().next_back();
-    query.ends_whole && last.is_some_and(|last| kind_of(last) != CharKind::Unspaced)
+    match query.key.chars().next_back().map(kind_of) {
+        Some(CharKind::Symbol) => true,
+        Some(CharKind::Word | CharKind::Between) => query.ends_whole,
+        Some(CharKind::Unspaced) | None => false,
+    }
 }
 
 fn wanted(filters: &Filters) -> Wanted {

@@ -157,6 +157,48 @@ fn whole_names_stand_before_longer_ones() {
     assert!(found("flower").is_empty());
 }
 
+/// Two characters of a script without spaces are one pair, and no one character's whole name.
+#[test]
+fn one_character_is_no_longer_name() {
+    let documents = [
+        liked_track(1, 1, "の夜", json!({}), 100),
+        liked_track(2, 2, "今夜", json!({"artist": "夜"}), 10),
+        liked_track(3, 3, "歌 夜の", json!({}), 1),
+    ];
+    let kept = Kept::of(&documents);
+    let whole = |query: &str| -> Vec<bool> {
+        let hits = kept.hits(query).into_iter();
+        hits.map(|hit| hit.is_whole).collect()
+    };
+    assert_eq!(whole("夜"), [false; 3]);
+    assert_eq!(whole("夜の 歌"), [true]);
+}
+
+/// A flag is one sign, and so is what is joined to one: neither is found by its parts.
+#[test]
+fn what_is_shown_as_one_emoji_is_found_as_one() {
+    let documents = [
+        track(1, 1, "🇯🇵 Tour", json!({})),
+        track(2, 2, "Live 🇵🇱🇯🇲", json!({})),
+        track(3, 3, "👩🏽\u{200d}🚀 Launch", json!({})),
+        track(4, 4, "🚀 for 👩", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    let found = |query: &str| -> Vec<usize> {
+        let subjects = kept.subjects(query).into_iter();
+        let place = |subject: String| documents.iter().position(|it| it.subject == subject);
+        subjects.filter_map(place).collect()
+    };
+    assert_eq!(found("🇯🇵"), [0]);
+    assert_eq!(found("🇯🇲"), [1]);
+    assert_eq!(found("\"🇵🇱\" live"), [1]);
+    assert!(found("🇯").is_empty());
+    assert_eq!(found("👩\u{200d}🚀"), [2]);
+    assert_eq!(found("\"👩🏿\u{200d}🚀 launch\""), [2]);
+    assert_eq!(found("👩"), [3]);
+    assert_eq!(found("👩🚀"), [3]);
+}
+
 #[test]
 fn words_may_be_swapped_and_stand_in_several_fields() {
     let documents = [
@@ -190,6 +232,7 @@ fn however_it_is_written_it_is_found() {
         track(11, 11, "قناة ٢٤", json!({})),
         track(12, 12, "می\u{200c}خواهم", json!({})),
         track(13, 13, "Mid\u{202b}way", json!({})),
+        track(14, 14, "צה״ל צ׳יפס", json!({})),
     ];
     let kept = Kept::of(&documents);
     for (query, place) in [
@@ -216,6 +259,8 @@ fn however_it_is_written_it_is_found() {
         ("ميخواهم", 11),
         ("midway", 12),
         ("mid\u{202b}way", 12),
+        ("צהל", 13),
+        ("צ'יפס", 13),
     ] {
         assert_eq!(
             kept.subjects(query),
