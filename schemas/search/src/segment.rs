@@ -205,7 +205,7 @@ fn column_or<T>(
     otherwise: T,
 ) -> Result<Arc<dyn ColumnValues<T>>, SearchError>
 where
-    T: HasAssociatedColumnType,
+    T: HasAssociatedColumnType + Default,
     DynamicColumn: Into<Option<Column<T>>>,
 {
     let column = match has_column(reader.schema(), name) {
