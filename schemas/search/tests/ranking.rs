@@ -333,9 +333,8 @@ fn operators_narrow_what_is_found() {
 /// An operator narrows what is found and is no word of it: titles stand first all the same.
 #[test]
 fn under_an_operator_fields_stand_in_their_order() {
-    let more = |artist: &str, album: &str| {
-        json!({"artist": artist, "album": album, "tags": ["jazz"]})
-    };
+    let more =
+        |artist: &str, album: &str| json!({"artist": artist, "album": album, "tags": ["jazz"]});
     let documents = [
         liked_track(1, 1, "Deep Night", more("Ana", "First"), 0),
         liked_track(1, 2, "Other", more("Ana Night", "First"), 10),
