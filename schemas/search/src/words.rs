@@ -234,7 +234,9 @@ fn is_inside_a_word(folded: &[FoldedChar], place: usize) -> bool {
             .is_some_and(|beside| kind_of(beside.char) == CharKind::Word)
     };
     let here = folded.get(place).map(|folded| folded.char);
-    matches!(here, Some('\'' | GERSHAYIM)) && is_letter(place.checked_sub(1)) && is_letter(place.checked_add(1))
+    matches!(here, Some('\'' | GERSHAYIM))
+        && is_letter(place.checked_sub(1))
+        && is_letter(place.checked_add(1))
 }
 
 /// Cuts a text to a number of bytes, between characters.
