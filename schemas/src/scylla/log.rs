@@ -269,7 +269,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_is_named_again_with_the_number_of_its_newest_entry() -> Result<(), StoreError> {
+    async fn a_stream_is_named_again_with_the_number_of_its_newest_entry() -> Result<(), StoreError>
+    {
         let log = LogWriter::new();
         assert!(log.named_again().is_none());
         let subject = "at://did:plc:a/fm.plyr.track/one";
@@ -282,11 +283,16 @@ mod tests {
         for _ in 0..2 {
             log.append_by(write, &subjects).await?;
         }
-        let again = log.named_again().map(|write| (write.statement, write.values));
+        let again = log
+            .named_again()
+            .map(|write| (write.statement, write.values));
         let told = last.take().map(|write| (write.statement, write.values));
         assert_eq!(again, told);
         let values = again.map(|(_, values)| values).unwrap_or_default();
-        assert_eq!(values.get(2..), Some(&[CqlValue::BigInt(2), CqlValue::BigInt(3)][..]));
+        assert_eq!(
+            values.get(2..),
+            Some(&[CqlValue::BigInt(2), CqlValue::BigInt(3)][..])
+        );
         Ok(())
     }
 
