@@ -155,6 +155,9 @@ pub struct Query {
     pub(crate) name_words: usize,
     pub(crate) words: Vec<Asked>,
     pub(crate) phrases: Vec<Phrase>,
+    /// Of the words, those runs of scripts without spaces that are more than one pair: found as
+    /// words only where the pairs stand side by side.
+    pub(crate) runs: Vec<Phrase>,
     /// Whole tags, folded.
     pub(crate) tags: Vec<String>,
     pub(crate) without: Vec<Without>,

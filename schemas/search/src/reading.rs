@@ -220,6 +220,12 @@ impl Reading {
     }
 
     fn words(&mut self, text: &str, scope: Scope) -> Result<(), QueryError> {
+        for run in Pieces::of(text).long_runs() {
+            let run = Phrase::of(&run, scope);
+            if !self.query.runs.contains(&run) {
+                self.query.runs.push(run);
+            }
+        }
         for asked in self.asked(text, scope)? {
             let same = |other: &&mut Asked| other.text == asked.text && other.scope == scope;
             match self.query.words.iter_mut().find(same) {

@@ -8,7 +8,7 @@ use crate::collect::{Collector, Filters};
 use crate::document::{Key, Kind};
 use crate::fold::{CharKind, kind_of};
 use crate::gather::gather;
-use crate::query::{Query, Scope};
+use crate::query::{Phrase, Query, Scope};
 use crate::rank::{Field, Tier};
 use crate::segment::Segment;
 use crate::sources::{Looked, Need, Sources, Terms};
@@ -111,6 +111,8 @@ pub(crate) struct Search<'a> {
 struct Asked<'q> {
     words: Vec<Looked<'q>>,
     phrases: Vec<LookedPhrase<'q>>,
+    /// Runs of scripts without spaces, whose pairs are among the words.
+    runs: Vec<LookedPhrase<'q>>,
     /// One of each of these, by address.
     artists: Vec<Vec<Key>>,
     tags: &'q [String],
@@ -255,11 +257,14 @@ impl<'a> Search<'a> {
         let query = self.query;
         let mut words: Vec<Looked<'a>> = query.words.iter().map(Looked::new).collect();
         let artists = self.named_by_address(&query.artists, &mut words)?;
-        let phrases = query.phrases.iter();
-        let phrases = phrases.map(|phrase| self.looked_phrase(phrase));
+        let looked = |phrases: &'a [Phrase]| -> Result<Vec<LookedPhrase<'a>>, Stop> {
+            let phrases = phrases.iter();
+            phrases.map(|phrase| self.looked_phrase(phrase)).collect()
+        };
         Ok(Asked {
             words,
-            phrases: phrases.collect::<Result<_, _>>()?,
+            phrases: looked(&query.phrases)?,
+            runs: looked(&query.runs)?,
             artists,
             tags: &query.tags,
         })
@@ -304,7 +309,17 @@ impl<'a> Search<'a> {
     /// Documents with all the words. Beside words and phrases an operator only narrows: it doesn't
     /// say where they were found.
     fn by_words(&mut self, stage: Stage, asked: &Asked<'_>) -> Result<(), Stop> {
-        let needs = asked.needs();
+        let mut needs = asked.needs();
+        // Pairs that are there but apart are found later, with what begins as the words do: what
+        // has them side by side was taken before, unless another word is no better.
+        let best = match stage.reach {
+            Tier::Word => {
+                needs.extend(asked.runs.iter().map(Need::Phrase));
+                Tier::Word
+            }
+            _ if asked.runs.is_empty() => Tier::Word,
+            _ => Tier::Start,
+        };
         let has_plain = !self.query.key.is_empty();
         let weighed = |need: &Need<'_>, sources: Vec<Source>| -> Vec<Source> {
             match has_plain && need.is_of_operator() {
@@ -328,7 +343,8 @@ impl<'a> Search<'a> {
             }
             let gathered = gather(all, segment, &self.purse)?;
             gathered.each(&self.purse, |doc, rank| {
-                self.collector.take(number, segment, doc, rank);
+                self.collector
+                    .take(number, segment, doc, rank.at_best(best));
             })?;
         }
         Ok(())

@@ -31,6 +31,11 @@ impl Rank {
         Rank((tier as u8) << 4)
     }
 
+    /// The same, but in no better tier than this one.
+    pub(crate) fn at_best(self, tier: Tier) -> Rank {
+        Rank((self.0 & 0xf0).max((tier as u8) << 4) | (self.0 & 0xf))
+    }
+
     /// Of two words that both have to be there: the worse tier, and the worse field.
     #[inline]
     pub(crate) fn and(self, other: Rank) -> Rank {

@@ -155,6 +155,13 @@ impl Pieces {
         key
     }
 
+    /// Runs of more than one pair, folded.
+    pub(crate) fn long_runs(&self) -> impl Iterator<Item = String> {
+        let runs = self.pieces.iter();
+        let runs = runs.filter(|piece| piece.kind == PieceKind::Run && piece.chars.len() > 2);
+        runs.map(|piece| self.text(piece.chars.clone()))
+    }
+
     /// Words for an index: of runs all pairs and all single characters.
     pub(crate) fn indexed_words(&self) -> Vec<Word> {
         self.words(true)

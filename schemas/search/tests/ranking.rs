@@ -157,6 +157,29 @@ fn whole_names_stand_before_longer_ones() {
     assert!(found("flower").is_empty());
 }
 
+/// Of a word in a script without spaces all pairs may be there and the word not.
+#[test]
+fn pairs_that_are_apart_stand_below_the_word() {
+    let documents = [
+        liked_track(1, 1, "新東京都", json!({}), 0),
+        liked_track(2, 2, "東京と京都", json!({}), 100),
+        liked_track(3, 3, "x", json!({"artist": "東京", "album": "京都"}), 1_000),
+        liked_track(4, 4, "x", json!({"description": "新しい東京都"}), 0),
+    ];
+    let kept = Kept::of(&documents);
+    let expected = [0, 3, 1, 2].map(|place: usize| documents[place].subject.clone());
+    assert_eq!(kept.subjects("東京都"), expected);
+    assert_eq!(
+        ranks(&kept, "東京都"),
+        [
+            (Tier::Word, Field::Name),
+            (Tier::Word, Field::Description),
+            (Tier::Start, Field::Name),
+            (Tier::Start, Field::Album),
+        ]
+    );
+}
+
 /// Two characters of a script without spaces are one pair, and no one character's whole name.
 #[test]
 fn one_character_is_no_longer_name() {
