@@ -317,9 +317,11 @@ mod tests {
         );
         assert_eq!(shown("artist:R.E.M.", "R.E.M."), ["R", "E", "M"]);
         let mut query = Query::parse("artist:st.vincent night").unwrap();
+        assert_eq!(query.size(), 3);
         let did = "did:plc:abcdefghijklmnopqrstuvwx".parse().unwrap();
         query.resolve(&"st.vincent".parse().unwrap(), &did);
-        assert_eq!(highlight(&query, "St. Vincent"), []);
+        assert_eq!(query.size(), 1);
+        assert!(highlight(&query, "St. Vincent").is_empty());
     }
 
     fn steps(query: &str, text: &str) -> u64 {
@@ -419,7 +421,6 @@ mod tests {
             ("artist:did:plc:abcdefghijklmnopqrstuvwx night", 1),
         ] {
             let query = Query::parse(query).unwrap();
-            assert_eq!(query.size() as u64, size);
             let highlighter = Highlighter::new(&query);
             assert_eq!(highlighter.cost("12345678"), 8 * size);
             let long = "x".repeat(LONGEST_DESCRIPTION * 2);
