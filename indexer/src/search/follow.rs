@@ -229,7 +229,8 @@ impl Follower {
         let lost = "the change log doesn't go on from where it is".to_owned();
         let reason = reason.or_else(|| (!goes_on).then_some(lost));
         self.is_outdated = reason.is_some();
-        let (keeping, problem) = match covered.clone().filter(|_| goes_on) {
+        let is_kept = goes_on && index.can_be_written();
+        let (keeping, problem) = match covered.clone().filter(|_| is_kept) {
             Some(position) => match Keeping::open(index.clone(), position).await {
                 Ok(keeping) => (Some(keeping), None),
                 Err(problem) => (None, Some(problem)),

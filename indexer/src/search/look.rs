@@ -105,13 +105,12 @@ impl Looker {
         let mut after: Option<Did> = None;
         loop {
             let observed = whole.all_actors(after.as_ref(), page).await?;
-            self.live.hide(|hidden| {
-                for actor in observed.iter().filter(|actor| !told.contains(&actor.did)) {
-                    let account = actor.account.as_ref();
-                    let is_visible = account.is_none_or(|account| account.state.is_visible());
-                    hidden.set_author(&actor.did, !is_visible);
-                }
-            });
+            let observed_alone = observed.iter().filter(|actor| !told.contains(&actor.did));
+            self.hide_authors(observed_alone.map(|actor| {
+                let account = actor.account.as_ref();
+                let is_visible = account.is_none_or(|account| account.state.is_visible());
+                (&actor.did, !is_visible)
+            }));
             match observed.into_iter().next_back() {
                 Some(last) => after = Some(last.did),
                 None => return Ok(()),
@@ -173,11 +172,27 @@ impl Looker {
     }
 
     fn hide(&self, actors: &[Actor]) {
-        self.live.hide(|hidden| {
-            for actor in actors {
-                hidden.set_author(&actor.did, !actor.state.is_visible());
-            }
+        let actors = actors.iter();
+        self.hide_authors(actors.map(|actor| (&actor.did, !actor.state.is_visible())));
+    }
+
+    /// Hides accounts, or shows them again. Where all are as they were nothing is touched: while
+    /// requests are answered a change copies the whole set.
+    fn hide_authors<'a>(&self, authors: impl Iterator<Item = (&'a Did, bool)>) {
+        let live = self.live.hidden();
+        let moved = authors.filter(|(did, is_hidden)| {
+            let was_hidden = live.has_author(Key::of(did.as_str()));
+            was_hidden != *is_hidden
         });
+        let moved: Vec<(&Did, bool)> = moved.collect();
+        drop(live);
+        if !moved.is_empty() {
+            self.live.hide(|hidden| {
+                for (did, is_hidden) in moved {
+                    hidden.set_author(did, is_hidden);
+                }
+            });
+        }
     }
 
     /// The documents of actors, in their order.

@@ -1,5 +1,7 @@
 //! What is written to the store is found, and what isn't there any more isn't.
 
+use std::sync::Arc;
+
 use plyr_schemas::{AccountState, HiddenSubject};
 use plyr_search::{Excluded, Key};
 use serde_json::json;
@@ -103,6 +105,30 @@ async fn i08_hidden_accounts_are_neither_found_nor_counted() -> Checked {
     kept.caught_up().await;
     assert_eq!(kept.found("same song").len(), 2);
     assert_eq!(kept.documents(), before);
+    kept.right_and_stopped().await
+}
+
+/// While requests are answered the set of who is hidden is copied for a change, and for nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_at_who_stays_hidden_or_visible_copies_nothing() -> Checked {
+    let world = World::embedded();
+    let kept = world.start();
+    let hidden = account("ana", 1, AccountState::Deactivated);
+    world.apply(vec![hidden, name("bea", 1, "Bea")]).await;
+    kept.caught_up().await;
+    let before = kept.index.live().hidden();
+    let renamed = vec![name("ana", 2, "Ana Lima"), name("bea", 2, "Bea Lima")];
+    world.apply(renamed).await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("lima"), [did("bea").as_str()]);
+    let live = kept.index.live();
+    assert!(Arc::ptr_eq(&before, &live.hidden()));
+    world
+        .apply(vec![account("bea", 3, AccountState::Deactivated)])
+        .await;
+    kept.caught_up().await;
+    assert!(kept.found("lima").is_empty());
+    assert!(!Arc::ptr_eq(&before, &kept.index.live().hidden()));
     kept.right_and_stopped().await
 }
 

@@ -86,6 +86,57 @@ async fn i03_an_index_of_an_earlier_version_serves_and_is_kept_until_a_new_one_d
     kept.right_and_stopped().await
 }
 
+/// Makes an index one of an earlier schema: of its columns two stand in another order, and one has
+/// another name.
+fn with_another_schema(folder: &std::path::Path) -> Checked {
+    let path = folder.join("meta.json");
+    let mut meta: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let fields = meta["schema"].as_array_mut().ok_or("no fields")?;
+    let place = |name: &str| fields.iter().position(|field| field["name"] == name);
+    let moved = place("duration").zip(place("popularity"));
+    let (one, other) = moved.ok_or("no columns")?;
+    let renamed = place("name_words").ok_or("no column")?;
+    fields.swap(one, other);
+    fields[renamed]["name"] = "plays".into();
+    fs::write(&path, meta.to_string())?;
+    fs::write(folder.join("version"), "0\n")?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn i03_an_index_of_an_earlier_schema_serves_until_a_new_one_does() -> Checked {
+    let world = with_tracks().await;
+    with_another_schema(&serving_folder(&world))?;
+    let before = world.folders();
+    let (hook, go_on) = held_back();
+    let kept = world.start_with(Some(hook));
+    kept.stands("building beside", |standing| {
+        let serving = standing.serving.as_ref();
+        let all = standing.building.as_ref();
+        let all = all.filter(|build| build.documents >= 20);
+        serving.is_some_and(|serving| serving.is_outdated) && all.is_some()
+    })
+    .await;
+    assert_eq!(kept.standing().problem, None);
+    assert_eq!(kept.found("night").len(), 20);
+    // It isn't written, but nobody who is hidden is found in it.
+    world.apply(tracks("bea", 1, 1, "Night Train")).await;
+    world
+        .apply(vec![account("ana", 9, AccountState::TakenDown)])
+        .await;
+    kept.stands("hidden meanwhile", |_| kept.found("night").is_empty())
+        .await;
+    assert_eq!(kept.standing().builds, 0);
+    assert_eq!(kept.standing().problem, None);
+    drop(go_on);
+    kept.built(1).await;
+    kept.caught_up().await;
+    assert_eq!(kept.found("night").len(), 1);
+    assert_ne!(world.folders(), before);
+    assert_eq!(world.folders().len(), 1);
+    kept.right_and_stopped().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i03_a_damaged_index_is_built_anew() -> Checked {
     let world = with_tracks().await;

@@ -12,6 +12,11 @@ pub enum SearchError {
     /// The position in the log that a commit covers is not the one that was committed.
     #[error("the search index's position was changed; build it anew with `plyr rebuild search`")]
     Position,
+    /// Another version's schema can be read, and not written.
+    #[error(
+        "the search index is of another version's schema and is only read until a new one serves"
+    )]
+    OtherSchema,
     /// A file beside the index can't be read or written.
     #[error("{}: {problem}; make sure that the folder exists and can be written", path.display())]
     File {

@@ -107,9 +107,14 @@ fn is_apostrophe(char: char) -> bool {
     matches!(
         char,
         '\u{b4}' | '\u{2b9}' | '\u{2bb}'..='\u{2bd}' | '\u{2018}'..='\u{201b}' | '\u{2032}'
-            | '\u{55a}' | '\u{ff07}'
+            | '\u{55a}' | '\u{5f3}' | '\u{ff07}'
     )
 }
+
+/// Makes one emoji of those beside it.
+pub(crate) const JOINER: char = '\u{200d}';
+/// Makes an abbreviation of a Hebrew word, before its last letter.
+pub(crate) const GERSHAYIM: char = '\u{5f4}';
 
 /// What has no shape of its own: joiners, direction and variation marks, skin tones, tatweel.
 pub(crate) fn is_invisible(char: char) -> bool {
@@ -242,6 +247,11 @@ fn is_unspaced(char: char) -> bool {
     )
 }
 
+/// Of two letters that make a flag, one.
+pub(crate) fn is_half_a_flag(char: char) -> bool {
+    matches!(char, '\u{1f1e6}'..='\u{1f1ff}')
+}
+
 fn is_symbol(char: char) -> bool {
     matches!(
         char,
@@ -284,6 +294,7 @@ mod tests {
             ("か\u{3099}", "が"),
             ("한국어", "한국어"),
             ("don’t ŉ", "don't 'n"),
+            ("צ׳יפס", "צ'יפס"),
             ("`\u{1fef}", "''"),
             ("हिंदी", "हिंदी"),
             ("İstanbul ısı", "istanbul isi"),

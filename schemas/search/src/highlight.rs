@@ -33,7 +33,7 @@ impl std::fmt::Debug for Highlighter<'_> {
 impl<'q> Highlighter<'q> {
     /// Of a query.
     pub fn new(query: &'q Query) -> Highlighter<'q> {
-        let words: Vec<Sought<'q>> = query.words.iter().map(Sought::new).collect();
+        let words: Vec<Sought<'q>> = query.sought().map(Sought::new).collect();
         let mut known = HashSet::new();
         let phrases = query.phrases.iter().map(|phrase| phrase.words.as_slice());
         let phrases: Vec<_> = phrases.filter(|phrase| known.insert(*phrase)).collect();
@@ -308,6 +308,22 @@ mod tests {
         assert!(shown("a", "").is_empty());
     }
 
+    /// A handle that nobody resolved may be a name, and its words are what was looked for.
+    #[test]
+    fn words_of_a_handle_that_is_nobodys_are_shown() {
+        assert_eq!(
+            shown("artist:st.vincent night", "St. Vincent — Night Shift"),
+            ["St", "Vincent", "Night"]
+        );
+        assert_eq!(shown("artist:R.E.M.", "R.E.M."), ["R", "E", "M"]);
+        let mut query = Query::parse("artist:st.vincent night").unwrap();
+        assert_eq!(query.size(), 3);
+        let did = "did:plc:abcdefghijklmnopqrstuvwx".parse().unwrap();
+        query.resolve(&"st.vincent".parse().unwrap(), &did);
+        assert_eq!(query.size(), 1);
+        assert!(highlight(&query, "St. Vincent").is_empty());
+    }
+
     fn steps(query: &str, text: &str) -> u64 {
         let query = Query::parse(query).unwrap();
         let words = Pieces::of(text).indexed_words();
@@ -401,6 +417,8 @@ mod tests {
             ("\"a b\" \"a b\"", 2),
             ("tag:jazz", 0),
             ("did:plc:abcdefghijklmnopqrstuvwx", 0),
+            ("artist:st.vincent night", 3),
+            ("artist:did:plc:abcdefghijklmnopqrstuvwx night", 1),
         ] {
             let query = Query::parse(query).unwrap();
             let highlighter = Highlighter::new(&query);

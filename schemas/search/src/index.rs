@@ -12,7 +12,7 @@ use tantivy::{IndexSettings, IndexWriter, TantivyDocument, Term};
 
 use crate::document::Document;
 use crate::error::SearchError;
-use crate::layout::{Layout, VERSION, is_our_schema};
+use crate::layout::{Layout, Texts, VERSION};
 use crate::searcher::Searcher;
 use crate::verdict::{Fault, covered, damage, position_of};
 
@@ -33,12 +33,12 @@ pub enum Opened {
     Ready(Index),
     /// Nothing.
     Missing,
-    /// An index of another version. To be built anew; until then it may serve, if its fields are
-    /// still the same.
+    /// An index of another version. To be built anew; until then it may serve, if it has all that
+    /// searches need.
     OtherVersion {
         /// The version it has.
         found: String,
-        /// The index, to search in.
+        /// The index, to search in. It can be written too if its schema is still the same.
         serving: Option<Index>,
     },
     /// Something that is no whole index: files are missing, cut or changed.
@@ -52,7 +52,9 @@ pub enum Opened {
 #[derive(Clone)]
 pub struct Index {
     inner: tantivy::Index,
-    layout: Arc<Layout>,
+    texts: Texts,
+    /// How documents are written; none in an index of another schema.
+    layout: Option<Arc<Layout>>,
     folder: PathBuf,
     searcher: Arc<RwLock<Arc<Searcher>>>,
 }
@@ -103,7 +105,7 @@ impl Index {
         };
         let directory = MmapDirectory::open(folder).map_err(tantivy::TantivyError::from)?;
         let inner = tantivy::Index::create(directory, layout.schema.clone(), settings)?;
-        Index::around(inner, layout, folder)
+        Index::around(inner, layout.texts, Some(layout), folder)
     }
 
     /// Opens what is in a folder. Every file of every segment is read once and compared with its
@@ -129,8 +131,9 @@ impl Index {
             }
             Err(problem) => return Err(SearchError::file(&version)(problem)),
         };
-        let opened = Index::open_whole(folder);
-        if found != VERSION.to_string() {
+        let is_ours = found == VERSION.to_string();
+        let opened = Index::open_whole(folder, is_ours);
+        if !is_ours {
             let serving = match opened {
                 Ok(index) => Some(index),
                 Err(Fault::Damaged(_)) => None,
@@ -145,23 +148,37 @@ impl Index {
         }
     }
 
-    fn open_whole(folder: &Path) -> Result<Index, Fault> {
+    fn open_whole(folder: &Path, is_ours: bool) -> Result<Index, Fault> {
         let inner = tantivy::Index::open_in_dir(folder)?;
-        if !is_our_schema(&inner.schema()) {
-            let reason = "its fields are others than this version's";
+        let schema = inner.schema();
+        let layout = Some(Layout::new()).filter(|layout| layout.schema == schema);
+        let texts = match &layout {
+            Some(layout) => Some(layout.texts),
+            None if is_ours => None,
+            None => Texts::of(&schema),
+        };
+        let Some(texts) = texts else {
+            let reason = "its fields are not what searches need";
             return Err(Fault::Damaged(reason.to_owned()));
-        }
+        };
         damage(&inner, folder)?;
-        Ok(Index::around(inner, Layout::new(), folder)?)
+        Ok(Index::around(inner, texts, layout, folder)?)
     }
 
-    fn around(inner: tantivy::Index, layout: Layout, folder: &Path) -> Result<Index, SearchError> {
-        layout.register(&inner);
-        let layout = Arc::new(layout);
-        let searcher = Searcher::open(&inner, layout.clone())?;
+    fn around(
+        inner: tantivy::Index,
+        texts: Texts,
+        layout: Option<Layout>,
+        folder: &Path,
+    ) -> Result<Index, SearchError> {
+        if let Some(layout) = &layout {
+            layout.register(&inner);
+        }
+        let searcher = Searcher::open(&inner, texts)?;
         Ok(Index {
             inner,
-            layout,
+            texts,
+            layout: layout.map(Arc::new),
             folder: folder.to_owned(),
             searcher: Arc::new(RwLock::new(Arc::new(searcher))),
         })
@@ -185,11 +202,17 @@ impl Index {
         Ok(Some(position.to_owned()))
     }
 
+    /// Whether it can be written: it has this version's schema, if not its version.
+    pub fn can_be_written(&self) -> bool {
+        self.layout.is_some()
+    }
+
     /// The one writer of the index.
     ///
     /// # Errors
-    /// When there is a writer already, in this process or another.
+    /// When there is a writer already, in this process or another, and when it has another schema.
     pub fn writer(&self, budget: WriterBudget) -> Result<Writer, SearchError> {
+        let layout = self.layout.clone().ok_or(SearchError::OtherSchema)?;
         let threads = budget.threads.max(1);
         let options = IndexWriterOptions::builder()
             .num_worker_threads(threads)
@@ -200,6 +223,7 @@ impl Index {
         inner.set_merge_policy(merging());
         Ok(Writer {
             inner,
+            layout,
             index: self.clone(),
         })
     }
@@ -232,7 +256,7 @@ impl Index {
 
     /// Loads the last commit, for [`Index::searcher`]. A writer does so itself.
     pub fn reload(&self) -> Result<(), SearchError> {
-        let searcher = Arc::new(Searcher::open(&self.inner, self.layout.clone())?);
+        let searcher = Arc::new(Searcher::open(&self.inner, self.texts)?);
         *self
             .searcher
             .write()
@@ -244,6 +268,7 @@ impl Index {
 /// Writes documents. What was not committed is lost with the process.
 pub struct Writer {
     inner: IndexWriter<TantivyDocument>,
+    layout: Arc<Layout>,
     index: Index,
 }
 
@@ -265,14 +290,14 @@ impl Writer {
     /// Writes a document of a subject that the index doesn't hold: for building a new index, where
     /// nothing has to be looked for first.
     pub fn add(&mut self, document: &Document) -> Result<(), SearchError> {
-        let written = self.index.layout.written(document);
+        let written = self.layout.written(document);
         self.inner.add_document(written)?;
         Ok(())
     }
 
     /// Takes a subject's document away, if there is one.
     pub fn delete(&mut self, subject: &str) {
-        let term = Term::from_field_text(self.index.layout.subject, subject);
+        let term = Term::from_field_text(self.layout.texts.subject, subject);
         self.inner.delete_term(term);
     }
 

@@ -4,7 +4,8 @@
 //! a dictionary finds a word in all of them.
 
 use tantivy::schema::{
-    FAST, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+    FAST, FieldType, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing,
+    TextOptions,
 };
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{TantivyDocument, schema};
@@ -12,11 +13,11 @@ use tantivy::{TantivyDocument, schema};
 use crate::document::{Document, Key, Kind, chosen_labels};
 use crate::rank::Field;
 use crate::terms::{Starts, Words};
-use crate::words::{Pieces, distinct};
+use crate::words::Pieces;
 
 /// The version of an index: of its fields, of folding and of cutting into words. Raise it when any
 /// of them changes; an index of another version is built anew.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Where the words of a text are kept: a [`Field`], with the names of artists apart from titles.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,14 +90,60 @@ pub(crate) const AUTHOR: char = 'A';
 pub(crate) const FEATURED: char = 'F';
 pub(crate) const TAG: char = 'T';
 
-/// The fields of an index.
-#[derive(Clone, Debug)]
-pub(crate) struct Layout {
-    pub schema: Schema,
+/// The fields that are read by their numbers. Columns are read by their names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Texts {
     pub subject: schema::Field,
     pub words: schema::Field,
     pub notes: schema::Field,
     pub starts: schema::Field,
+}
+
+impl Texts {
+    /// Those of a schema that may be an earlier one, found by their names; none where searches
+    /// can't do with it. Besides texts they need what something is, and the two keys by which it is
+    /// hidden; all other columns may be missing.
+    pub(crate) fn of(schema: &Schema) -> Option<Texts> {
+        let are_there = [KIND, AUTHOR_KEY, SUBJECT_KEY]
+            .into_iter()
+            .all(|name| has_column(schema, name));
+        if !are_there {
+            return None;
+        }
+        let text = |name: &str, has_all: fn(&TextOptions) -> bool| {
+            let field = schema.get_field(name).ok()?;
+            match schema.get_field_entry(field).field_type() {
+                FieldType::Str(options) if has_all(options) => Some(field),
+                _ => None,
+            }
+        };
+        Some(Texts {
+            subject: text(SUBJECT, |options| {
+                options.is_stored() && options.get_indexing_options().is_some()
+            })?,
+            words: text(WORDS, has_positions)?,
+            notes: text(NOTES, has_positions)?,
+            starts: text(STARTS, |options| options.get_indexing_options().is_some())?,
+        })
+    }
+}
+
+fn has_positions(options: &TextOptions) -> bool {
+    let indexing = options.get_indexing_options();
+    indexing.is_some_and(|indexing| indexing.index_option().has_positions())
+}
+
+/// Whether a schema has a column of this name, to be read by document.
+pub(crate) fn has_column(schema: &Schema, name: &str) -> bool {
+    let field = schema.get_field(name);
+    field.is_ok_and(|field| schema.get_field_entry(field).is_fast())
+}
+
+/// The fields of an index of this version, as they are written.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub schema: Schema,
+    pub texts: Texts,
     kind: schema::Field,
     author: schema::Field,
     subject_key: schema::Field,
@@ -107,6 +154,11 @@ pub(crate) struct Layout {
     fingerprint: schema::Field,
 }
 
+/// Names of the fields that have texts.
+const SUBJECT: &str = "subject";
+const WORDS: &str = "words";
+const NOTES: &str = "notes";
+const STARTS: &str = "starts";
 /// Names of the columns, as they are read.
 pub(crate) const KIND: &str = "kind";
 pub(crate) const AUTHOR_KEY: &str = "author";
@@ -136,12 +188,14 @@ impl Layout {
         let positions = IndexRecordOption::WithFreqsAndPositions;
         let mut fields = Schema::builder();
         let column = NumericOptions::default() | FAST;
+        let starts = text(STARTS_TOKENIZER, IndexRecordOption::Basic);
         Layout {
-            subject: fields.add_text_field("subject", STRING | STORED),
-            words: fields.add_text_field("words", text(WORDS_TOKENIZER, positions)),
-            notes: fields.add_text_field("notes", text(WORDS_TOKENIZER, positions)),
-            starts: fields
-                .add_text_field("starts", text(STARTS_TOKENIZER, IndexRecordOption::Basic)),
+            texts: Texts {
+                subject: fields.add_text_field(SUBJECT, STRING | STORED),
+                words: fields.add_text_field(WORDS, text(WORDS_TOKENIZER, positions)),
+                notes: fields.add_text_field(NOTES, text(WORDS_TOKENIZER, positions)),
+                starts: fields.add_text_field(STARTS, starts),
+            },
             kind: fields.add_u64_field(KIND, column.clone()),
             author: fields.add_u64_field(AUTHOR_KEY, column.clone()),
             subject_key: fields.add_u64_field(SUBJECT_KEY, column.clone()),
@@ -163,13 +217,13 @@ impl Layout {
     /// A document as tantivy takes it.
     pub(crate) fn written(&self, document: &Document) -> TantivyDocument {
         let mut written = TantivyDocument::default();
-        written.add_text(self.subject, &document.subject);
+        written.add_text(self.texts.subject, &document.subject);
         let words = words_text(document);
-        written.add_text(self.starts, starts_text(document, &words));
-        written.add_text(self.words, words);
+        written.add_text(self.texts.starts, starts_text(document, &words));
+        written.add_text(self.texts.words, words);
         let notes = notes_text(document);
         if !notes.is_empty() {
-            written.add_text(self.notes, notes);
+            written.add_text(self.texts.notes, notes);
         }
         written.add_u64(self.kind, u64::from(document.kind as u8));
         written.add_u64(self.author, Key::of(document.author.as_str()).0);
@@ -211,8 +265,7 @@ fn name_words(document: &Document) -> u64 {
     let name = names.find(|(field, _)| *field == Field::Name);
     let handle = document.handle.as_deref().map(chosen_labels);
     let name = name.map(|(_, name)| name.as_str()).or(handle);
-    let words = Pieces::of(name.unwrap_or_default()).asked_words();
-    distinct(words.iter().map(|word| word.text.as_str())) as u64
+    Pieces::of(name.unwrap_or_default()).different_words() as u64
 }
 
 fn notes_text(document: &Document) -> String {
@@ -254,9 +307,4 @@ fn starts_text(document: &Document, words: &str) -> String {
 /// A key as terms write it.
 pub(crate) fn term_of_key(key: Key) -> String {
     format!("{:016x}", key.0)
-}
-
-/// How the schema of an index was written, to compare with how it would be written now.
-pub(crate) fn is_our_schema(schema: &Schema) -> bool {
-    *schema == Layout::new().schema
 }

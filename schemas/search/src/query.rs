@@ -150,10 +150,14 @@ pub struct Query {
     pub(crate) ends_whole: bool,
     /// All that was typed, where signs of it were read: names are compared with that too.
     pub(crate) typed: Option<String>,
-    /// How many different words the plain words and phrases are.
+    /// How many different words the plain words and phrases are, of scripts without spaces how many
+    /// characters.
     pub(crate) name_words: usize,
     pub(crate) words: Vec<Asked>,
     pub(crate) phrases: Vec<Phrase>,
+    /// Of the words, those runs of scripts without spaces that are more than one pair: found as
+    /// words only where the pairs stand side by side.
+    pub(crate) runs: Vec<Phrase>,
     /// Whole tags, folded.
     pub(crate) tags: Vec<String>,
     pub(crate) without: Vec<Without>,
@@ -220,11 +224,21 @@ impl Query {
         }
     }
 
+    /// Words that may stand in what is found, those of handles behind `artist:` that stayed handles
+    /// among them: they are looked for if the handle is no artist's.
+    pub(crate) fn sought(&self) -> impl Iterator<Item = &Asked> {
+        let is_handle = |actor: &AtIdentifier| matches!(actor, AtIdentifier::Handle(_));
+        let unresolved = self.artists.iter();
+        let unresolved = unresolved.filter(move |artist| is_handle(&artist.actor));
+        let of_handles = unresolved.flat_map(|artist| &artist.words);
+        self.words.iter().chain(of_handles)
+    }
+
     /// How many words it has to look for, those of phrases among them: what showing where they
     /// stand costs for each word of a text.
     pub fn size(&self) -> usize {
         let phrases = self.phrases.iter();
-        self.words.len() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()
+        self.sought().count() + phrases.map(|phrase| phrase.words.len()).sum::<usize>()
     }
 
     /// Whether it is plain words and nothing else.

@@ -16,7 +16,8 @@ pub enum Tier {
     Prefix = 1,
     /// Every word of the query is a word of the document.
     Word = 2,
-    /// Every word of the query is a word of the document, or begins one.
+    /// Every word of the query is a word of the document, or begins one, or (of a script without
+    /// spaces) is there in pairs that stand apart.
     Start = 3,
     /// At least one word matches only with one typo.
     OneTypo = 4,

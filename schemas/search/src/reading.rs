@@ -2,7 +2,7 @@
 
 use plyr_lexicons::{AtIdentifier, Handle};
 
-use crate::fold::is_invisible;
+use crate::fold::{CharKind, JOINER, is_invisible, kind_of};
 use crate::named::Named;
 use crate::operators::{Operator, bound_instead, date, duration};
 use crate::query::{
@@ -11,7 +11,7 @@ use crate::query::{
 };
 use crate::typed::{as_typed, typed_form};
 use crate::typos::typos_in;
-use crate::words::{Pieces, distinct};
+use crate::words::Pieces;
 
 /// A query while it is read.
 #[derive(Default)]
@@ -42,8 +42,7 @@ impl Reading {
         if length > LONGEST_QUERY {
             return Err(QueryError::TooLong(length));
         }
-        let chars = text.chars().filter(|char| !is_invisible(*char));
-        let chars: Vec<char> = chars.map(as_typed).collect();
+        let chars = without_invisible(text);
         let mut rest = chars.as_slice();
         while let Some(after) = self.take(rest)? {
             rest = after;
@@ -221,6 +220,12 @@ impl Reading {
     }
 
     fn words(&mut self, text: &str, scope: Scope) -> Result<(), QueryError> {
+        for run in Pieces::of(text).long_runs() {
+            let run = Phrase::of(&run, scope);
+            if !self.query.runs.contains(&run) {
+                self.query.runs.push(run);
+            }
+        }
         for asked in self.asked(text, scope)? {
             let same = |other: &&mut Asked| other.text == asked.text && other.scope == scope;
             match self.query.words.iter_mut().find(same) {
@@ -257,8 +262,7 @@ impl Reading {
         self.words(&plain, Scope::Any)?;
         let whole = Pieces::of(&self.whole);
         self.query.key = whole.key();
-        let words = whole.asked_words();
-        self.query.name_words = distinct(words.iter().map(|word| word.text.as_str()));
+        self.query.name_words = whole.different_words();
         self.query.handles = self.handles();
         let query = self.query;
         if query.has_words() || !query.named.is_empty() {
@@ -269,6 +273,19 @@ impl Reading {
             false => Err(QueryError::Empty),
         }
     }
+}
+
+/// What is read of a text. Nothing that can't be seen, but for what makes one emoji of two.
+fn without_invisible(text: &str) -> Vec<char> {
+    let mut chars = Vec::with_capacity(text.len());
+    for char in text.chars() {
+        let before = chars.last().map(|before| kind_of(*before));
+        let joins = char == JOINER && before == Some(CharKind::Symbol);
+        if joins || !is_invisible(char) {
+            chars.push(as_typed(char));
+        }
+    }
+    chars
 }
 
 fn is_handle(actor: &AtIdentifier) -> bool {

@@ -8,7 +8,7 @@ use crate::collect::{Collector, Filters};
 use crate::document::{Key, Kind};
 use crate::fold::{CharKind, kind_of};
 use crate::gather::gather;
-use crate::query::{Query, Scope};
+use crate::query::{Phrase, Query, Scope};
 use crate::rank::{Field, Tier};
 use crate::segment::Segment;
 use crate::sources::{Looked, Need, Sources, Terms};
@@ -111,6 +111,8 @@ pub(crate) struct Search<'a> {
 struct Asked<'q> {
     words: Vec<Looked<'q>>,
     phrases: Vec<LookedPhrase<'q>>,
+    /// Runs of scripts without spaces, whose pairs are among the words.
+    runs: Vec<LookedPhrase<'q>>,
     /// One of each of these, by address.
     artists: Vec<Vec<Key>>,
     tags: &'q [String],
@@ -130,9 +132,8 @@ impl Asked<'_> {
     /// Needs of operators alone.
     fn needs_of_operators(&self) -> Vec<Need<'_>> {
         let mut needs = self.needs();
-        needs.retain(|need| !matches!(need, Need::Phrase(looked) if is_plain(looked)));
-        let scoped = self.words.iter().filter(|word| is_scoped(word));
-        needs.extend(scoped.map(Need::Word));
+        needs.extend(self.words.iter().map(Need::Word));
+        needs.retain(Need::is_of_operator);
         needs
     }
 }
@@ -256,11 +257,14 @@ impl<'a> Search<'a> {
         let query = self.query;
         let mut words: Vec<Looked<'a>> = query.words.iter().map(Looked::new).collect();
         let artists = self.named_by_address(&query.artists, &mut words)?;
-        let phrases = query.phrases.iter();
-        let phrases = phrases.map(|phrase| self.looked_phrase(phrase));
+        let looked = |phrases: &'a [Phrase]| -> Result<Vec<LookedPhrase<'a>>, Stop> {
+            let phrases = phrases.iter();
+            phrases.map(|phrase| self.looked_phrase(phrase)).collect()
+        };
         Ok(Asked {
             words,
-            phrases: phrases.collect::<Result<_, _>>()?,
+            phrases: looked(&query.phrases)?,
+            runs: looked(&query.runs)?,
             artists,
             tags: &query.tags,
         })
@@ -302,24 +306,45 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Documents with all the words.
+    /// Documents with all the words. Beside words and phrases an operator only narrows: it doesn't
+    /// say where they were found.
     fn by_words(&mut self, stage: Stage, asked: &Asked<'_>) -> Result<(), Stop> {
-        let needs = asked.needs();
+        let mut needs = asked.needs();
+        // Pairs that are there but apart are found later, with what begins as the words do: what
+        // has them side by side was taken before, unless another word is no better.
+        let best = match stage.reach {
+            Tier::Word => {
+                needs.extend(asked.runs.iter().map(Need::Phrase));
+                Tier::Word
+            }
+            _ if asked.runs.is_empty() => Tier::Word,
+            _ => Tier::Start,
+        };
+        let has_plain = !self.query.key.is_empty();
+        let weighed = |need: &Need<'_>, sources: Vec<Source>| -> Vec<Source> {
+            match has_plain && need.is_of_operator() {
+                true => sources.into_iter().map(Source::narrowing).collect(),
+                false => sources,
+            }
+        };
         for (number, segment) in self.segments.iter().enumerate() {
             let mut all = Vec::with_capacity(asked.words.len() + needs.len());
             for (place, word) in asked.words.iter().enumerate() {
-                all.push(self.of_word(number, place, word, stage, self.wanted)?);
+                let sources = self.of_word(number, place, word, stage, self.wanted)?;
+                all.push(weighed(&Need::Word(word), sources));
                 if all.last().is_some_and(Vec::is_empty) {
                     break;
                 }
             }
             for need in &needs {
                 let sources = self.sources(number, self.wanted);
-                all.push(sources.of(need, &mut Terms::default(), stage)?);
+                let sources = sources.of(need, &mut Terms::default(), stage)?;
+                all.push(weighed(need, sources));
             }
             let gathered = gather(all, segment, &self.purse)?;
             gathered.each(&self.purse, |doc, rank| {
-                self.collector.take(number, segment, doc, rank);
+                self.collector
+                    .take(number, segment, doc, rank.at_best(best));
             })?;
         }
         Ok(())
@@ -349,15 +374,14 @@ fn is_scoped(word: &Looked<'_>) -> bool {
     word.asked.scope != Scope::Any
 }
 
-fn is_plain(looked: &LookedPhrase<'_>) -> bool {
-    looked.phrase.scope == Scope::Any
-}
-
-/// Whether no name begins with a query that goes on inside its last word: that is of a phrase.
-/// Scripts without spaces have no such words.
+/// Whether no name begins with a query that goes on inside its last word: that is of a phrase, or
+/// an emoji. Scripts without spaces have no such words.
 fn must_end(query: &Query) -> bool {
-    let last = query.key.chars().next_back();
-    query.ends_whole && last.is_some_and(|last| kind_of(last) != CharKind::Unspaced)
+    match query.key.chars().next_back().map(kind_of) {
+        Some(CharKind::Symbol) => true,
+        Some(CharKind::Word | CharKind::Between) => query.ends_whole,
+        Some(CharKind::Unspaced) | None => false,
+    }
 }
 
 fn wanted(filters: &Filters) -> Wanted {

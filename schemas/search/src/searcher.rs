@@ -1,7 +1,5 @@
 //! A state of an index, and its answers.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use tantivy::{ReloadPolicy, SegmentReader};
 
@@ -10,7 +8,7 @@ use crate::collect::{Collector, Filters, Place};
 use crate::document::{Key, Kind};
 use crate::error::SearchError;
 use crate::excluded::Excluded;
-use crate::layout::Layout;
+use crate::layout::Texts;
 use crate::query::Query;
 use crate::rank::{Field, Popularity, Tier};
 use crate::search::Search;
@@ -99,14 +97,11 @@ impl std::fmt::Debug for Searcher {
 }
 
 impl Searcher {
-    pub(crate) fn open(
-        index: &tantivy::Index,
-        layout: Arc<Layout>,
-    ) -> Result<Searcher, SearchError> {
+    pub(crate) fn open(index: &tantivy::Index, texts: Texts) -> Result<Searcher, SearchError> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         let snapshot = reader.try_into()?.searcher();
         let readers = snapshot.segment_readers().iter();
-        let open = |reader: &SegmentReader| Segment::open(reader, &layout);
+        let open = |reader: &SegmentReader| Segment::open(reader, texts);
         Ok(Searcher {
             segments: readers.map(open).collect::<Result<_, _>>()?,
         })

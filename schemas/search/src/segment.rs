@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tantivy::columnar::ColumnValues;
+use tantivy::columnar::{Column, ColumnValues, DynamicColumn, HasAssociatedColumnType};
 use tantivy::fastfield::AliveBitSet;
 use tantivy::postings::{SegmentPostings, TermInfo};
 use tantivy::schema::{IndexRecordOption, Value};
@@ -12,7 +12,8 @@ use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader, TERMINATED, Tan
 use crate::document::{Key, Kind};
 use crate::error::SearchError;
 use crate::layout::{
-    AUTHOR_KEY, DURATION, FINGERPRINT, KIND, Layout, NAME_WORDS, POPULARITY, SORT_AT, SUBJECT_KEY,
+    AUTHOR_KEY, DURATION, FINGERPRINT, KIND, NAME_WORDS, NO_DURATION, NO_TIME, POPULARITY, SORT_AT,
+    SUBJECT_KEY, Texts, has_column,
 };
 use crate::rank::{Merit, Popularity};
 use crate::terms::Sort;
@@ -52,24 +53,24 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn open(reader: &SegmentReader, layout: &Layout) -> Result<Segment, SearchError> {
+    pub(crate) fn open(reader: &SegmentReader, texts: Texts) -> Result<Segment, SearchError> {
         let columns = reader.fast_fields();
         Ok(Segment {
-            subjects: reader.inverted_index(layout.subject)?,
-            words: reader.inverted_index(layout.words)?,
-            notes: reader.inverted_index(layout.notes)?,
-            starts: reader.inverted_index(layout.starts)?,
+            subjects: reader.inverted_index(texts.subject)?,
+            words: reader.inverted_index(texts.words)?,
+            notes: reader.inverted_index(texts.notes)?,
+            starts: reader.inverted_index(texts.starts)?,
             alive: reader.alive_bitset().cloned(),
             store: reader.get_store_reader(STORE_CACHE)?,
-            subject: layout.subject,
+            subject: texts.subject,
             kind: columns.column_first_or_default(KIND)?,
             author: columns.column_first_or_default(AUTHOR_KEY)?,
             subject_key: columns.column_first_or_default(SUBJECT_KEY)?,
-            duration: columns.column_first_or_default(DURATION)?,
-            sort_at: columns.column_first_or_default(SORT_AT)?,
-            popularity: columns.column_first_or_default(POPULARITY)?,
-            name_words: columns.column_first_or_default(NAME_WORDS)?,
-            fingerprint: columns.column_first_or_default(FINGERPRINT)?,
+            duration: column_or(reader, DURATION, NO_DURATION)?,
+            sort_at: column_or(reader, SORT_AT, NO_TIME)?,
+            popularity: column_or(reader, POPULARITY, 0)?,
+            name_words: column_or(reader, NAME_WORDS, 0)?,
+            fingerprint: column_or(reader, FINGERPRINT, 0)?,
             size: reader.max_doc(),
         })
     }
@@ -195,4 +196,22 @@ impl Segment {
             .and_then(|value| value.as_str());
         Ok(subject.unwrap_or_default().to_owned())
     }
+}
+
+/// A column; where an earlier schema has none, all documents have the same in it.
+fn column_or<T>(
+    reader: &SegmentReader,
+    name: &str,
+    otherwise: T,
+) -> Result<Arc<dyn ColumnValues<T>>, SearchError>
+where
+    T: HasAssociatedColumnType + Default,
+    DynamicColumn: Into<Option<Column<T>>>,
+{
+    let column = match has_column(reader.schema(), name) {
+        true => reader.fast_fields().column_opt(name)?,
+        false => None,
+    };
+    let column = column.unwrap_or_else(|| Column::build_empty_column(reader.max_doc()));
+    Ok(column.first_or_default_col(otherwise))
 }

@@ -40,6 +40,18 @@ pub(crate) enum Need<'q> {
     PrefixAtWordEnd(&'q str),
 }
 
+impl Need<'_> {
+    /// Whether an operator asks for it.
+    pub(crate) fn is_of_operator(&self) -> bool {
+        match self {
+            Need::Tag(_) | Need::Artists(_) => true,
+            Need::Word(word) => word.asked.scope != Scope::Any,
+            Need::Phrase(looked) => looked.phrase.scope != Scope::Any,
+            Need::Exact(_) | Need::Typed(_) | Need::Prefix(_) | Need::PrefixAtWordEnd(_) => false,
+        }
+    }
+}
+
 /// A word of a query while it is looked for.
 pub(crate) struct Looked<'q> {
     pub asked: &'q Asked,

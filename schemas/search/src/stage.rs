@@ -31,6 +31,11 @@ impl Rank {
         Rank((tier as u8) << 4)
     }
 
+    /// The same, but in no better tier than this one.
+    pub(crate) fn at_best(self, tier: Tier) -> Rank {
+        Rank((self.0 & 0xf0).max((tier as u8) << 4) | (self.0 & 0xf))
+    }
+
     /// Of two words that both have to be there: the worse tier, and the worse field.
     #[inline]
     pub(crate) fn and(self, other: Rank) -> Rank {
@@ -79,6 +84,14 @@ pub(crate) enum Docs {
 }
 
 impl Source {
+    /// The same where it only narrows what is found: it keeps its tier, and no field is worse for it.
+    pub(crate) fn narrowing(self) -> Source {
+        Source {
+            rank: Rank::new(self.rank.tier(), Field::Name),
+            ..self
+        }
+    }
+
     /// How many documents, at most.
     pub(crate) fn size(&self) -> u64 {
         match &self.docs {

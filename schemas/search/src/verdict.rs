@@ -37,7 +37,7 @@ impl From<SearchError> for Fault {
             SearchError::Index(problem) => problem.into(),
             SearchError::Read(problem) => TantivyError::from(problem).into(),
             SearchError::Position => Fault::Damaged(problem.to_string()),
-            SearchError::File { .. } => Fault::Unreadable(problem),
+            SearchError::File { .. } | SearchError::OtherSchema => Fault::Unreadable(problem),
         }
     }
 }

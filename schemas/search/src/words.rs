@@ -1,10 +1,10 @@
 //! From a text to the words it is found by. Scripts that put no spaces between words give pairs of
-//! neighbours, and single characters beside them; an emoji is a word.
+//! neighbours, and single characters beside them; an emoji is a word, however many it is joined of.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::fold::{CharKind, FoldedChar, fold, kind_of};
+use crate::fold::{CharKind, FoldedChar, GERSHAYIM, JOINER, fold, is_half_a_flag, kind_of};
 
 /// Characters of a word that count, of an index's word as of a query's.
 pub const LONGEST_WORD: usize = 64;
@@ -18,7 +18,7 @@ pub(crate) enum PieceKind {
     Word,
     /// A run of a script without spaces.
     Run,
-    /// An emoji.
+    /// An emoji, or several that are shown as one.
     Symbol,
 }
 
@@ -67,7 +67,7 @@ impl Pieces {
                     continue;
                 }
             };
-            cut.add(kind, folded_char);
+            cut.add(kind, folded_char, text);
         }
         cut.close();
         if cut.pieces.is_empty() {
@@ -81,20 +81,34 @@ impl Pieces {
         &self.chars
     }
 
-    fn add(&mut self, kind: PieceKind, char: FoldedChar) {
+    fn add(&mut self, kind: PieceKind, char: FoldedChar, text: &str) {
         let place = self.chars.len();
+        let goes_on = self.pieces.last().is_some_and(|last| {
+            last.kind == kind
+                && last.chars.end == place
+                && (kind != PieceKind::Symbol || self.is_one_with(last, char, text))
+        });
         self.chars.push(char);
         match self.pieces.last_mut() {
-            Some(last)
-                if last.kind == kind && kind != PieceKind::Symbol && last.chars.end == place =>
-            {
-                last.chars.end = place + 1;
-            }
+            Some(last) if goes_on => last.chars.end = place + 1,
             _ => self.pieces.push(Piece {
                 kind,
                 chars: place..place + 1,
             }),
         }
+    }
+
+    /// Whether an emoji is shown as one with those before it: it is joined to them, or is the second
+    /// half of a flag.
+    fn is_one_with(&self, before: &Piece, next: FoldedChar, text: &str) -> bool {
+        let before = self.chars.get(before.chars.clone()).unwrap_or_default();
+        let Some(last) = before.last() else {
+            return false;
+        };
+        // A joiner is no character, but among the bytes of the one before it.
+        let written = text.get(last.bytes()).unwrap_or_default();
+        let is_flag = before.len() == 1 && is_half_a_flag(last.char) && is_half_a_flag(next.char);
+        is_flag || written.ends_with(JOINER)
     }
 
     /// Ends a piece: a gap in the places of characters, which no piece reaches over.
@@ -141,6 +155,13 @@ impl Pieces {
         key
     }
 
+    /// Runs of more than one pair, folded.
+    pub(crate) fn long_runs(&self) -> impl Iterator<Item = String> {
+        let runs = self.pieces.iter();
+        let runs = runs.filter(|piece| piece.kind == PieceKind::Run && piece.chars.len() > 2);
+        runs.map(|piece| self.text(piece.chars.clone()))
+    }
+
     /// Words for an index: of runs all pairs and all single characters.
     pub(crate) fn indexed_words(&self) -> Vec<Word> {
         self.words(true)
@@ -151,14 +172,35 @@ impl Pieces {
         self.words(false)
     }
 
+    /// How many different words it is, to tell whole names by. A run has as many as characters:
+    /// one pair would be as many as one character.
+    pub(crate) fn different_words(&self) -> usize {
+        let counted = self.pieces.iter().map(|piece| {
+            let count = match piece.kind {
+                PieceKind::Run => piece.chars.len(),
+                PieceKind::Word | PieceKind::Symbol => 1,
+            };
+            (self.text(self.counting(piece)), count)
+        });
+        counted.collect::<HashMap<String, usize>>().values().sum()
+    }
+
+    /// The characters of a piece that count.
+    fn counting(&self, piece: &Piece) -> Range<usize> {
+        let chars = piece.chars.clone();
+        match piece.kind {
+            PieceKind::Run => chars,
+            _ => chars.start..chars.end.min(chars.start + LONGEST_WORD),
+        }
+    }
+
     fn words(&self, with_singles: bool) -> Vec<Word> {
         let mut words = Vec::with_capacity(self.pieces.len());
         let mut position = 0;
         for piece in &self.pieces {
             let is_run = piece.kind == PieceKind::Run;
             if !is_run {
-                let longest = piece.chars.start + LONGEST_WORD;
-                let chars = piece.chars.start..piece.chars.end.min(longest);
+                let chars = self.counting(piece);
                 words.push(Word {
                     text: self.text(chars.clone()),
                     position,
@@ -190,12 +232,8 @@ impl Pieces {
     }
 }
 
-/// How many words there are, each counted once.
-pub(crate) fn distinct<'w>(words: impl Iterator<Item = &'w str>) -> usize {
-    words.collect::<HashSet<&str>>().len()
-}
-
-/// An apostrophe between two letters is no part of the word and doesn't end it: don't is dont.
+/// An apostrophe between two letters is no part of the word and doesn't end it: don't is dont. Nor
+/// is the mark of Hebrew abbreviations.
 fn is_inside_a_word(folded: &[FoldedChar], place: usize) -> bool {
     let is_letter = |place: Option<usize>| {
         place
@@ -203,7 +241,9 @@ fn is_inside_a_word(folded: &[FoldedChar], place: usize) -> bool {
             .is_some_and(|beside| kind_of(beside.char) == CharKind::Word)
     };
     let here = folded.get(place).map(|folded| folded.char);
-    here == Some('\'') && is_letter(place.checked_sub(1)) && is_letter(place.checked_add(1))
+    matches!(here, Some('\'' | GERSHAYIM))
+        && is_letter(place.checked_sub(1))
+        && is_letter(place.checked_add(1))
 }
 
 /// Cuts a text to a number of bytes, between characters.
@@ -253,6 +293,36 @@ mod tests {
             .map(|word| word.position)
             .collect();
         assert_eq!(positions, [0, 0, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_shown_as_one_emoji_is_one_word() {
+        assert_eq!(indexed("🇯🇵🇵🇱 🇯🇲"), ["🇯🇵", "🇵🇱", "🇯🇲"]);
+        assert_eq!(indexed("🇯 🇵🇯🇵"), ["🇯", "🇵🇯", "🇵"]);
+        assert_eq!(indexed("👩🏽\u{200d}🚀 👩🚀"), ["👩🚀", "👩", "🚀"]);
+        assert_eq!(indexed("❤️\u{200d}🔥❤️"), ["❤🔥", "❤"]);
+        // Nothing but emoji is joined.
+        assert_eq!(indexed("👩\u{200d}a\u{200d}🚀"), ["👩", "a", "🚀"]);
+        let all = "👩\u{200d}".repeat(100);
+        assert_eq!(indexed(&all), asked(&all));
+    }
+
+    #[test]
+    fn hebrew_marks_inside_a_word_dont_end_it() {
+        assert_eq!(indexed("צ׳יפס"), indexed("צ'יפס"));
+        assert_eq!(indexed("צה״ל רמב״ם"), ["צהל", "רמבם"]);
+        assert_eq!(indexed("ג׳ ״א״"), ["ג", "א"]);
+    }
+
+    #[test]
+    fn of_a_run_every_character_counts() {
+        let count = |text: &str| Pieces::of(text).different_words();
+        assert_eq!(count("夜"), 1);
+        assert_eq!(count("の夜"), 2);
+        assert_eq!(count("夜の夜"), 3);
+        assert_eq!(count("夜の 夜の live"), 3);
+        assert_eq!(count("The The ❤️❤️"), 2);
+        assert_eq!(count(""), 0);
     }
 
     #[test]

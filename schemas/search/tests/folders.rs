@@ -10,11 +10,17 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use catalogue::{ALL, found, track};
+use catalogue::{ALL, found, liked_track, track};
 use plyr_search::{
-    Building, Document, Index, Opened, Place, SearchError, Searcher, VERSION, WriterBudget,
+    Budget, Building, Document, Filters, Hidden, Index, Key, Opened, Place, Query, SearchError,
+    Searcher, VERSION, WriterBudget,
 };
 use serde_json::json;
+use tantivy::schema::{
+    FAST, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::tokenizer::{PreTokenizedString, Token};
+use tantivy::{IndexWriter, TantivyDocument};
 
 fn ready(opened: Opened) -> Index {
     match opened {
@@ -219,6 +225,137 @@ fn an_index_of_another_version_serves_until_a_new_one_does() {
     );
     built(&place, &some(4));
     assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 4);
+}
+
+/// Terms of a field, as another version may have cut a text.
+fn cut(terms: impl Iterator<Item = String>) -> PreTokenizedString {
+    let tokens = terms.enumerate().map(|(position, text)| Token {
+        position,
+        text,
+        ..Token::default()
+    });
+    PreTokenizedString {
+        text: String::new(),
+        tokens: tokens.collect(),
+    }
+}
+
+/// An index of titles as an earlier version may have made it: its fields stand in another order,
+/// one column is of something else, and there are no durations, lengths of names and fingerprints.
+fn of_an_earlier_schema(folder: &Path, documents: &[Document], author: &str) {
+    let text = |option: IndexRecordOption| {
+        let indexing = TextFieldIndexing::default().set_index_option(option);
+        TextOptions::default().set_indexing_options(indexing)
+    };
+    let positions = IndexRecordOption::WithFreqsAndPositions;
+    let mut fields = Schema::builder();
+    let popularity = fields.add_u64_field("popularity", FAST);
+    let author = fields.add_u64_field(author, FAST);
+    let starts = fields.add_text_field("starts", text(IndexRecordOption::Basic));
+    let plays = fields.add_u64_field("plays", FAST);
+    let subject_key = fields.add_u64_field("subject_key", FAST);
+    let words = fields.add_text_field("words", text(positions));
+    let kind = fields.add_u64_field("kind", FAST);
+    fields.add_text_field("notes", text(positions));
+    let sort_at = fields.add_i64_field("sort_at", FAST);
+    let subject = fields.add_text_field("subject", STRING | STORED);
+    fs::create_dir_all(folder).unwrap();
+    let index = tantivy::Index::create_in_dir(folder, fields.build()).unwrap();
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 16 << 20).unwrap();
+    for document in documents {
+        let title = document.texts[0].1.to_lowercase();
+        let mut written = TantivyDocument::default();
+        let title_words = title.split(' ').map(|word| format!("{word}\0") + "0");
+        written.add_pre_tokenized_text(words, cut(title_words));
+        let whole = std::iter::once(format!("\u{1}{title}"));
+        written.add_pre_tokenized_text(starts, cut(whole));
+        written.add_text(subject, &document.subject);
+        written.add_u64(subject_key, Key::of(&document.subject).0);
+        written.add_u64(author, Key::of(document.author.as_str()).0);
+        written.add_u64(kind, document.kind as u64);
+        written.add_u64(popularity, u64::from(document.popularity.step()));
+        written.add_i64(sort_at, document.sort_at);
+        written.add_u64(plays, 7);
+        writer.add_document(written).unwrap();
+    }
+    let mut prepared = writer.prepare_commit().unwrap();
+    let position = "a.9";
+    prepared.set_payload(&format!("{position} {:016x}", Key::of(position).0));
+    prepared.commit().unwrap();
+    writer.wait_merging_threads().unwrap();
+    fs::write(folder.join("version"), "0\n").unwrap();
+}
+
+#[test]
+fn an_index_of_an_earlier_schema_serves_until_a_new_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let place = Place::new(root);
+    let documents = [
+        liked_track(1, 1, "Night Drive", json!({"duration": 60}), 1),
+        liked_track(2, 2, "Drive by Night", json!({"duration": 60}), 9),
+        track(3, 3, "Night", json!({"duration": 60})),
+    ];
+    of_an_earlier_schema(&root.join("v0-1"), &documents, "author");
+    fs::write(root.join("current"), "v0-1\n").unwrap();
+    let Opened::OtherVersion { found, serving } = place.open().unwrap() else {
+        panic!("taken for this version");
+    };
+    assert_eq!(found, "0");
+    let serving = serving.expect("it serves");
+    let searcher = serving.searcher();
+    assert_eq!(searcher.size(), 3);
+    let (by_nobody, nothing) = (Filters::default(), Hidden::default());
+    let subjects = |query: &str, filters: &Filters, hidden: &Hidden| -> Vec<usize> {
+        let query = Query::parse(query).unwrap();
+        let found = searcher.search(&query, filters, ALL, hidden, Budget::QUERY);
+        let subjects = found.unwrap().hits.into_iter().map(|hit| hit.subject);
+        let place = |subject: String| documents.iter().position(|it| it.subject == subject);
+        subjects.filter_map(place).collect()
+    };
+    let ask = |query: &str| subjects(query, &by_nobody, &nothing);
+    assert_eq!(ask("night"), [2, 1, 0]);
+    assert_eq!(ask("nigth"), [1, 0, 2]);
+    assert_eq!(ask("\"night drive\""), [0]);
+    assert_eq!(ask("night after:2020"), [2, 1, 0]);
+    assert!(ask("night min:1").is_empty(), "nothing has a duration");
+    let filters = Filters {
+        kinds: vec![plyr_search::Kind::Track],
+        author: Some(Key::of(documents[1].author.as_str())),
+        ..Filters::default()
+    };
+    assert_eq!(subjects("night", &filters, &nothing), [1]);
+    let mut hidden = Hidden::default();
+    hidden.set_author(&documents[1].author, true);
+    hidden.set_subject(&documents[2].subject, true);
+    assert_eq!(subjects("night", &by_nobody, &hidden), [0]);
+    // It is only read.
+    assert_eq!(serving.position().unwrap().as_deref(), Some("a.9"));
+    assert!(!serving.can_be_written());
+    let refused = serving.writer(WriterBudget::LIVE);
+    assert!(matches!(refused, Err(SearchError::OtherSchema)));
+    let index = built(&place, &some(4));
+    assert!(index.can_be_written());
+    assert_eq!(folders(root), ["current".to_owned(), name(2)]);
+    assert_eq!(searcher.size(), 3, "searchers go on");
+    assert_eq!(held(&ready(place.open().unwrap()).searcher()).len(), 4);
+}
+
+/// Nothing is found that could not be hidden; and of this version no other schema is whole.
+#[test]
+fn a_schema_without_what_searches_need_serves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = some(3);
+    let path = folder.path().join("nobodys");
+    of_an_earlier_schema(&path, &documents, "whose");
+    let opened = Index::open(&path).unwrap();
+    let is_left = matches!(&opened, Opened::OtherVersion { serving: None, .. });
+    assert!(is_left, "{opened:?}");
+    let path = folder.path().join("whole");
+    of_an_earlier_schema(&path, &documents, "author");
+    fs::write(path.join("version"), format!("{VERSION}\n")).unwrap();
+    let opened = Index::open(&path).unwrap();
+    assert!(matches!(opened, Opened::Corrupt { .. }), "{opened:?}");
 }
 
 #[test]

@@ -157,6 +157,71 @@ fn whole_names_stand_before_longer_ones() {
     assert!(found("flower").is_empty());
 }
 
+/// Of a word in a script without spaces all pairs may be there and the word not.
+#[test]
+fn pairs_that_are_apart_stand_below_the_word() {
+    let documents = [
+        liked_track(1, 1, "新東京都", json!({}), 0),
+        liked_track(2, 2, "東京と京都", json!({}), 100),
+        liked_track(3, 3, "x", json!({"artist": "東京", "album": "京都"}), 1_000),
+        liked_track(4, 4, "x", json!({"description": "新しい東京都"}), 0),
+    ];
+    let kept = Kept::of(&documents);
+    let expected = [0, 3, 1, 2].map(|place: usize| documents[place].subject.clone());
+    assert_eq!(kept.subjects("東京都"), expected);
+    assert_eq!(
+        ranks(&kept, "東京都"),
+        [
+            (Tier::Word, Field::Name),
+            (Tier::Word, Field::Description),
+            (Tier::Start, Field::Name),
+            (Tier::Start, Field::Album),
+        ]
+    );
+}
+
+/// Two characters of a script without spaces are one pair, and no one character's whole name.
+#[test]
+fn one_character_is_no_longer_name() {
+    let documents = [
+        liked_track(1, 1, "の夜", json!({}), 100),
+        liked_track(2, 2, "今夜", json!({"artist": "夜"}), 10),
+        liked_track(3, 3, "歌 夜の", json!({}), 1),
+    ];
+    let kept = Kept::of(&documents);
+    let whole = |query: &str| -> Vec<bool> {
+        let hits = kept.hits(query).into_iter();
+        hits.map(|hit| hit.is_whole).collect()
+    };
+    assert_eq!(whole("夜"), [false; 3]);
+    assert_eq!(whole("夜の 歌"), [true]);
+}
+
+/// A flag is one sign, and so is what is joined to one: neither is found by its parts.
+#[test]
+fn what_is_shown_as_one_emoji_is_found_as_one() {
+    let documents = [
+        track(1, 1, "🇯🇵 Tour", json!({})),
+        track(2, 2, "Live 🇵🇱🇯🇲", json!({})),
+        track(3, 3, "👩🏽\u{200d}🚀 Launch", json!({})),
+        track(4, 4, "🚀 for 👩", json!({})),
+    ];
+    let kept = Kept::of(&documents);
+    let found = |query: &str| -> Vec<usize> {
+        let subjects = kept.subjects(query).into_iter();
+        let place = |subject: String| documents.iter().position(|it| it.subject == subject);
+        subjects.filter_map(place).collect()
+    };
+    assert_eq!(found("🇯🇵"), [0]);
+    assert_eq!(found("🇯🇲"), [1]);
+    assert_eq!(found("\"🇵🇱\" live"), [1]);
+    assert!(found("🇯").is_empty());
+    assert_eq!(found("👩\u{200d}🚀"), [2]);
+    assert_eq!(found("\"👩🏿\u{200d}🚀 launch\""), [2]);
+    assert_eq!(found("👩"), [3]);
+    assert_eq!(found("👩🚀"), [3]);
+}
+
 #[test]
 fn words_may_be_swapped_and_stand_in_several_fields() {
     let documents = [
@@ -190,6 +255,7 @@ fn however_it_is_written_it_is_found() {
         track(11, 11, "قناة ٢٤", json!({})),
         track(12, 12, "می\u{200c}خواهم", json!({})),
         track(13, 13, "Mid\u{202b}way", json!({})),
+        track(14, 14, "צה״ל צ׳יפס", json!({})),
     ];
     let kept = Kept::of(&documents);
     for (query, place) in [
@@ -216,6 +282,8 @@ fn however_it_is_written_it_is_found() {
         ("ميخواهم", 11),
         ("midway", 12),
         ("mid\u{202b}way", 12),
+        ("צהל", 13),
+        ("צ'יפס", 13),
     ] {
         assert_eq!(
             kept.subjects(query),
@@ -283,6 +351,44 @@ fn operators_narrow_what_is_found() {
             .collect();
         assert_eq!(found, expected, "{query}");
     }
+}
+
+/// An operator narrows what is found and is no word of it: titles stand first all the same.
+#[test]
+fn under_an_operator_fields_stand_in_their_order() {
+    let more =
+        |artist: &str, album: &str| json!({"artist": artist, "album": album, "tags": ["jazz"]});
+    let documents = [
+        liked_track(1, 1, "Deep Night", more("Ana", "First"), 0),
+        liked_track(1, 2, "Other", more("Ana Night", "First"), 10),
+        liked_track(1, 3, "Other", more("Ana", "First Night"), 100),
+        liked_track(1, 4, "Comet", more("Ana", "First"), 0),
+        liked_track(1, 5, "Copper Comet", more("Ana", "First"), 100),
+    ];
+    let kept = Kept::of(&documents);
+    let by_did = format!("artist:{}", catalogue::did(1).as_str());
+    for operator in [
+        "tag:jazz",
+        &by_did,
+        "artist:ana",
+        "artist:\"ana\"",
+        "album:first",
+        "tag:jazz artist:ana album:first",
+    ] {
+        let query = format!("{operator} night");
+        let night = [0, 1, 2].map(|place: usize| documents[place].subject.clone());
+        assert_eq!(kept.subjects(&query), night, "{query}");
+        let fields = [Field::Name, Field::Artist, Field::Album];
+        let fields = fields.map(|field| (Tier::Word, field));
+        assert_eq!(ranks(&kept, &query), fields, "{query}");
+        // Whole names stand first too.
+        let query = format!("{operator} comett");
+        let comet = [3, 4].map(|place: usize| documents[place].subject.clone());
+        assert_eq!(kept.subjects(&query), comet, "{query}");
+        assert!(kept.hits(&query)[0].is_whole, "{query}");
+    }
+    // Where there is no word it is what was found.
+    assert_eq!(ranks(&kept, "tag:jazz")[0], (Tier::Word, Field::Tag));
 }
 
 #[test]

@@ -110,11 +110,23 @@ impl LogWriter {
         }
         write(state.unwritten.clone()).await?;
         state.unwritten.clear();
-        let head = state.head as i64;
-        // Stamped with its number: it can't go back.
-        write(vec![write!(WriteStream; 0i32, stream, head, 1 + head)]).await?;
+        write(vec![self.named(state.head)]).await?;
         self.head.send_replace(state.head);
         Ok(())
+    }
+
+    /// Says how far the stream goes. Stamped with its number: it can't go back.
+    fn named(&self, head: u64) -> Write {
+        let head = head as i64;
+        write!(WriteStream; 0i32, self.stream.as_str(), head, 1 + head)
+    }
+
+    /// Names the stream again, once it has entries: as long as its process lives it doesn't expire,
+    /// however long nothing is written. Who follows a log forgets a stream that is gone from it, and
+    /// would miss the entries before the one with which it comes back.
+    pub fn named_again(&self) -> Option<Write> {
+        let head = self.head();
+        (head > 0).then(|| self.named(head))
     }
 
     /// Writes the entries that earlier calls left: whoever wanted them may not come again.
@@ -254,6 +266,34 @@ mod tests {
 
     fn number(write: &Write) -> Option<&CqlValue> {
         write.values.get(2).filter(|_| write.statement == WriteLog)
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_named_again_with_the_number_of_its_newest_entry() -> Result<(), StoreError>
+    {
+        let log = LogWriter::new();
+        assert!(log.named_again().is_none());
+        let subject = "at://did:plc:a/fm.plyr.track/one";
+        let subjects: Vec<LogSubject> = LogSubject::liked(subject).into_iter().collect();
+        let last = RefCell::new(None);
+        let write = |writes: Vec<Write>| {
+            last.replace(writes.into_iter().next_back());
+            std::future::ready(Ok(()))
+        };
+        for _ in 0..2 {
+            log.append_by(write, &subjects).await?;
+        }
+        let again = log
+            .named_again()
+            .map(|write| (write.statement, write.values));
+        let told = last.take().map(|write| (write.statement, write.values));
+        assert_eq!(again, told);
+        let values = again.map(|(_, values)| values).unwrap_or_default();
+        assert_eq!(
+            values.get(2..),
+            Some(&[CqlValue::BigInt(2), CqlValue::BigInt(3)][..])
+        );
+        Ok(())
     }
 
     #[tokio::test]

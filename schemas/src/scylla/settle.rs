@@ -470,7 +470,8 @@ async fn round(
             let number = number as i64;
             write!(WriteSettled; 0i32, stream, number, number)
         });
-    inner.cql.write(done.collect()).await?;
+    let told = done.chain(inner.log.named_again());
+    inner.cql.write(told.collect()).await?;
     for stream in log::streams(&inner.cql).await? {
         if stream.name != own {
             take_over(inner, &stream, taken_over).await?;

@@ -1,6 +1,6 @@
 //! What follows behind the writes: counts, and who waits for them.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use plyr_lexicons::Did;
@@ -133,6 +133,41 @@ async fn sure_counts_are_not_those_of_one_node() -> Checked {
         "{surely:?}"
     );
     hasty.close().await?;
+    store.close().await?;
+    Ok(())
+}
+
+/// Streams expire when their processes are gone, not while they live and have nothing to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_process_keeps_its_stream() -> Checked {
+    let _turn = ONE.lock().await;
+    let Some(mut place) = keyspace().await? else {
+        return Ok(());
+    };
+    place.0.settle_again = Duration::from_secs(3_600);
+    let store = place.open(None).await?;
+    let (_, like) = conformance::a_like()?;
+    store.apply(vec![like]).await?;
+    // From here on nothing is appended.
+    store.settle().await?;
+    let session = place.session().await?;
+    let shortest = AtomicI32::new(i32::MAX);
+    let question = || async {
+        let text = "SELECT TTL(head) FROM log_streams";
+        let rows = session.query_unpaged(text, ()).await;
+        let rows = rows.map_err(|problem| problem.to_string())?;
+        let rows = rows
+            .into_rows_result()
+            .map_err(|problem| problem.to_string())?;
+        let (left,) = rows
+            .first_row::<(Option<i32>,)>()
+            .map_err(|problem| problem.to_string())?;
+        let left = left.ok_or("it expires never")?;
+        let before = shortest.fetch_min(left, Ordering::SeqCst);
+        let told = format!("{left} seconds are left, {before} were");
+        (left > before).then_some(()).ok_or(told)
+    };
+    wait_until("it has longer to live than before", question).await?;
     store.close().await?;
     Ok(())
 }
