@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use plyr_objects::conformance::{BoxError, bytes, cid_of};
 use plyr_objects::ObjectKey;
+use plyr_objects::conformance::{BoxError, bytes, cid_of};
 use plyr_peers::{
     Account, Around, Layout, Peers, PeersOptions, Plyr, S3Server, wait_for, wait_until,
 };
@@ -94,7 +94,10 @@ async fn i09_several_that_fetch_do_each_blob_once_and_one_that_dies_leaves_nothi
     let around = Around {
         environment: vec![
             ("AWS_ACCESS_KEY_ID".to_owned(), server.access_key.clone()),
-            ("AWS_SECRET_ACCESS_KEY".to_owned(), server.secret_key.clone()),
+            (
+                "AWS_SECRET_ACCESS_KEY".to_owned(),
+                server.secret_key.clone(),
+            ),
         ],
         ..Around::default()
     };

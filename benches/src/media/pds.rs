@@ -80,12 +80,7 @@ pub async fn run(binary: &str, report: &mut Report) -> Outcome {
 }
 
 /// Publishes a track of a WAV that nobody has asked for yet, and waits until it is known.
-async fn publish(
-    artist: &Account,
-    plyr: &Plyr,
-    mark: usize,
-    bytes: u32,
-) -> Result<OnPds, Failure> {
+async fn publish(artist: &Account, plyr: &Plyr, mark: usize, bytes: u32) -> Result<OnPds, Failure> {
     let wave = Wave::new(mark as u64, bytes)?;
     let mut audio = wave.beginning.clone();
     audio.resize(usize::try_from(wave.size)?, 0);
@@ -95,7 +90,11 @@ async fn publish(
         "fileType": "wav", "audioBlob": blob, "createdAt": "2026-06-01T12:00:00.000Z",
     });
     let letter = |place: usize| char::from(LETTERS[place % LETTERS.len()]);
-    let rkey = format!("3lfvhszifv{}{}2", letter(mark), letter(mark / LETTERS.len()));
+    let rkey = format!(
+        "3lfvhszifv{}{}2",
+        letter(mark),
+        letter(mark / LETTERS.len())
+    );
     let (uri, _) = artist.put("fm.plyr.track", &rkey, &record).await?;
     let query = format!("uri={uri}");
     wait_until("the track is known", || async {
