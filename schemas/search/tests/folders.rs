@@ -302,10 +302,10 @@ fn an_index_of_an_earlier_schema_serves_until_a_new_one_does() {
         panic!("taken for this version");
     };
     assert_eq!(found, "0");
-    let serving = serving.expect("it serves");
+    let serving = serving.unwrap();
     let searcher = serving.searcher();
     assert_eq!(searcher.size(), 3);
-    let (by_nobody, nothing) = (Filters::default(), Hidden::default());
+    let (no_filters, nothing) = (Filters::default(), Hidden::default());
     let subjects = |query: &str, filters: &Filters, hidden: &Hidden| -> Vec<usize> {
         let query = Query::parse(query).unwrap();
         let found = searcher.search(&query, filters, ALL, hidden, Budget::QUERY);
@@ -313,7 +313,7 @@ fn an_index_of_an_earlier_schema_serves_until_a_new_one_does() {
         let place = |subject: String| documents.iter().position(|it| it.subject == subject);
         subjects.filter_map(place).collect()
     };
-    let ask = |query: &str| subjects(query, &by_nobody, &nothing);
+    let ask = |query: &str| subjects(query, &no_filters, &nothing);
     assert_eq!(ask("night"), [2, 1, 0]);
     assert_eq!(ask("nigth"), [1, 0, 2]);
     assert_eq!(ask("\"night drive\""), [0]);
@@ -328,7 +328,7 @@ fn an_index_of_an_earlier_schema_serves_until_a_new_one_does() {
     let mut hidden = Hidden::default();
     hidden.set_author(&documents[1].author, true);
     hidden.set_subject(&documents[2].subject, true);
-    assert_eq!(subjects("night", &by_nobody, &hidden), [0]);
+    assert_eq!(subjects("night", &no_filters, &hidden), [0]);
     // It is only read.
     assert_eq!(serving.position().unwrap().as_deref(), Some("a.9"));
     assert!(!serving.can_be_written());
