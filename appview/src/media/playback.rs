@@ -42,7 +42,11 @@ pub async fn playback(
         // What others' hosts said of its size is no proof.
         (
             Some(cid),
-            Audio::NotFetched | Audio::Pending { .. } | Audio::Refused { word: "tooLarge", .. },
+            Audio::NotFetched
+            | Audio::Pending { .. }
+            | Audio::Refused {
+                word: "tooLarge", ..
+            },
         ) if is_played => {
             let named = Named {
                 by: NamedBy::Record(track.record.uri.clone()),

@@ -117,11 +117,7 @@ impl Work {
     }
 
     /// Fetches, proves and looks at a blob. None when the process is to end.
-    async fn find_out(
-        &self,
-        row: &Blob,
-        lease: &Lease,
-    ) -> Result<Option<Outcome>, BlobstoreError> {
+    async fn find_out(&self, row: &Blob, lease: &Lease) -> Result<Option<Outcome>, BlobstoreError> {
         let (uses, are_all) = self.holders.of(row).await?;
         let role = uses.iter().map(|one| one.role).max().unwrap_or(Role::Image);
         let largest = match role {

@@ -62,7 +62,10 @@ async fn i09_who_forgets_holders_hears_of_one_once_an_hour() {
         blobstore.want(&cid, &did(BOB)).await.unwrap();
     }
     let row = world.row(&cid).await.unwrap();
-    assert_eq!((row.state, row.holders.len()), (BlobState::Wanted, MOST_HOLDERS));
+    assert_eq!(
+        (row.state, row.holders.len()),
+        (BlobState::Wanted, MOST_HOLDERS)
+    );
     assert!(row.holders.contains(&did(BOB)));
 }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -82,10 +82,7 @@ impl Objects for Failing {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), ObjectsError> {
-        self.unreadable
-            .lock()
-            .unwrap()
-            .take_if(|one| one == key);
+        self.unreadable.lock().unwrap().take_if(|one| one == key);
         self.disk.delete(key).await
     }
 

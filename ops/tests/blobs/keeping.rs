@@ -202,7 +202,10 @@ async fn i11_one_object_that_can_not_be_read_is_fetched_anew() {
     };
     *objects.unreadable.lock().unwrap() = Some(key.clone());
     let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
-    assert_eq!((audited.unreadable, audited.wrong, audited.missing), (1, 0, 0));
+    assert_eq!(
+        (audited.unreadable, audited.wrong, audited.missing),
+        (1, 0, 0)
+    );
     assert!(is_kept(&process.settled(&cid).await));
     assert_eq!(world.host.times_asked(&cid), 2);
     let audited = audit(&process.blobstore, &options, |_| true).await.unwrap();
