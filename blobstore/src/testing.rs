@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plyr_lexicons::{Cid, Did, RecordUri};
-use plyr_objects::{Disk, Objects};
+use plyr_objects::Disk;
 use plyr_peers::wait_until;
 use plyr_schemas::embedded::{EmbeddedOptions, EmbeddedStore};
 use plyr_schemas::{Blob, BlobRows, Store, conformance};
@@ -16,7 +16,7 @@ pub(crate) const ALICE: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const BOB: &str = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb";
 
 pub(crate) struct World {
-    pub folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub store: Arc<EmbeddedStore>,
     pub objects: Arc<Disk>,
 }
@@ -29,15 +29,11 @@ impl World {
         World {
             store: Arc::new(EmbeddedStore::open(options).unwrap()),
             objects: Arc::new(Disk::open(&folder.path().join("blobs")).unwrap()),
-            folder,
+            _folder: folder,
         }
     }
 
     pub fn blobstore(&self, policy: MediaPolicy) -> Blobstore {
-        self.blobstore_over(policy, self.objects.clone())
-    }
-
-    pub fn blobstore_over(&self, policy: MediaPolicy, objects: Arc<dyn Objects>) -> Blobstore {
         let options = MediaOptions {
             policy,
             quota: 1 << 30,
@@ -48,7 +44,7 @@ impl World {
             reserve: 0,
             is_public: false,
         };
-        Blobstore::new(options, self.store.clone(), objects)
+        Blobstore::new(options, self.store.clone(), self.objects.clone())
     }
 
     /// Puts a track that names a blob.
