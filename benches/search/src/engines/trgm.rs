@@ -67,8 +67,8 @@ impl Engine for Trgm {
             return Ok(Vec::new());
         }
         let query = query.replace('\'', "''");
-        // The same as a scan of each kind's table: one scan, ranked within each kind. (What is asked
-        // stands in it as constants, so that all cores scan.)
+        // The same as a scan of each kind's table: one scan, ranked within each kind. What is asked
+        // stands in it as constants, so that all cores scan.
         let lines = self.postgres.ask(&format!(
             "WITH scored AS (
                SELECT id, kind, greatest(similarity(name, q), similarity(handle, q)) alike,
