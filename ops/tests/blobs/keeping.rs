@@ -86,7 +86,6 @@ async fn where_nothing_is_fetched_what_is_here_is_found_by_a_store_that_is_new()
     let wrong = cid_of(b"wrong");
     put_bytes(&world, &wrong, &here).await;
     world.put_track(ALICE, "three", Some(&wrong)).await;
-    process.blobstore.want(&wrong, &alice).await.unwrap();
     world.reason(&wrong, "nothing is fetched").await;
     let standings = process.blobstore.standings(&[wrong]).await.unwrap();
     assert_eq!(standings, [Standing::NotWanted]);
