@@ -159,12 +159,14 @@ fn recordings_that_follow_one_another_are_counted_together() {
         let three = audio_facts(&[&one[..], &one, &one].concat());
         assert_eq!(three.frames, 3 * whole.frames, "{name}");
         assert_eq!((three.exact, &three.codec), (true, &whole.codec), "{name}");
-        // Of the last a part is missing.
-        let cut = audio_facts(&[&one[..], &one[..one.len() * 3 / 4]].concat());
-        assert!(!cut.exact, "{name}");
-        let range = whole.frames..2 * whole.frames;
-        assert!(range.contains(&cut.frames), "{name}: {}", cut.frames);
     }
+    // Of the last a part is missing.
+    let one = read("tone.opus");
+    let whole = audio_facts(&one);
+    let cut = audio_facts(&[&one[..], &one[..one.len() * 3 / 4]].concat());
+    assert!(!cut.exact, "{cut:?}");
+    let range = whole.frames..2 * whole.frames;
+    assert!(range.contains(&cut.frames), "{cut:?}");
     let mixed = [read("tone.opus"), read("tone.ogg")].concat();
     let refusal = audio_refusal(&mixed);
     assert_eq!(refusal.word, "unsupportedCodec", "{refusal:?}");

@@ -282,11 +282,11 @@ fn bombs_are_refused_before_they_are_decoded() {
     wide[16..24].copy_from_slice(&[0, 0, 0x2e, 0xe0, 0, 0, 0x0d, 0x06]);
     let crc = crc32(&wide[12..29]);
     wide[29..33].copy_from_slice(&crc.to_be_bytes());
-    // A lossless WebP of 16,384 by 16,384, the largest there is: 14 bits for each side.
+    // A lossless WebP that says 8,192 by 8,192, in 14 bits for each side less one.
     let mut webp = encoded(&quarters(64, 64), ImageFormat::WebP);
     let data = webp.windows(4).position(|four| four == b"VP8L").unwrap() + 8;
     assert_eq!(webp[data], 0x2f);
-    webp[data + 1..data + 5].copy_from_slice(&(0x0fff_ffff_u32).to_le_bytes());
+    webp[data + 1..data + 5].copy_from_slice(&(0x1fff_u32 | 0x1fff << 14).to_le_bytes());
     let bombs = [
         ("jpeg", jpeg),
         ("png", png),
